@@ -1,0 +1,57 @@
+//! What can go wrong between a caller and the database.
+
+use plinth_embedded::EngineError;
+use plinth_sql::SqlError;
+
+/// An error of the database. Only [`Error::Sql`] is for the caller's eyes in full.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// What Postgres would say.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// Too much is waiting already.
+    #[error("the database is busy; try again in {retry_after_seconds} s")]
+    Busy {
+        /// When to come back.
+        retry_after_seconds: u64,
+    },
+    /// The statement ran longer than the session allows (57014).
+    #[error("canceling statement due to statement timeout")]
+    Timeout,
+    /// The database is shutting down.
+    #[error("the database is closed")]
+    Closed,
+    /// The disk is full or failing.
+    #[error("the disk refused a write: {0}")]
+    Disk(String),
+    /// A fault of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Error {
+        match error {
+            EngineError::Sql(error) => Error::Sql(*error),
+            EngineError::Busy => Error::Busy { retry_after_seconds: 1 },
+            EngineError::Timeout => Error::Timeout,
+            EngineError::Closed => Error::Closed,
+            EngineError::Disk(text) => Error::Disk(text),
+            EngineError::Internal(text) => Error::Internal(text),
+        }
+    }
+}
+
+/// Errors of a transaction's work travel through the engine in its own type.
+impl From<Error> for EngineError {
+    fn from(error: Error) -> EngineError {
+        match error {
+            Error::Sql(error) => EngineError::Sql(Box::new(error)),
+            Error::Busy { .. } => EngineError::Busy,
+            Error::Timeout => EngineError::Timeout,
+            Error::Closed => EngineError::Closed,
+            Error::Disk(text) => EngineError::Disk(text),
+            Error::Internal(text) => EngineError::Internal(text),
+        }
+    }
+}

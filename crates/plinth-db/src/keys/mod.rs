@@ -1,0 +1,81 @@
+//! The keys of a project: the secret that signs tokens, and the API keys that clients send.
+//!
+//! They live in `plinth.keys`, so that all nodes of a project agree, sealed by a master key that lives outside the
+//! database. `dev` uses the keys that every local Supabase project carries, which must never reach production.
+
+mod format;
+mod local;
+mod master;
+mod sealed;
+mod store;
+
+pub use format::{Secret, opaque_key_is_well_formed};
+pub use master::MasterKey;
+pub use store::load_or_create;
+
+use crate::Error;
+
+/// The secret of every local Supabase project. `serve` refuses it.
+pub const DEMO_JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
+
+/// The keys in use.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Signs and verifies HS256 tokens.
+    pub jwt_secret: Secret,
+    /// The JWT form of the public key: role `anon`.
+    pub anon_jwt: String,
+    /// The JWT form of the secret key: role `service_role`.
+    pub service_role_jwt: Secret,
+    /// `sb_publishable_…`: role `anon`.
+    pub publishable: String,
+    /// `sb_secret_…`: role `service_role`.
+    pub secret: Secret,
+}
+
+impl Keys {
+    /// The well-known keys of local development, byte for byte.
+    pub fn local() -> Keys {
+        local::keys()
+    }
+}
+
+/// What can go wrong with keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// `PLINTH_MASTER_KEY` is not a key.
+    #[error(
+        "PLINTH_MASTER_KEY must be 32 bytes in base64 or hex; make one with: openssl rand -base64 32"
+    )]
+    MalformedMasterKey,
+    /// The master key's file does not hold a key.
+    #[error("{} does not hold a master key (32 bytes in base64); restore it from a backup", path.display())]
+    MalformedFile {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// The master key's file could not be read or made.
+    #[error("cannot use the master key {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The keys in the database were sealed by another master key, or damaged.
+    #[error(
+        "the master key does not open the keys of this database; give the one it was made with (PLINTH_MASTER_KEY, or the data folder's master.key)"
+    )]
+    WrongMasterKey,
+    /// The demo secret in production.
+    #[error(
+        "the signing secret is the public one of local development; a server must not use it. Start from a fresh data folder"
+    )]
+    DemoSecret,
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes: {0}")]
+    Random(String),
+    /// The database could not do its part.
+    #[error(transparent)]
+    Database(#[from] Error),
+}

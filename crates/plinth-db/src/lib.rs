@@ -1,0 +1,24 @@
+//! One database type over the engines: sessions, transactions, migrations, keys.
+//!
+//! Everything above this crate thinks in Postgres and never asks which engine runs. Today there is one engine,
+//! `embedded`; the PostgreSQL engine joins it behind the same [`Db`].
+
+mod base;
+mod clock;
+mod db;
+mod error;
+pub mod keys;
+pub mod migrations;
+mod param;
+mod rows;
+
+pub use base::base_module;
+pub use clock::Clock;
+pub use db::{Db, OpenOptions, Transaction};
+pub use error::Error;
+pub use param::Param;
+pub use plinth_sql::SqlError;
+pub use plinth_sql::catalog::{AutoExpose, Catalog};
+pub use plinth_sql::session::{Outcome, RowColumn, ScriptOptions, Session};
+pub use plinth_sql::shape::{Answer, BodyFormat, Fetch, Read, Write};
+pub use rows::{Row, Rows};

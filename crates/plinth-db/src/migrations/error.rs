@@ -1,0 +1,151 @@
+//! What can go wrong with migrations.
+
+use std::io;
+use std::path::PathBuf;
+
+use plinth_sql::SqlError;
+
+use super::Position;
+use crate::Error;
+
+/// An error that names the file and, where it can, the place in it.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The folder or a file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// What was read.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file name does not start with digits.
+    #[error(
+        "{}: a migration's name starts with its version in digits, as in 0001_tables.sql or 20250101120000_tables.sql; rename the file",
+        path.display()
+    )]
+    NoVersion {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two files claim one version.
+    #[error("{} and {} both have version {version}; rename one of them", first.display(), second.display())]
+    DuplicateVersion {
+        /// The version.
+        version: String,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A file was changed after it had been applied.
+    #[error(
+        "{}: this migration has been applied and was edited since; put the file back as it was and make the change in a new migration",
+        path.display()
+    )]
+    Edited {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A statement failed; nothing of its file stays (unless the file runs without a transaction).
+    #[error("{}", render(path, *position, error))]
+    Sql {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, when known.
+        position: Option<Position>,
+        /// What Postgres would say.
+        error: Box<SqlError>,
+    },
+    /// The database was made by another version of one of our modules.
+    #[error(
+        "the database carries another form of the system migration {module}/{version}; it was made by a different build: use that build, or start from a fresh data folder"
+    )]
+    ForeignSystem {
+        /// The module.
+        module: &'static str,
+        /// Its migration.
+        version: &'static str,
+    },
+    /// The database could not do its part.
+    #[error("{}: {source}", path.display())]
+    Failed {
+        /// The file, or the module's name.
+        path: PathBuf,
+        /// Why.
+        source: Error,
+    },
+    /// The bookkeeping could not be read or written.
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+impl MigrationError {
+    /// An error of the database while `path` ran; SQL errors get their place in `sql`.
+    pub(super) fn in_file(path: &std::path::Path, sql: &str, error: Error) -> MigrationError {
+        match error {
+            Error::Sql(error) => MigrationError::Sql {
+                path: path.to_owned(),
+                position: error
+                    .span
+                    .map(|span| super::position(sql, span.start as usize)),
+                error: Box::new(error),
+            },
+            source => MigrationError::Failed {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+
+    /// True when a file was edited after it had been applied.
+    pub fn is_edited(&self) -> bool {
+        matches!(self, MigrationError::Edited { .. })
+    }
+}
+
+/// `file.sql:12:5: message (SQLSTATE) detail: … hint: …`.
+pub(super) fn render(
+    path: &std::path::Path,
+    position: Option<Position>,
+    error: &SqlError,
+) -> String {
+    let place = position.map_or_else(String::new, |Position { line, column }| {
+        format!(":{line}:{column}")
+    });
+    let detail = error
+        .detail
+        .as_ref()
+        .map_or_else(String::new, |detail| format!(" detail: {detail}"));
+    let hint = error
+        .hint
+        .as_ref()
+        .map_or_else(String::new, |hint| format!(" hint: {hint}"));
+    format!(
+        "{}{place}: {} ({}){detail}{hint}",
+        path.display(),
+        error.message,
+        error.code
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plinth_sql::ast::Span;
+    use std::path::Path;
+
+    #[test]
+    fn sql_error_names_file_line_and_column() {
+        let sql = "create table a (id int);\ncreate tabel b ();\n";
+        let error = SqlError::new("42601", "syntax error at or near \"tabel\"")
+            .at(Span { start: 32, end: 37 })
+            .hint("Write table.");
+        let error =
+            MigrationError::in_file(Path::new("migrations/0001_a.sql"), sql, Error::Sql(error));
+        assert_eq!(
+            error.to_string(),
+            "migrations/0001_a.sql:2:8: syntax error at or near \"tabel\" (42601) hint: Write table."
+        );
+    }
+}

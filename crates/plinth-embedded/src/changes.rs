@@ -1,0 +1,31 @@
+//! Every committed change of a row, in commit order.
+//!
+//! The executor knows old and new rows when it writes them, so it records them itself. What a rolled-back
+//! savepoint recorded is cut off again before the commit is published.
+
+use plinth_sql::catalog::QName;
+use rusqlite::types::Value;
+
+/// One changed row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The table.
+    pub table: QName,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The row before, in table order; none for inserts.
+    pub old: Option<Vec<Value>>,
+    /// The row after, in table order; none for deletes.
+    pub new: Option<Vec<Value>>,
+}
+
+/// What happened to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was inserted.
+    Insert,
+    /// It was updated.
+    Update,
+    /// It was deleted.
+    Delete,
+}

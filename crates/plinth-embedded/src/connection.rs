@@ -1,0 +1,284 @@
+//! One SQLite connection, ready for translated statements.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use plinth_sql::catalog::Catalog;
+use plinth_sql::session::Session;
+use plinth_sql::types::io;
+use plinth_sql::types::{ColumnType, Type};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::Result;
+use crate::names;
+use crate::state::{ConnState, SessionState};
+use crate::translate::{Bind, Context, Plan};
+
+/// Statements kept ready on each connection.
+const CACHED_STATEMENTS: usize = 512;
+/// SQLite instructions between two looks at the clock.
+const DEADLINE_STEPS: i32 = 20_000;
+/// Page cache of a connection in KiB; more buys little, because commits by others empty it.
+const CACHE_KIB: i32 = 16 * 1024;
+
+/// `application_id` of our files: "Plin".
+pub(crate) const APPLICATION_ID: i32 = 0x506c_696e;
+
+/// A connection with its functions, collations and session.
+pub(crate) struct Conn {
+    pub(crate) sqlite: Connection,
+    pub(crate) state: Arc<ConnState>,
+    /// When the running statement must end, in milliseconds since `started`; 0 means never.
+    deadline_ms: Arc<AtomicU64>,
+    started: Instant,
+    /// Oids of the enums whose collations are registered, with their number of labels.
+    collated: std::cell::RefCell<Vec<(u32, Vec<String>)>>,
+}
+
+/// A parameter as a caller gives it.
+#[derive(Clone, Debug)]
+pub(crate) enum ParamValue {
+    /// Postgres text, typed by its place.
+    Text(Option<String>),
+    /// A stored value of a known type.
+    Typed(ColumnType, Value),
+}
+
+impl ParamValue {
+    /// The type to begin with.
+    pub(crate) fn ty(&self) -> ColumnType {
+        match self {
+            ParamValue::Text(_) => Type::Unknown.into(),
+            ParamValue::Typed(ty, _) => ty.clone(),
+        }
+    }
+}
+
+/// Text parameters.
+pub(crate) fn text_params(params: &[Option<String>]) -> Vec<ParamValue> {
+    params.iter().cloned().map(ParamValue::Text).collect()
+}
+
+impl Conn {
+    /// Opens the file. Only the writer may create it.
+    pub(crate) fn open(path: &Path, sequences: Arc<crate::state::Sequences>, writer: bool) -> Result<Conn> {
+        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | if writer {
+                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
+            } else {
+                OpenFlags::SQLITE_OPEN_READ_WRITE
+            };
+        let mut sqlite = Connection::open_with_flags(path, flags)?;
+        sqlite.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        sqlite.busy_timeout(Duration::from_secs(5))?;
+        if writer {
+            sqlite.pragma_update(None, "journal_mode", "wal")?;
+        }
+        sqlite.pragma_update(None, "synchronous", "full")?;
+        sqlite.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        sqlite.pragma_update(None, "temp_store", "memory")?;
+        sqlite.pragma_update(None, "trusted_schema", "off")?;
+        if !writer {
+            sqlite.pragma_update(None, "query_only", "on")?;
+        }
+        let state = Arc::new(ConnState { sequences, ..ConnState::default() });
+        crate::functions::register(&sqlite, &state)?;
+        let started = Instant::now();
+        let deadline_ms = Arc::new(AtomicU64::new(0));
+        let deadline = deadline_ms.clone();
+        sqlite.progress_handler(
+            DEADLINE_STEPS,
+            Some(move || {
+                let at = deadline.load(Ordering::Relaxed);
+                at != 0 && elapsed_ms(started) > at
+            }),
+        )?;
+        let fence = state.clone();
+        sqlite.authorizer(Some(move |context: AuthContext<'_>| authorize(&fence, &context)))?;
+        Ok(Conn { sqlite, state, deadline_ms, started, collated: std::cell::RefCell::default() })
+    }
+
+    /// Begins a session: its role, claims, time and deadline.
+    pub(crate) fn begin_session(&self, session: &Session, now_unix_micros: i64, catalog: &Arc<Catalog>) -> Result<()> {
+        *self.state.session.lock() = SessionState::begin(session, now_unix_micros);
+        self.deadline_ms.store(elapsed_ms(self.started) + as_ms(session.timeout).max(1), Ordering::Relaxed);
+        self.use_catalog(catalog)
+    }
+
+    /// Ends the deadline: what follows is our own work.
+    pub(crate) fn end_session(&self) {
+        self.deadline_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the session's time is over.
+    pub(crate) fn out_of_time(&self) -> bool {
+        let at = self.deadline_ms.load(Ordering::Relaxed);
+        at != 0 && elapsed_ms(self.started) > at
+    }
+
+    /// Makes this the catalog of what follows: functions see it, enum collations follow it.
+    pub(crate) fn use_catalog(&self, catalog: &Arc<Catalog>) -> Result<()> {
+        let known = self.state.catalog.read().clone();
+        if Arc::ptr_eq(&known, catalog) {
+            return Ok(());
+        }
+        *self.state.catalog.write() = catalog.clone();
+        let mut collated = self.collated.borrow_mut();
+        for enum_type in catalog.enums.values() {
+            if collated.iter().any(|(oid, labels)| *oid == enum_type.oid && *labels == enum_type.labels) {
+                continue;
+            }
+            crate::functions::register_enum(&self.sqlite, enum_type)?;
+            collated.retain(|(oid, _)| *oid != enum_type.oid);
+            collated.push((enum_type.oid, enum_type.labels.clone()));
+        }
+        Ok(())
+    }
+
+    /// The values that a plan's binds stand for.
+    pub(crate) fn bind(&self, plan: &Plan, params: &[ParamValue], row: &[Value]) -> Result<Vec<Value>> {
+        let mut values = Vec::with_capacity(plan.binds.len());
+        for bind in &plan.binds {
+            values.push(match bind {
+                Bind::Param(place) => self.parameter(plan, params, *place)?,
+                Bind::Row(place) => row.get(*place).cloned().unwrap_or(Value::Null),
+                Bind::Context(context) => self.context(*context),
+            });
+        }
+        Ok(values)
+    }
+
+    fn parameter(&self, plan: &Plan, params: &[ParamValue], place: usize) -> Result<Value> {
+        let Some(param) = params.get(place - 1) else { return Ok(Value::Null) };
+        match param {
+            ParamValue::Typed(_, value) => Ok(value.clone()),
+            ParamValue::Text(None) => Ok(Value::Null),
+            ParamValue::Text(Some(text)) => {
+                let ty = plan.params.get(place - 1).cloned().unwrap_or_else(|| Type::Text.into());
+                self.input(&ty, text)
+            }
+        }
+    }
+
+    /// Reads the text form of a value.
+    pub(crate) fn input(&self, ty: &ColumnType, text: &str) -> Result<Value> {
+        let catalog = self.state.catalog.read().clone();
+        let now = self.state.session.lock().now;
+        let labels = |name: &plinth_sql::catalog::QName| catalog.enums.get(name).map(|known| known.labels.clone());
+        Ok(from_stored(io::input(ty, text, &labels, now)?))
+    }
+
+    fn context(&self, context: Context) -> Value {
+        let mut session = self.state.session.lock();
+        let claim = |value: Option<&serde_json::Value>| match value {
+            Some(serde_json::Value::String(text)) => Some(text.clone()),
+            Some(serde_json::Value::Null) | None => None,
+            Some(other) => Some(other.to_string()),
+        };
+        match context {
+            Context::Now => Value::Integer(session.now),
+            Context::Today => Value::Integer(session.now.div_euclid(86_400_000_000)),
+            Context::Uid => claim(session.claims().get("sub"))
+                .and_then(|text| text.parse::<uuid::Uuid>().ok())
+                .map_or(Value::Null, |id| Value::Blob(id.as_bytes().to_vec())),
+            Context::AuthRole => claim(session.claims().get("role")).map_or(Value::Null, Value::Text),
+            Context::Email => claim(session.claims().get("email")).map_or(Value::Null, Value::Text),
+            Context::Jwt => {
+                let text = session.settings.get("request.jwt.claims").filter(|text| !text.is_empty()).cloned();
+                drop(session);
+                text.and_then(|text| self.input(&Type::Jsonb.into(), &text).ok()).unwrap_or(Value::Null)
+            }
+            Context::CurrentUser => Value::Text(session.role.clone()),
+            Context::SessionUser => Value::Text(session.session_role.clone()),
+        }
+    }
+
+    /// Runs a plan and drains it. SQLite may touch only what the plan names.
+    pub(crate) fn run(&self, plan: &Plan, params: &[ParamValue], row: &[Value]) -> Result<Vec<Vec<Value>>> {
+        let values = self.bind(plan, params, row)?;
+        let width = plan.columns.len();
+        let mut statement = self.prepare(plan)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        let mut drained = Vec::new();
+        while let Some(row) = rows.next()? {
+            let mut read = Vec::with_capacity(width);
+            for place in 0..width {
+                read.push(row.get(place)?);
+            }
+            drained.push(read);
+        }
+        Ok(drained)
+    }
+
+    /// Prepares a plan behind its fence.
+    pub(crate) fn prepare(&self, plan: &Plan) -> Result<rusqlite::CachedStatement<'_>> {
+        *self.state.fence.lock() = Some(plan.fence.clone());
+        let prepared = self.sqlite.prepare_cached(&plan.sql);
+        *self.state.fence.lock() = None;
+        prepared.map_err(|error| {
+            tracing::error!(sql = %plan.sql, %error, "SQLite refused a translated statement");
+            error.into()
+        })
+    }
+}
+
+/// What SQLite may do while it prepares a translated statement: read the tables and columns of the plan.
+fn authorize(state: &ConnState, context: &AuthContext<'_>) -> Authorization {
+    let fence = state.fence.lock();
+    let Some(fence) = fence.as_ref() else { return Authorization::Allow };
+    match context.action {
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Function { .. } => Authorization::Allow,
+        AuthAction::Read { table_name, column_name } => {
+            let known = fence.columns.contains(&(table_name.to_owned(), column_name.to_owned()))
+                || (fence.tables.contains(table_name) && (column_name.is_empty() || column_name.eq_ignore_ascii_case("rowid")))
+                // Subqueries, CTEs and table functions have names of ours; stored tables all have a dot.
+                || !table_name.contains('.') && !table_name.starts_with("plinth_") && !table_name.starts_with("sqlite_");
+            if known { Authorization::Allow } else { Authorization::Deny }
+        }
+        _ => Authorization::Deny,
+    }
+}
+
+/// A stored value for SQLite.
+pub(crate) fn from_stored(value: io::Stored) -> Value {
+    match value {
+        io::Stored::Null => Value::Null,
+        io::Stored::Int(value) => Value::Integer(value),
+        io::Stored::Real(value) => Value::Real(value),
+        io::Stored::Text(value) => Value::Text(value),
+        io::Stored::Blob(value) => Value::Blob(value),
+    }
+}
+
+/// A value of SQLite as the text forms read it.
+pub(crate) fn as_stored(value: &Value) -> io::StoredRef<'_> {
+    match value {
+        Value::Null => io::StoredRef::Null,
+        Value::Integer(value) => io::StoredRef::Int(*value),
+        Value::Real(value) => io::StoredRef::Real(*value),
+        Value::Text(value) => io::StoredRef::Text(value),
+        Value::Blob(value) => io::StoredRef::Blob(value),
+    }
+}
+
+/// The Postgres text of a value.
+pub(crate) fn text_of(ty: &Type, value: &Value) -> Result<Option<String>> {
+    Ok(io::output(ty, as_stored(value))?)
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    as_ms(since.elapsed())
+}
+
+fn as_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The quoted SQLite table of a relation.
+pub(crate) fn quoted_table(relation: &plinth_sql::catalog::Relation) -> String {
+    names::quote(&names::table(&relation.name))
+}

@@ -1,0 +1,176 @@
+//! The engine: the published catalog, readers, and the way to the writer.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use plinth_sql::ast::Statement;
+use plinth_sql::catalog::{AutoExpose, Catalog};
+use plinth_sql::session::{Outcome, RowSet, ScriptOptions, Session};
+use plinth_sql::shape::{Answer, Read};
+
+use crate::connection::{Conn, text_params};
+use crate::error::Result;
+use crate::exec::{self, Tx};
+use crate::state::Sequences;
+use crate::writer::{Job, Writer};
+use crate::{EngineError, store};
+
+/// Most read connections kept open.
+const IDLE_READERS: usize = 32;
+
+/// Microseconds since 1970.
+pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How to open an engine.
+pub struct Options {
+    /// The file.
+    pub path: PathBuf,
+    /// The time, in microseconds since 1970.
+    pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// Which tables of `public` the API roles may reach without explicit grants.
+    pub auto_expose: AutoExpose,
+}
+
+/// A database in one file. Cheap to clone; all clones are the same database.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    writer: Arc<Writer>,
+}
+
+/// What readers and the writer share.
+pub(crate) struct Shared {
+    pub(crate) path: PathBuf,
+    pub(crate) clock: Clock,
+    pub(crate) sequences: Arc<Sequences>,
+    catalog: RwLock<Arc<Catalog>>,
+    readers: Mutex<Vec<Conn>>,
+}
+
+impl Shared {
+    /// The catalog that was committed last.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.read().clone()
+    }
+
+    /// Publishes a committed catalog.
+    pub(crate) fn publish(&self, catalog: &Arc<Catalog>) {
+        *self.catalog.write() = catalog.clone();
+    }
+}
+
+impl Engine {
+    /// Opens or creates the file and starts the writer.
+    pub fn open(options: Options) -> Result<Engine, EngineError> {
+        make_folder(&options.path)?;
+        let sequences = Arc::new(Sequences::default());
+        let conn = Conn::open(&options.path, sequences.clone(), true)?;
+        let catalog = Arc::new(store::open(&conn.sqlite, options.auto_expose, &sequences)?);
+        conn.use_catalog(&catalog)?;
+        let shared = Arc::new(Shared {
+            path: options.path,
+            clock: options.clock,
+            sequences,
+            catalog: RwLock::new(catalog),
+            readers: Mutex::new(Vec::new()),
+        });
+        let writer = Writer::start(Tx::new(conn, shared.clone()));
+        Ok(Engine { shared, writer: Arc::new(writer) })
+    }
+
+    /// The current snapshot of the schema.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.shared.catalog()
+    }
+
+    /// Runs a read on this thread, in one snapshot.
+    pub fn read(&self, session: &Session, read: &Read) -> Result<Answer, EngineError> {
+        self.with_reader(session, |conn, catalog| exec::fetch::read(conn, catalog, &session.role, read))
+    }
+
+    /// Runs one reading statement on this thread.
+    pub fn query(&self, session: &Session, statement: &Statement, params: &[Option<String>]) -> Result<RowSet, EngineError> {
+        self.with_reader(session, |conn, catalog| {
+            exec::query_rows(conn, catalog, &session.role, statement, &text_params(params))
+        })
+    }
+
+    /// Whether a read is surely quick: by key, or a short page of one table.
+    pub fn is_small(&self, read: &Read) -> bool {
+        exec::fetch::is_small(&self.catalog(), read)
+    }
+
+    /// Whether a statement only reads.
+    pub fn only_reads(&self, statement: &Statement) -> bool {
+        exec::only_reads(statement)
+    }
+
+    /// Queues work for the writer. `reply` hears of the result after the commit is on disk, on the writer's thread.
+    pub fn submit<T, E, W, M, R>(&self, session: Session, work: W, fail: M, reply: R) -> Result<(), EngineError>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        W: Fn(&mut Tx) -> Result<T, E> + Send + 'static,
+        M: Fn(EngineError) -> E + Send + 'static,
+        R: FnOnce(Result<T, E>) + Send + 'static,
+    {
+        self.writer.send(Job::grouped(session, work, fail, reply))
+    }
+
+    /// Queues a script for the writer; it commits by itself, statement by statement or as it says.
+    pub fn submit_script(
+        &self,
+        session: Session,
+        sql: String,
+        options: ScriptOptions,
+        on: Box<dyn FnMut(Outcome) + Send>,
+        reply: impl FnOnce(Result<(), EngineError>) + Send + 'static,
+    ) -> Result<(), EngineError> {
+        self.writer.send(Job::script(session, sql, options, on, reply))
+    }
+
+    /// Waits for what is queued and closes the file.
+    pub fn close(&self) {
+        self.writer.stop();
+        self.shared.readers.lock().clear();
+    }
+
+    fn with_reader<T>(&self, session: &Session, run: impl FnOnce(&Conn, &Arc<Catalog>) -> Result<T>) -> Result<T> {
+        let conn = match self.shared.readers.lock().pop() {
+            Some(conn) => conn,
+            None => Conn::open(&self.shared.path, self.shared.sequences.clone(), false)?,
+        };
+        conn.sqlite.execute_batch("BEGIN")?;
+        // The snapshot begins with the first read: read something first, so that the catalog taken after it is not older.
+        let version: i64 = conn
+            .sqlite
+            .prepare_cached("SELECT rowid FROM sqlite_schema LIMIT 1")?
+            .query_row([], |row| row.get(0))
+            .unwrap_or_default();
+        let _seen = version;
+        let catalog = self.shared.catalog();
+        let result = conn.begin_session(session, (self.shared.clock)(), &catalog).and_then(|()| run(&conn, &catalog));
+        conn.end_session();
+        conn.sqlite.execute_batch("ROLLBACK")?;
+        let mut readers = self.shared.readers.lock();
+        if readers.len() < IDLE_READERS {
+            readers.push(conn);
+        }
+        result
+    }
+}
+
+/// The folder of the file, for its owner alone.
+fn make_folder(path: &std::path::Path) -> Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| EngineError::Disk(format!("cannot create {}: {error}", folder.display())))
+}
+

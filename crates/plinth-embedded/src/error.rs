@@ -1,0 +1,55 @@
+//! What can go wrong in the engine.
+
+use plinth_sql::SqlError;
+
+/// An error of the engine.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// What Postgres would say. Boxed, because results are everywhere and this is large.
+    #[error(transparent)]
+    Sql(#[from] Box<SqlError>),
+    /// Too many writes wait already.
+    #[error("too many writes are waiting")]
+    Busy,
+    /// The statement ran longer than its session allows.
+    #[error("canceling statement due to statement timeout")]
+    Timeout,
+    /// The engine is closed.
+    #[error("the engine is closed")]
+    Closed,
+    /// The disk is full or failing.
+    #[error("{0}")]
+    Disk(String),
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The crate's result.
+pub(crate) type Result<T, E = EngineError> = std::result::Result<T, E>;
+
+impl From<SqlError> for EngineError {
+    fn from(error: SqlError) -> EngineError {
+        EngineError::Sql(Box::new(error))
+    }
+}
+
+/// Errors of SQLite. Those that our own functions raised carry a whole [`SqlError`] in their text; see
+/// [`crate::functions::raise`].
+impl From<rusqlite::Error> for EngineError {
+    fn from(error: rusqlite::Error) -> EngineError {
+        use rusqlite::ErrorCode;
+        if let Some(raised) = crate::functions::raised(&error) {
+            return raised.into();
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+                EngineError::Disk(error.to_string())
+            }
+            Some(ErrorCode::OperationInterrupted) => EngineError::Timeout,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => EngineError::Busy,
+            Some(ErrorCode::TooBig) => SqlError::new("54000", "value or statement is too large").into(),
+            _ => EngineError::Internal(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! Foreign keys: checks of new references, actions on referenced rows, and what waits for the commit.
+//!
+//! All of it is the database's own work: policies and privileges of the caller do not count here, as in Postgres.
+
+use std::sync::Arc;
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::{Deferrable, ForeignKeyAction};
+use plinth_sql::catalog::{ForeignKey, Relation};
+use plinth_sql::types::Type;
+use rusqlite::types::Value;
+
+use super::Tx;
+use super::row::{bound_row, same};
+use super::update::all_columns;
+use crate::connection::{quoted_table, text_of};
+use crate::error::Result;
+use crate::names;
+use crate::translate::{Ex, stored_columns};
+
+/// Deepest chain of actions that one statement may set off.
+const ACTION_DEPTH: usize = 2_000;
+
+/// A check that waits until the request is about to be kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Deferred {
+    /// This row of the referencing table must find its key.
+    Reference { child: Arc<Relation>, constraint: String, row: Vec<Value> },
+    /// Nothing may refer to this old row of the referenced table any more.
+    Referenced { parent: Arc<Relation>, child: Arc<Relation>, constraint: String, old: Vec<Value> },
+}
+
+/// A foreign key of `child` that points at some table.
+struct Incoming {
+    child: Arc<Relation>,
+    constraint: String,
+    key: ForeignKey,
+    deferrable: Deferrable,
+}
+
+impl Tx {
+    /// Checks the references of inserted rows.
+    pub(crate) fn after_insert(&mut self, relation: &Arc<Relation>, rows: &[Vec<Value>]) -> Result<()> {
+        for row in rows {
+            self.check_references(relation, None, row)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the actions on updated rows and checks their own references.
+    pub(crate) fn after_update(&mut self, relation: &Arc<Relation>, rows: &[(Vec<Value>, Vec<Value>)]) -> Result<()> {
+        self.after_update_at(relation, rows, 0)
+    }
+
+    fn after_update_at(
+        &mut self,
+        relation: &Arc<Relation>,
+        rows: &[(Vec<Value>, Vec<Value>)],
+        depth: usize,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for incoming in self.incoming(relation) {
+            let places = places(relation, &incoming.key.foreign_columns);
+            for (old, new) in rows {
+                if places.iter().all(|place| same(&old[*place], &new[*place])) {
+                    continue;
+                }
+                let action = incoming.key.on_update;
+                self.act(relation, &incoming, action, old, Some(new), depth)?;
+            }
+        }
+        for (old, new) in rows {
+            self.check_references(relation, Some(old), new)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the actions on deleted rows.
+    pub(crate) fn after_delete(&mut self, relation: &Arc<Relation>, rows: &[Vec<Value>]) -> Result<()> {
+        self.after_delete_at(relation, rows, 0)
+    }
+
+    fn after_delete_at(&mut self, relation: &Arc<Relation>, rows: &[Vec<Value>], depth: usize) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let incoming = self.incoming(relation);
+        for old in rows {
+            for incoming in &incoming {
+                self.act(relation, incoming, incoming.key.on_delete, old, None, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the checks that waited.
+    pub(crate) fn check_deferred(&mut self) -> Result<()> {
+        for waiting in std::mem::take(&mut self.deferred) {
+            match waiting {
+                Deferred::Reference { child, constraint, row } => {
+                    // The row may have changed or gone since; what counts is what is there now.
+                    let current = self.catalog.relations.get(&child.name).cloned();
+                    let Some(child) = current else { continue };
+                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint) else { continue };
+                    let key = key.clone();
+                    if self.still_there(&child, &row)? && !self.finds_parent(&child, &key, &row)? {
+                        return Err(self.missing(&child, &constraint, &key, &row).into());
+                    }
+                }
+                Deferred::Referenced { parent, child, constraint, old } => {
+                    let Some(child) = self.catalog.relations.get(&child.name).cloned() else { continue };
+                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint) else { continue };
+                    let key = key.clone();
+                    self.refuse_if_referenced(&parent, &child, &constraint, &key, &old)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that existing rows satisfy a foreign key that is being added.
+    pub(crate) fn validate_foreign_key(&self, child: &Arc<Relation>, constraint: &str, key: &ForeignKey) -> Result<()> {
+        let sql = format!("SELECT {} FROM {}", all_columns(child), quoted_table(child));
+        let mut statement = self.conn.sqlite.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut values = Vec::with_capacity(child.columns.len());
+            for place in 0..child.columns.len() {
+                values.push(row.get(place)?);
+            }
+            if !self.finds_parent(child, key, &values)? {
+                let mut error = self.missing(child, constraint, key, &values);
+                error.message = format!(
+                    "insert or update on table \"{}\" violates foreign key constraint \"{constraint}\"",
+                    child.name.name
+                );
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Foreign keys that point at a table, in the order of their names, as Postgres fires them.
+    fn incoming(&self, relation: &Relation) -> Vec<Incoming> {
+        let mut found = Vec::new();
+        for child in self.catalog.relations.values() {
+            let Some(table) = child.table() else { continue };
+            for constraint in &table.constraints {
+                if let plinth_sql::catalog::ConstraintKind::ForeignKey(key) = &constraint.kind
+                    && key.foreign_table == relation.name
+                {
+                    found.push(Incoming {
+                        child: child.clone(),
+                        constraint: constraint.name.clone(),
+                        key: key.clone(),
+                        deferrable: constraint.deferrable,
+                    });
+                }
+            }
+        }
+        found.sort_by_key(|incoming| incoming.child.oid);
+        found
+    }
+
+    fn check_references(&mut self, relation: &Arc<Relation>, old: Option<&[Value]>, row: &[Value]) -> Result<()> {
+        let keys: Vec<(String, ForeignKey, Deferrable)> = relation
+            .table()
+            .into_iter()
+            .flat_map(|table| &table.constraints)
+            .filter_map(|constraint| match &constraint.kind {
+                plinth_sql::catalog::ConstraintKind::ForeignKey(key) => {
+                    Some((constraint.name.clone(), key.clone(), constraint.deferrable))
+                }
+                _ => None,
+            })
+            .collect();
+        for (name, key, deferrable) in keys {
+            let columns = places(relation, &key.columns);
+            if old.is_some_and(|old| columns.iter().all(|place| same(&old[*place], &row[*place]))) {
+                continue;
+            }
+            if deferrable == Deferrable::InitiallyDeferred {
+                self.deferred.push(Deferred::Reference { child: relation.clone(), constraint: name, row: row.to_vec() });
+            } else if !self.finds_parent(relation, &key, row)? {
+                return Err(self.missing(relation, &name, &key, row).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the row's reference is null (which needs no parent) or finds one.
+    fn finds_parent(&self, child: &Arc<Relation>, key: &ForeignKey, row: &[Value]) -> Result<bool> {
+        let nulls = places(child, &key.columns).iter().filter(|place| row[**place] == Value::Null).count();
+        if nulls > 0 {
+            return Ok(!key.match_full || nulls == key.columns.len());
+        }
+        let Some(parent) = self.catalog.relations.get(&key.foreign_table).cloned() else { return Ok(false) };
+        let pairs: Vec<(&str, &str)> =
+            key.foreign_columns.iter().map(String::as_str).zip(key.columns.iter().map(String::as_str)).collect();
+        Ok(!self.matching(&parent, child, &pairs, row, true)?.is_empty())
+    }
+
+    /// Keys of the rows in `table` whose columns equal columns of a row of `other`.
+    fn matching(
+        &self,
+        table: &Arc<Relation>,
+        other: &Arc<Relation>,
+        pairs: &[(&str, &str)],
+        row: &[Value],
+        one: bool,
+    ) -> Result<Vec<i64>> {
+        let mut translator = self.translator("postgres", &[]);
+        let stored = stored_columns(table, "t0");
+        let bound = bound_row(&mut translator, other, 0);
+        let mut terms = Vec::with_capacity(pairs.len());
+        for (mine, theirs) in pairs {
+            let left = stored.iter().find(|column| column.name == **mine);
+            let right = bound.iter().find(|column| column.name == **theirs);
+            let (Some(left), Some(right)) = (left, right) else { return Ok(Vec::new()) };
+            let left = Ex::new(left.sql.clone(), left.ty.clone());
+            let right = Ex::new(right.sql.clone(), right.ty.clone());
+            terms.push(translator.compare("=", left, right)?.sql);
+        }
+        translator.allow(table);
+        let limit = if one { " LIMIT 1" } else { "" };
+        let sql = format!("SELECT t0.rowid FROM {} AS t0 WHERE {}{limit}", quoted_table(table), terms.join(" AND "));
+        let plan = translator.finish(sql, vec![("rowid".into(), Type::Int8.into())])?;
+        let rows = self.conn.run(&plan, &[], row)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| match row.first() {
+                Some(Value::Integer(key)) => Some(*key),
+                _ => None,
+            })
+            .collect())
+    }
+
+    fn still_there(&self, relation: &Arc<Relation>, row: &[Value]) -> Result<bool> {
+        let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+        let terms: Vec<String> =
+            columns.iter().enumerate().map(|(place, name)| format!("{} IS ?{}", names::quote(name), place + 1)).collect();
+        let sql = format!("SELECT 1 FROM {} WHERE {}", quoted_table(relation), terms.join(" AND "));
+        let mut statement = self.conn.sqlite.prepare_cached(&sql)?;
+        Ok(statement.exists(rusqlite::params_from_iter(row))?)
+    }
+
+    /// What becomes of the rows that refer to a row that was changed or deleted.
+    fn act(
+        &mut self,
+        parent: &Arc<Relation>,
+        incoming: &Incoming,
+        action: ForeignKeyAction,
+        old: &[Value],
+        new: Option<&Vec<Value>>,
+        depth: usize,
+    ) -> Result<()> {
+        if depth > ACTION_DEPTH {
+            return Err(SqlError::new("54001", "stack depth limit exceeded").into());
+        }
+        let referenced = places(parent, &incoming.key.foreign_columns);
+        if referenced.iter().any(|place| old[*place] == Value::Null) {
+            return Ok(());
+        }
+        match action {
+            ForeignKeyAction::NoAction if incoming.deferrable == Deferrable::InitiallyDeferred => {
+                self.deferred.push(Deferred::Referenced {
+                    parent: parent.clone(),
+                    child: incoming.child.clone(),
+                    constraint: incoming.constraint.clone(),
+                    old: old.to_vec(),
+                });
+                Ok(())
+            }
+            ForeignKeyAction::NoAction | ForeignKeyAction::Restrict => {
+                let (child, key) = (incoming.child.clone(), incoming.key.clone());
+                self.refuse_if_referenced(parent, &child, &incoming.constraint, &key, old)
+            }
+            ForeignKeyAction::Cascade => match new {
+                None => self.cascade_delete(parent, incoming, old, depth),
+                Some(new) => {
+                    let values: Vec<Value> = referenced.iter().map(|place| new[*place].clone()).collect();
+                    self.set_children(parent, incoming, old, &incoming.key.columns, &values, depth)
+                }
+            },
+            ForeignKeyAction::SetNull => {
+                let columns = self.set_columns(incoming, new.is_none());
+                let values = vec![Value::Null; columns.len()];
+                self.set_children(parent, incoming, old, &columns, &values, depth)
+            }
+            ForeignKeyAction::SetDefault => {
+                let columns = self.set_columns(incoming, new.is_none());
+                let mut values = Vec::with_capacity(columns.len());
+                for column in &columns {
+                    values.push(self.default_value(&incoming.child, column)?);
+                }
+                self.set_children(parent, incoming, old, &columns, &values, depth)
+            }
+        }
+    }
+
+    fn set_columns(&self, incoming: &Incoming, delete: bool) -> Vec<String> {
+        if delete && !incoming.key.on_delete_columns.is_empty() {
+            incoming.key.on_delete_columns.clone()
+        } else {
+            incoming.key.columns.clone()
+        }
+    }
+
+    fn default_value(&self, relation: &Relation, column: &str) -> Result<Value> {
+        let Some(column) = relation.column(column) else { return Ok(Value::Null) };
+        let mut translator = self.translator("postgres", &[]);
+        let Some(sql) = super::insert::default_sql(&mut translator, column)? else { return Ok(Value::Null) };
+        let plan = translator.finish(format!("SELECT {sql}"), vec![(column.name.clone(), column.ty.clone())])?;
+        Ok(self.project(&plan, &[], &[])?.into_iter().next().unwrap_or(Value::Null))
+    }
+
+    fn referring(&self, parent: &Arc<Relation>, incoming: &Incoming, old: &[Value]) -> Result<Vec<i64>> {
+        let pairs: Vec<(&str, &str)> = incoming
+            .key
+            .columns
+            .iter()
+            .map(String::as_str)
+            .zip(incoming.key.foreign_columns.iter().map(String::as_str))
+            .collect();
+        self.matching(&incoming.child, parent, &pairs, old, false)
+    }
+
+    fn cascade_delete(&mut self, parent: &Arc<Relation>, incoming: &Incoming, old: &[Value], depth: usize) -> Result<()> {
+        let mut gone = Vec::new();
+        for key in self.referring(parent, incoming, old)? {
+            let Some(row) = self.stored_row(&incoming.child, key)? else { continue };
+            if self.delete_row(&incoming.child, key, &row)? {
+                gone.push(row);
+            }
+        }
+        self.after_delete_at(&incoming.child, &gone, depth + 1)
+    }
+
+    fn set_children(
+        &mut self,
+        parent: &Arc<Relation>,
+        incoming: &Incoming,
+        old: &[Value],
+        columns: &[String],
+        values: &[Value],
+        depth: usize,
+    ) -> Result<()> {
+        let rules = self.row_rules(&incoming.child, "postgres", None)?;
+        let places = places(&incoming.child, columns);
+        let mut changed = Vec::new();
+        for key in self.referring(parent, incoming, old)? {
+            let Some(row) = self.stored_row(&incoming.child, key)? else { continue };
+            let mut new = row.clone();
+            for (place, value) in places.iter().zip(values) {
+                new[*place] = value.clone();
+            }
+            self.check_row(&rules, &mut new)?;
+            self.update_row(&rules, key, &row, &new)?;
+            changed.push((row, new));
+        }
+        self.after_update_at(&incoming.child, &changed, depth + 1)
+    }
+
+    /// `23503` when rows still refer to an old key that no row of the parent has any more.
+    fn refuse_if_referenced(
+        &self,
+        parent: &Arc<Relation>,
+        child: &Arc<Relation>,
+        constraint: &str,
+        key: &ForeignKey,
+        old: &[Value],
+    ) -> Result<()> {
+        let own: Vec<(&str, &str)> = key.foreign_columns.iter().map(|name| (name.as_str(), name.as_str())).collect();
+        if !self.matching(parent, parent, &own, old, true)?.is_empty() {
+            return Ok(());
+        }
+        let pairs: Vec<(&str, &str)> =
+            key.columns.iter().map(String::as_str).zip(key.foreign_columns.iter().map(String::as_str)).collect();
+        if self.matching(child, parent, &pairs, old, true)?.is_empty() {
+            return Ok(());
+        }
+        let mut error = SqlError::new(
+            "23503",
+            format!(
+                "update or delete on table \"{}\" violates foreign key constraint \"{constraint}\" on table \"{}\"",
+                parent.name.name, child.name.name
+            ),
+        )
+        .detail(format!(
+            "Key ({})=({}) is still referenced from table \"{}\".",
+            key.foreign_columns.join(", "),
+            key_text(parent, &key.foreign_columns, old),
+            child.name.name
+        ));
+        error.table = Some(child.name.name.clone());
+        error.constraint = Some(constraint.to_owned());
+        Err(error.into())
+    }
+
+    /// `23503` of a reference that finds nothing.
+    fn missing(&self, child: &Relation, constraint: &str, key: &ForeignKey, row: &[Value]) -> SqlError {
+        let mut error = SqlError::new(
+            "23503",
+            format!("insert or update on table \"{}\" violates foreign key constraint \"{constraint}\"", child.name.name),
+        );
+        error = if key.match_full && places(child, &key.columns).iter().any(|place| row[*place] == Value::Null) {
+            error.detail("MATCH FULL does not allow mixing of null and nonnull key values.")
+        } else {
+            error.detail(format!(
+                "Key ({})=({}) is not present in table \"{}\".",
+                key.columns.join(", "),
+                key_text(child, &key.columns, row),
+                key.foreign_table.name
+            ))
+        };
+        error.table = Some(child.name.name.clone());
+        error.constraint = Some(constraint.to_owned());
+        error
+    }
+}
+
+fn places(relation: &Relation, columns: &[String]) -> Vec<usize> {
+    columns
+        .iter()
+        .filter_map(|name| relation.columns.iter().position(|column| column.name == *name))
+        .collect()
+}
+
+fn key_text(relation: &Relation, columns: &[String], row: &[Value]) -> String {
+    let texts: Vec<String> = places(relation, columns)
+        .into_iter()
+        .map(|place| {
+            text_of(&relation.columns[place].ty.ty, &row[place]).ok().flatten().unwrap_or_else(|| "null".to_owned())
+        })
+        .collect();
+    texts.join(", ")
+}

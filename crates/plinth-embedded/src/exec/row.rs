@@ -1,0 +1,365 @@
+//! What happens to every row that is written: generated columns, policies, `NOT NULL`, `CHECK`, the write itself,
+//! and the error Postgres would give.
+
+use std::sync::Arc;
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::{Expr, PolicyCommand};
+use plinth_sql::catalog::{ConstraintKind, QName, Relation};
+use plinth_sql::types::ColumnType;
+use rusqlite::types::Value;
+
+use super::Tx;
+use crate::changes::{Change, ChangeKind};
+use crate::connection::{ParamValue, quoted_table, text_of};
+use crate::error::{EngineError, Result};
+use crate::names;
+use crate::translate::{Bind, ItemColumn, Plan, Translator, row_columns};
+
+/// Longest a value may be inside `Failing row contains (…)`, as in Postgres.
+const DETAIL_WIDTH: usize = 64;
+
+/// Which policies a new row must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowPolicies {
+    /// The command's own `WITH CHECK`.
+    pub(crate) command: PolicyCommand,
+    /// The `SELECT` policies too, because the row is read back.
+    pub(crate) select: bool,
+}
+
+/// Everything a table asks of a new row, ready to run.
+pub(crate) struct RowRules {
+    pub(crate) relation: Arc<Relation>,
+    generated: Option<(Plan, Vec<usize>)>,
+    checks: Option<Plan>,
+    /// What each column of `checks` means.
+    meanings: Vec<Meaning>,
+    /// Whether errors may show the row.
+    show_rows: bool,
+}
+
+enum Meaning {
+    Policy(Option<String>),
+    Check(String),
+}
+
+impl Tx {
+    /// The rules for new rows of a table, for one role.
+    pub(crate) fn row_rules(
+        &self,
+        relation: &Arc<Relation>,
+        role: &str,
+        policies: Option<RowPolicies>,
+    ) -> Result<RowRules> {
+        let mut generated = None;
+        let places: Vec<usize> = relation
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.generated.is_some())
+            .map(|(place, _)| place)
+            .collect();
+        if !places.is_empty() {
+            let mut translator = self.translator("postgres", &[]);
+            let mut texts = Vec::new();
+            let mut columns = Vec::new();
+            for place in &places {
+                let column = &relation.columns[*place];
+                let Some(expr) = &column.generated else { continue };
+                let over = bound_row(&mut translator, relation, 0);
+                let ex = translator.in_table_scope(&relation.name.name, over, |this| this.expr(expr))?;
+                let ex = translator.assign(ex, &column.ty, &column.name)?;
+                texts.push(ex.sql);
+                columns.push((column.name.clone(), column.ty.clone()));
+            }
+            let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
+            generated = Some((plan, places));
+        }
+        let mut translator = self.translator(role, &[]);
+        let mut texts = Vec::new();
+        let mut meanings = Vec::new();
+        if let Some(policies) = policies {
+            let over = bound_row(&mut translator, relation, 0);
+            let mut wanted = vec![(policies.command, false)];
+            if policies.select {
+                wanted.push((PolicyCommand::Select, true));
+            }
+            for (command, using) in wanted {
+                for check in translator.row_checks(relation, command, using, &over)? {
+                    texts.push(check.sql);
+                    meanings.push(Meaning::Policy(check.policy));
+                }
+            }
+        }
+        for constraint in relation.table().into_iter().flat_map(|table| &table.constraints) {
+            if let ConstraintKind::Check { expr } = &constraint.kind {
+                let over = bound_row(&mut translator, relation, 0);
+                let ex =
+                    translator.in_table_scope(&relation.name.name, over, |this| this.condition_expr(expr, "CHECK"))?;
+                texts.push(ex.sql);
+                meanings.push(Meaning::Check(constraint.name.clone()));
+            }
+        }
+        let checks = if texts.is_empty() {
+            None
+        } else {
+            let columns = texts.iter().map(|_| (String::new(), plinth_sql::types::Type::Bool.into())).collect();
+            Some(translator.finish(format!("SELECT {}", texts.join(", ")), columns)?)
+        };
+        let show_rows = !self.catalog.row_security_applies(role, relation);
+        Ok(RowRules { relation: relation.clone(), generated, checks, meanings, show_rows })
+    }
+
+    /// Fills in generated columns and applies every rule to a new row.
+    pub(crate) fn check_row(&self, rules: &RowRules, row: &mut [Value]) -> Result<()> {
+        if let Some((plan, places)) = &rules.generated {
+            let computed = self.conn.run(plan, &[], row)?;
+            if let Some(values) = computed.into_iter().next() {
+                for (place, value) in places.iter().zip(values) {
+                    row[*place] = value;
+                }
+            }
+        }
+        let mut verdicts = Vec::new();
+        if let Some(plan) = &rules.checks {
+            verdicts = self.conn.run(plan, &[], row)?.into_iter().next().unwrap_or_default();
+        }
+        // Policies first, then NOT NULL, then CHECK, as Postgres goes.
+        for (verdict, meaning) in verdicts.iter().zip(&rules.meanings) {
+            if let Meaning::Policy(name) = meaning
+                && *verdict != Value::Integer(1)
+            {
+                return Err(policy_violation(&rules.relation.name, name.as_deref(), false).into());
+            }
+        }
+        for (column, value) in rules.relation.columns.iter().zip(row.iter()) {
+            if column.not_null && *value == Value::Null {
+                let mut error = SqlError::new(
+                    "23502",
+                    format!(
+                        "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                        column.name, rules.relation.name.name
+                    ),
+                );
+                error.table = Some(rules.relation.name.name.clone());
+                error.column = Some(column.name.clone());
+                return Err(self.with_row(error, rules, row).into());
+            }
+        }
+        for (verdict, meaning) in verdicts.iter().zip(&rules.meanings) {
+            if let Meaning::Check(name) = meaning
+                && *verdict == Value::Integer(0)
+            {
+                let mut error = SqlError::new(
+                    "23514",
+                    format!("new row for relation \"{}\" violates check constraint \"{name}\"", rules.relation.name.name),
+                );
+                error.table = Some(rules.relation.name.name.clone());
+                error.constraint = Some(name.clone());
+                return Err(self.with_row(error, rules, row).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn with_row(&self, error: SqlError, rules: &RowRules, row: &[Value]) -> SqlError {
+        if !rules.show_rows {
+            return error;
+        }
+        let mut shown = Vec::with_capacity(row.len());
+        for (value, column) in row.iter().zip(&rules.relation.columns) {
+            let text = text_of(&column.ty.ty, value).ok().flatten();
+            shown.push(match text {
+                None => "null".to_owned(),
+                Some(text) if text.chars().count() > DETAIL_WIDTH => {
+                    format!("{}...", text.chars().take(DETAIL_WIDTH).collect::<String>())
+                }
+                Some(text) => text,
+            });
+        }
+        error.detail(format!("Failing row contains ({}).", shown.join(", ")))
+    }
+
+    /// Inserts a checked row; gives its key.
+    pub(crate) fn insert_row(&mut self, rules: &RowRules, row: &[Value]) -> Result<i64> {
+        let relation = &rules.relation;
+        let columns: Vec<String> = relation.columns.iter().map(|column| names::quote(&column.name)).collect();
+        let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
+        let sql = if columns.is_empty() {
+            format!("INSERT INTO {} DEFAULT VALUES", quoted_table(relation))
+        } else {
+            format!("INSERT INTO {}({}) VALUES ({})", quoted_table(relation), columns.join(","), places.join(","))
+        };
+        let written = self.conn.sqlite.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(row));
+        if let Err(error) = written {
+            return Err(self.explain(error, rules, row, None));
+        }
+        let key = self.conn.sqlite.last_insert_rowid();
+        self.changes.push(Change {
+            table: relation.name.clone(),
+            kind: ChangeKind::Insert,
+            old: None,
+            new: Some(row.to_vec()),
+        });
+        Ok(key)
+    }
+
+    /// Writes the changed columns of a checked row; gives its key, which an integer primary key may have changed.
+    pub(crate) fn update_row(&mut self, rules: &RowRules, key: i64, old: &[Value], new: &[Value]) -> Result<i64> {
+        let relation = &rules.relation;
+        let changed: Vec<usize> = (0..new.len()).filter(|place| !same(&old[*place], &new[*place])).collect();
+        if !changed.is_empty() {
+            let sets: Vec<String> = changed
+                .iter()
+                .enumerate()
+                .map(|(number, place)| format!("{} = ?{}", names::quote(&relation.columns[*place].name), number + 2))
+                .collect();
+            let sql = format!("UPDATE {} SET {} WHERE rowid = ?1", quoted_table(relation), sets.join(", "));
+            let mut values = vec![Value::Integer(key)];
+            values.extend(changed.iter().map(|place| new[*place].clone()));
+            let written = self.conn.sqlite.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(values));
+            if let Err(error) = written {
+                return Err(self.explain(error, rules, new, Some(key)));
+            }
+        }
+        self.changes.push(Change {
+            table: relation.name.clone(),
+            kind: ChangeKind::Update,
+            old: Some(old.to_vec()),
+            new: Some(new.to_vec()),
+        });
+        let key_column = row_key_column(relation);
+        Ok(match key_column.map(|place| &new[place]) {
+            Some(Value::Integer(key)) => *key,
+            _ => key,
+        })
+    }
+
+    /// Deletes a row by its key. False when it was gone already.
+    pub(crate) fn delete_row(&mut self, relation: &Relation, key: i64, old: &[Value]) -> Result<bool> {
+        let sql = format!("DELETE FROM {} WHERE rowid = ?1", quoted_table(relation));
+        let gone = self.conn.sqlite.prepare_cached(&sql)?.execute([key])?;
+        if gone > 0 {
+            self.changes.push(Change {
+                table: relation.name.clone(),
+                kind: ChangeKind::Delete,
+                old: Some(old.to_vec()),
+                new: None,
+            });
+        }
+        Ok(gone > 0)
+    }
+
+    /// Which unique constraint a failed write broke, in Postgres's words.
+    fn explain(&self, error: rusqlite::Error, rules: &RowRules, row: &[Value], key: Option<i64>) -> EngineError {
+        if error.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation) {
+            return error.into();
+        }
+        let relation = &rules.relation;
+        for unique in self.unique_indexes(relation) {
+            let found = self.matching_rows(relation, &unique, row);
+            let taken = found.as_ref().is_ok_and(|keys| keys.iter().any(|found| Some(*found) != key));
+            if !taken {
+                continue;
+            }
+            return self.duplicate(rules, &unique, row).into();
+        }
+        error.into()
+    }
+
+    /// `23505`.
+    pub(crate) fn duplicate(&self, rules: &RowRules, unique: &super::conflict::Unique, row: &[Value]) -> SqlError {
+        let relation = &rules.relation;
+        let mut error =
+            SqlError::new("23505", format!("duplicate key value violates unique constraint \"{}\"", unique.name));
+        error.table = Some(relation.name.name.clone());
+        error.constraint = Some(unique.name.clone());
+        if !rules.show_rows {
+            return error;
+        }
+        let mut keys = Vec::new();
+        for part in &unique.keys {
+            keys.push(match part {
+                Expr::Column(reference) => reference.parts.last().map(|name| print_name(name)).unwrap_or_default(),
+                other => plinth_sql::print::expr(other),
+            });
+        }
+        let values = self.key_texts(relation, &unique.keys, row).unwrap_or_default();
+        error.detail(format!("Key ({})=({}) already exists.", keys.join(", "), values.join(", ")))
+    }
+
+    /// The text forms of key expressions over a row.
+    fn key_texts(&self, relation: &Arc<Relation>, keys: &[Expr], row: &[Value]) -> Result<Vec<String>> {
+        let mut translator = self.translator("postgres", &[]);
+        let mut texts = Vec::new();
+        let mut columns = Vec::new();
+        for key in keys {
+            let over = bound_row(&mut translator, relation, 0);
+            let ex = translator.in_table_scope(&relation.name.name, over, |this| this.expr(key))?;
+            texts.push(ex.sql);
+            columns.push((String::new(), ex.ty));
+        }
+        let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
+        let values = self.conn.run(&plan, &[], row)?.into_iter().next().unwrap_or_default();
+        let mut shown = Vec::new();
+        for (value, (_, ty)) in values.iter().zip(&plan.columns) {
+            shown.push(text_of(&ty.ty, value)?.unwrap_or_else(|| "null".into()));
+        }
+        Ok(shown)
+    }
+
+    /// A `SELECT` list over one row of values.
+    pub(crate) fn project(
+        &self,
+        plan: &Plan,
+        params: &[ParamValue],
+        row: &[Value],
+    ) -> Result<Vec<Value>> {
+        Ok(self.conn.run(plan, params, row)?.into_iter().next().unwrap_or_default())
+    }
+}
+
+/// `42501` of a policy. `using`: an existing row, in an upsert.
+pub(crate) fn policy_violation(table: &QName, policy: Option<&str>, using: bool) -> SqlError {
+    let using = if using { " (USING expression)" } else { "" };
+    let message = match policy {
+        Some(policy) => {
+            format!("new row violates row-level security policy \"{policy}\"{using} for table \"{}\"", table.name)
+        }
+        None => format!("new row violates row-level security policy{using} for table \"{}\"", table.name),
+    };
+    let mut error = SqlError::new("42501", message);
+    error.table = Some(table.name.clone());
+    error
+}
+
+/// Columns of a relation as values of the executor's row, from place `offset` on.
+pub(crate) fn bound_row(translator: &mut Translator<'_>, relation: &Relation, offset: usize) -> Vec<ItemColumn> {
+    let texts: Vec<String> =
+        (0..relation.columns.len()).map(|place| translator.bind(Bind::Row(offset + place))).collect();
+    row_columns(relation, |place| texts[place].clone())
+}
+
+/// The column that is SQLite's own row key: an integer primary key of one column.
+pub(crate) fn row_key_column(relation: &Relation) -> Option<usize> {
+    let [key] = relation.primary_key() else { return None };
+    relation.columns.iter().position(|column| column.name == *key && column.ty.ty.is_integer())
+}
+
+/// Equal down to the text form (1.5 and 1.50 are different values to store).
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Real(a), Value::Real(b)) => a.to_bits() == b.to_bits(),
+        _ => a == b,
+    }
+}
+
+fn print_name(name: &str) -> String {
+    plinth_sql::print::ident(name)
+}
+
+/// A column's type by its place.
+pub(crate) fn column_type(relation: &Relation, place: usize) -> ColumnType {
+    relation.columns[place].ty.clone()
+}

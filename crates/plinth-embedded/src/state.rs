@@ -1,0 +1,167 @@
+//! What our SQLite functions may know while a statement runs: the session, the time, the sequences.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use plinth_sql::SqlError;
+use plinth_sql::catalog::{Catalog, QName};
+use plinth_sql::session::Session;
+
+/// Microseconds between 1970 and 2000, where Postgres counts from.
+pub(crate) const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// The state of one connection, shared with the functions registered on it.
+#[derive(Default)]
+pub(crate) struct ConnState {
+    /// The running session.
+    pub(crate) session: Mutex<SessionState>,
+    /// The catalog that the running statement was planned with.
+    pub(crate) catalog: RwLock<Arc<Catalog>>,
+    /// Sequences, shared by all connections of the engine.
+    pub(crate) sequences: Arc<Sequences>,
+    /// Tables (and columns) that the statement being prepared may touch; `None` lets everything pass (our own work).
+    pub(crate) fence: Mutex<Option<Arc<crate::translate::Fence>>>,
+}
+
+/// What is set for the running session.
+#[derive(Default)]
+pub(crate) struct SessionState {
+    /// The role in effect.
+    pub(crate) role: String,
+    /// The role it began with.
+    pub(crate) session_role: String,
+    /// Settings by lower-case name, `request.jwt.claims` among them.
+    pub(crate) settings: HashMap<String, String>,
+    /// Start of the transaction, microseconds since 2000.
+    pub(crate) now: i64,
+    /// Last value of `nextval` by sequence, and the last of all.
+    pub(crate) current_values: HashMap<QName, i64>,
+    /// The sequence last used.
+    pub(crate) last_sequence: Option<QName>,
+    /// Claims parsed once, for `auth.uid()` and siblings.
+    claims: Option<Arc<serde_json::Value>>,
+}
+
+impl SessionState {
+    /// The state for a new session that begins at `now_unix_micros`.
+    pub(crate) fn begin(session: &Session, now_unix_micros: i64) -> SessionState {
+        let mut settings: HashMap<String, String> = session.settings.iter().cloned().collect();
+        if let Some(claims) = &session.claims {
+            settings.insert("request.jwt.claims".to_owned(), claims.to_string());
+        }
+        SessionState {
+            role: session.role.clone(),
+            session_role: session.role.clone(),
+            settings,
+            now: now_unix_micros - POSTGRES_EPOCH_MICROS,
+            ..SessionState::default()
+        }
+    }
+
+    /// Sets a setting; claims are read anew.
+    pub(crate) fn set(&mut self, name: &str, value: String) {
+        if name == "request.jwt.claims" {
+            self.claims = None;
+        }
+        self.settings.insert(name.to_owned(), value);
+    }
+
+    /// The token's claims; null when there are none or they are no JSON.
+    pub(crate) fn claims(&mut self) -> Arc<serde_json::Value> {
+        if let Some(claims) = &self.claims {
+            return claims.clone();
+        }
+        let parsed = self.settings.get("request.jwt.claims").and_then(|text| serde_json::from_str(text).ok());
+        let claims = Arc::new(parsed.unwrap_or(serde_json::Value::Null));
+        self.claims = Some(claims.clone());
+        claims
+    }
+}
+
+/// The values of sequences. They live beside transactions, as in Postgres: a rollback leaves gaps. Used numbers
+/// reach the file with the commit of the batch that used them.
+#[derive(Default)]
+pub(crate) struct Sequences {
+    inner: Mutex<HashMap<QName, SequenceValue>>,
+}
+
+/// Where a sequence stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SequenceValue {
+    /// The last value given, or the next one when nothing was given yet.
+    pub(crate) last: i64,
+    /// Whether `last` was given already.
+    pub(crate) called: bool,
+    /// Not yet in the file.
+    pub(crate) dirty: bool,
+}
+
+impl Sequences {
+    /// Puts a sequence at a value.
+    pub(crate) fn set(&self, name: &QName, last: i64, called: bool, dirty: bool) {
+        self.inner.lock().insert(name.clone(), SequenceValue { last, called, dirty });
+    }
+
+    /// Forgets a sequence.
+    pub(crate) fn remove(&self, name: &QName) {
+        self.inner.lock().remove(name);
+    }
+
+    /// Where a sequence stands.
+    pub(crate) fn get(&self, name: &QName) -> Option<SequenceValue> {
+        self.inner.lock().get(name).copied()
+    }
+
+    /// The next value.
+    pub(crate) fn next(&self, catalog: &Catalog, name: &QName) -> Result<i64, SqlError> {
+        let sequence = catalog
+            .sequences
+            .get(name)
+            .ok_or_else(|| SqlError::new("42P01", format!("relation \"{}\" does not exist", name.display())))?;
+        let options = &sequence.options;
+        let increment = options.increment.unwrap_or(1);
+        let min = options.min_value.flatten().unwrap_or(if increment > 0 { 1 } else { i64::MIN });
+        let max = options.max_value.flatten().unwrap_or(if increment > 0 { i64::MAX } else { -1 });
+        let mut all = self.inner.lock();
+        let value = all.entry(name.clone()).or_insert(SequenceValue {
+            last: options.start.unwrap_or(if increment > 0 { min } else { max }),
+            called: false,
+            dirty: true,
+        });
+        let next = if value.called {
+            match value.last.checked_add(increment).filter(|next| (min..=max).contains(next)) {
+                Some(next) => next,
+                None if options.cycle == Some(true) => {
+                    if increment > 0 {
+                        min
+                    } else {
+                        max
+                    }
+                }
+                None => {
+                    let (which, bound) = if increment > 0 { ("maximum", max) } else { ("minimum", min) };
+                    return Err(SqlError::new(
+                        "2200H",
+                        format!("nextval: reached {which} value of sequence \"{}\" ({bound})", name.name),
+                    ));
+                }
+            }
+        } else {
+            value.last
+        };
+        *value = SequenceValue { last: next, called: true, dirty: true };
+        Ok(next)
+    }
+
+    /// Takes what has to be written with the next commit.
+    pub(crate) fn take_dirty(&self) -> Vec<(QName, SequenceValue)> {
+        let mut all = self.inner.lock();
+        let mut taken = Vec::new();
+        for (name, value) in all.iter_mut().filter(|(_, value)| value.dirty) {
+            value.dirty = false;
+            taken.push((name.clone(), *value));
+        }
+        taken
+    }
+}

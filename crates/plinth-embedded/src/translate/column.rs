@@ -1,0 +1,203 @@
+//! Names of columns, looked up from the innermost query outwards.
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::{ColumnRef, Expr};
+use plinth_sql::catalog::Privilege;
+use plinth_sql::types::Type;
+
+use super::{Ex, ExKind, Item, ItemColumn, Translator, unknown_column};
+
+impl Translator<'_> {
+    /// A column reference.
+    pub(super) fn column(&mut self, reference: &ColumnRef) -> Result<Ex, SqlError> {
+        match reference.parts.as_slice() {
+            [name] => self.bare_column(name, reference),
+            [table, name] => self.table_column(None, table, name, reference),
+            [schema, table, name] => self.table_column(Some(schema), table, name, reference),
+            _ => Err(SqlError::syntax("improper qualified name (too many dotted names)", reference.span)),
+        }
+    }
+
+    fn bare_column(&mut self, name: &str, reference: &ColumnRef) -> Result<Ex, SqlError> {
+        for depth in (self.scope_floor..self.scopes.len()).rev() {
+            let scope = &self.scopes[depth];
+            if let Some(column) = scope.merged.iter().find(|column| column.name == name) {
+                let ex = column_ex(column);
+                return self.grouped(depth, ex, reference, None);
+            }
+            let mut found = scope.items.iter().enumerate().flat_map(|(place, item)| {
+                item.columns.iter().filter(|column| column.name == name && !column.hidden).map(move |column| (place, column))
+            });
+            if let Some((place, column)) = found.next() {
+                if found.next().is_some() {
+                    return Err(SqlError::new("42702", format!("column reference \"{name}\" is ambiguous")).at(reference.span));
+                }
+                let ex = column_ex(column);
+                return self.used(depth, place, name, ex, reference);
+            }
+            if let Some(place) = scope.items.iter().position(|item| item.alias == name) {
+                return self.whole_row(depth, place, reference);
+            }
+        }
+        if let Some(value) = self.argument(None, name) {
+            return Ok(value);
+        }
+        Err(unknown_column(name, reference.span))
+    }
+
+    fn table_column(
+        &mut self,
+        schema: Option<&str>,
+        table: &str,
+        name: &str,
+        reference: &ColumnRef,
+    ) -> Result<Ex, SqlError> {
+        for depth in (self.scope_floor..self.scopes.len()).rev() {
+            let Some(place) = find_item(&self.scopes[depth].items, schema, table) else { continue };
+            let item = &self.scopes[depth].items[place];
+            if let Some(column) = item.columns.iter().find(|column| column.name == name) {
+                let ex = column_ex(column);
+                return self.used(depth, place, name, ex, reference);
+            }
+            return Err(SqlError::new("42703", format!("column {table}.{name} does not exist")).at(reference.span));
+        }
+        if schema.is_none() {
+            if let Some(value) = self.argument(Some(table), name) {
+                return Ok(value);
+            }
+            // `row.field`, where `row` is an argument of a row type.
+            if let Some(Ex { kind: ExKind::Row(fields), .. }) = self.argument(None, table)
+                && let Some((_, field)) = fields.into_iter().find(|(field, _)| field == name)
+            {
+                return Ok(field);
+            }
+        }
+        Err(SqlError::new("42P01", format!("missing FROM-clause entry for table \"{table}\"")).at(reference.span))
+    }
+
+    /// The row of an item as one value, or its only column when it is a function's scalar.
+    fn whole_row(&mut self, depth: usize, place: usize, reference: &ColumnRef) -> Result<Ex, SqlError> {
+        let item = self.scopes[depth].items[place].clone();
+        if item.scalar {
+            return self.grouped(depth, column_ex(&item.columns[0]), reference, Some(&item.alias));
+        }
+        let mut fields = Vec::with_capacity(item.columns.len());
+        for column in &item.columns {
+            let ex = self.used(depth, place, &column.name, column_ex(column), reference)?;
+            fields.push((column.name.clone(), ex));
+        }
+        let ty = item.relation.as_ref().map_or(Type::Record, |relation| relation.row_type());
+        Ok(row_value(fields, ty))
+    }
+
+    /// `t.*` as one value.
+    pub(super) fn row_of(&mut self, reference: &ColumnRef) -> Result<Ex, SqlError> {
+        let (schema, table) = match reference.parts.as_slice() {
+            [table] => (None, table),
+            [schema, table, ..] => (Some(schema.as_str()), table),
+            [] => return Err(SqlError::syntax("a table name is missing", reference.span)),
+        };
+        for depth in (self.scope_floor..self.scopes.len()).rev() {
+            if let Some(place) = find_item(&self.scopes[depth].items, schema, table) {
+                let scalar = std::mem::replace(&mut self.scopes[depth].items[place].scalar, false);
+                let row = self.whole_row(depth, place, reference);
+                self.scopes[depth].items[place].scalar = scalar;
+                return row;
+            }
+        }
+        Err(SqlError::new("42P01", format!("missing FROM-clause entry for table \"{table}\"")).at(reference.span))
+    }
+
+    /// Notes the use of a column and checks the grouping.
+    pub(super) fn used(
+        &mut self,
+        depth: usize,
+        place: usize,
+        name: &str,
+        ex: Ex,
+        reference: &ColumnRef,
+    ) -> Result<Ex, SqlError> {
+        let item = &self.scopes[depth].items[place];
+        let alias = item.alias.clone();
+        if let Some(relation) = item.relation.clone() {
+            let role = item.role.clone();
+            self.use_column(&role, &relation, Some(name), Privilege::Select);
+        }
+        self.grouped(depth, ex, reference, Some(&alias))
+    }
+
+    fn grouped(&self, depth: usize, ex: Ex, reference: &ColumnRef, alias: Option<&str>) -> Result<Ex, SqlError> {
+        let Some(grouping) = &self.scopes[depth].grouping else { return Ok(ex) };
+        let free = grouping.inside_aggregate > 0
+            || grouping.columns.contains(&ex.sql)
+            || alias.is_some_and(|alias| grouping.free_items.iter().any(|free| free == alias));
+        if free {
+            return Ok(ex);
+        }
+        let shown = match (alias, reference.parts.last()) {
+            (Some(alias), Some(column)) => format!("{alias}.{column}"),
+            _ => reference.parts.join("."),
+        };
+        Err(SqlError::new(
+            "42803",
+            format!("column \"{shown}\" must appear in the GROUP BY clause or be used in an aggregate function"),
+        )
+        .at(reference.span))
+    }
+
+    /// An argument of the SQL function being read, by name or by `function.name`.
+    fn argument(&self, function: Option<&str>, name: &str) -> Option<Ex> {
+        let frame = self.frames.last()?;
+        if function.is_some_and(|function| function != frame.function) {
+            return None;
+        }
+        frame.args.iter().find(|(known, _)| known.as_deref() == Some(name)).map(|(_, value)| value.clone())
+    }
+
+    /// `$n`: an argument of the function being read, or a parameter of the statement.
+    pub(super) fn parameter(&mut self, number: u32) -> Result<Ex, SqlError> {
+        let place = number as usize;
+        if let Some(frame) = self.frames.last() {
+            return frame.args.get(place.wrapping_sub(1)).map(|(_, value)| value.clone()).ok_or_else(|| no_parameter(number));
+        }
+        if place == 0 || place > self.params.len() {
+            return Err(no_parameter(number));
+        }
+        let ty = self.params[place - 1].clone();
+        if ty.ty == Type::Unknown {
+            return Ok(Ex { sql: String::new(), ty, kind: ExKind::Param(place), nullable: true });
+        }
+        let sql = self.bind(super::Bind::Param(place));
+        Ok(Ex::new(sql, ty))
+    }
+}
+
+fn no_parameter(number: u32) -> SqlError {
+    SqlError::new("42P02", format!("there is no parameter ${number}"))
+}
+
+pub(super) fn find_item(items: &[Item], schema: Option<&str>, table: &str) -> Option<usize> {
+    items.iter().position(|item| match schema {
+        None => item.alias == table,
+        Some(schema) => {
+            item.alias == table && item.relation.as_ref().is_some_and(|relation| relation.name.schema == schema)
+        }
+    })
+}
+
+pub(super) fn column_ex(column: &ItemColumn) -> Ex {
+    Ex { sql: column.sql.clone(), ty: column.ty.clone(), kind: ExKind::Plain, nullable: column.nullable }
+}
+
+/// A row value; its own text is its JSON object, which is what most functions of rows want.
+pub(super) fn row_value(fields: Vec<(String, Ex)>, ty: Type) -> Ex {
+    Ex { sql: String::new(), ty: ty.into(), kind: ExKind::Row(fields), nullable: true }
+}
+
+/// A bare column name, when the expression is one.
+pub(super) fn bare_name(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Column(ColumnRef { parts, .. }) if parts.len() == 1 => Some(&parts[0]),
+        _ => None,
+    }
+}

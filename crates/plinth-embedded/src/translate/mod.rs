@@ -1,0 +1,443 @@
+//! A statement of the dialect, for one role and one catalog snapshot, as SQLite is given it.
+//!
+//! Types are resolved here, so that operators, collations and text forms keep Postgres's meaning; policies are
+//! put around every table that a caller reaches ([`policy`]); privileges are checked once all names are known.
+//! Nothing here touches the database.
+
+mod aggregate;
+mod builtin;
+mod call;
+mod coerce;
+mod column;
+mod expr;
+mod from;
+mod operator;
+pub(crate) mod policy;
+mod query;
+mod select;
+mod userfn;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::{Expr, Query, Span};
+use plinth_sql::catalog::{Catalog, Privilege, QName, Relation};
+use plinth_sql::types::{ColumnType, Type};
+
+pub(crate) use builtin::BUILTINS;
+
+/// Deepest nesting of views, policies and SQL functions inside one another.
+const EXPANSION_DEPTH: usize = 48;
+
+/// Where names without a schema are looked for when nothing else is said.
+pub(crate) fn default_search_path() -> Vec<String> {
+    ["pg_catalog", "public", "extensions"].map(str::to_owned).to_vec()
+}
+
+/// A translated statement.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// What SQLite runs.
+    pub(crate) sql: String,
+    /// What `?1`, `?2`, … are.
+    pub(crate) binds: Vec<Bind>,
+    /// Types of `$1`, `$2`, … as their places decided.
+    pub(crate) params: Vec<ColumnType>,
+    /// Result columns.
+    pub(crate) columns: Vec<(String, ColumnType)>,
+    /// What SQLite may touch while it prepares this.
+    pub(crate) fence: Arc<Fence>,
+}
+
+/// The SQLite tables and columns that a statement may read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fence {
+    /// Pairs of table and column.
+    pub(crate) columns: BTreeSet<(String, String)>,
+    /// The tables of those pairs.
+    pub(crate) tables: BTreeSet<String>,
+}
+
+/// What a numbered SQLite parameter stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Bind {
+    /// `$n`, counted from 1.
+    Param(usize),
+    /// The value at this place of the row that the executor works on.
+    Row(usize),
+    /// A value of the session.
+    Context(Context),
+}
+
+/// A value of the session, bound rather than computed per row so that indexes serve policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Context {
+    /// `now()`.
+    Now,
+    /// `current_date`.
+    Today,
+    /// `auth.uid()`.
+    Uid,
+    /// `auth.role()`.
+    AuthRole,
+    /// `auth.jwt()`.
+    Jwt,
+    /// `auth.email()`.
+    Email,
+    /// `current_user` where no function or view changed it.
+    CurrentUser,
+    /// `session_user`.
+    SessionUser,
+}
+
+/// A translated expression.
+#[derive(Clone, Debug)]
+pub(crate) struct Ex {
+    /// SQLite text, parenthesised where it is not atomic.
+    pub(crate) sql: String,
+    /// Its type.
+    pub(crate) ty: ColumnType,
+    /// What it is beyond its text.
+    pub(crate) kind: ExKind,
+    /// It can be null (false only when that is certain).
+    pub(crate) nullable: bool,
+}
+
+/// What an expression is beyond its text.
+#[derive(Clone, Debug)]
+pub(crate) enum ExKind {
+    /// Nothing special.
+    Plain,
+    /// `NULL`.
+    Null,
+    /// A string constant whose type its context decides.
+    Literal(String),
+    /// A numeric constant, as written.
+    Number(String),
+    /// `$n` whose type its context decides.
+    Param(usize),
+    /// A whole row: names and values.
+    Row(Vec<(String, Ex)>),
+}
+
+impl Ex {
+    /// A plain expression of a type.
+    pub(crate) fn new(sql: impl Into<String>, ty: impl Into<ColumnType>) -> Ex {
+        Ex { sql: sql.into(), ty: ty.into(), kind: ExKind::Plain, nullable: true }
+    }
+
+    /// One that is never null.
+    pub(crate) fn not_null(mut self) -> Ex {
+        self.nullable = false;
+        self
+    }
+
+    /// Whether the context still has to decide the type.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.ty.ty == Type::Unknown
+    }
+}
+
+/// One name space of columns: the `FROM` of one query level.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scope {
+    /// What `FROM` lists.
+    pub(crate) items: Vec<Item>,
+    /// Columns merged by `USING`, in order.
+    pub(crate) merged: Vec<ItemColumn>,
+    /// Set while the select list of a grouped query is read.
+    pub(crate) grouping: Option<Grouping>,
+}
+
+/// What may appear outside aggregates in a grouped query.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grouping {
+    /// The grouped expressions, as written and as translated.
+    pub(crate) keys: Vec<Expr>,
+    /// Columns that are grouped by, as SQLite text.
+    pub(crate) columns: Vec<String>,
+    /// Aliases of items whose primary key is grouped by: all their columns are free.
+    pub(crate) free_items: Vec<String>,
+    /// Depth of aggregate calls around the current place.
+    pub(crate) inside_aggregate: usize,
+}
+
+/// One entry of `FROM`.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// The name it goes by.
+    pub(crate) alias: String,
+    /// The relation, for tables and views.
+    pub(crate) relation: Option<Arc<Relation>>,
+    /// The role whose privileges count for it.
+    pub(crate) role: String,
+    /// Its columns.
+    pub(crate) columns: Vec<ItemColumn>,
+    /// A function or subquery of one scalar column: its alias alone means that column.
+    pub(crate) scalar: bool,
+}
+
+/// A column of an item.
+#[derive(Clone, Debug)]
+pub(crate) struct ItemColumn {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its type.
+    pub(crate) ty: ColumnType,
+    /// SQLite text.
+    pub(crate) sql: String,
+    /// Merged by `USING`: neither in `*` nor found without a qualifier.
+    pub(crate) hidden: bool,
+    /// It can be null.
+    pub(crate) nullable: bool,
+}
+
+/// A common table expression in sight.
+#[derive(Clone, Debug)]
+struct CteName {
+    name: String,
+    sqlite: String,
+    columns: Vec<(String, ColumnType)>,
+}
+
+/// Arguments of the SQL function whose body is being read.
+#[derive(Clone, Debug)]
+struct Frame {
+    function: String,
+    args: Vec<(Option<String>, Ex)>,
+}
+
+/// One privilege that the statement needs.
+#[derive(Clone, Debug)]
+struct Use {
+    role: String,
+    relation: Arc<Relation>,
+    privilege: Privilege,
+    /// None: the relation as a whole (any column will do for `select`).
+    columns: BTreeSet<String>,
+}
+
+/// Reads statements. One translator serves one statement.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about the statement")]
+pub(crate) struct Translator<'a> {
+    /// The snapshot.
+    pub(crate) catalog: &'a Catalog,
+    /// Where names without a schema are looked for.
+    pub(crate) search_path: Vec<String>,
+    /// The role in effect at the current place.
+    pub(crate) role: String,
+    /// Types of `$n`.
+    pub(crate) params: Vec<ColumnType>,
+    /// What `?n` are.
+    pub(crate) binds: Vec<Bind>,
+    /// Name spaces, outermost first.
+    pub(crate) scopes: Vec<Scope>,
+    /// Scopes below this place are out of sight (inside views, policies, functions).
+    scope_floor: usize,
+    ctes: Vec<CteName>,
+    cte_floor: usize,
+    frames: Vec<Frame>,
+    expanding: Vec<QName>,
+    policies_of: Vec<QName>,
+    next_alias: usize,
+    /// Conditions of the select being read that may move behind a policy's barrier: alias (none: the only item) and condition.
+    pushdown: Vec<(Option<String>, Expr)>,
+    /// Windows that the select being read names.
+    windows: Vec<(String, plinth_sql::ast::WindowSpec)>,
+    /// Aggregates met since this was last reset.
+    aggregates_seen: usize,
+    fence: Fence,
+    uses: Vec<Use>,
+    /// Something was seen in a condition that can raise or calls a function.
+    leaky: bool,
+    /// Depth of our own text (policies), which is not the caller's.
+    trusted: usize,
+    /// Inside a condition that decides which rows are seen.
+    in_condition: usize,
+    /// Policies are put behind a barrier.
+    barrier: bool,
+    /// A policy applied somewhere.
+    policed: bool,
+    /// Start of the transaction, microseconds since 2000: what `'now'` in a constant means.
+    pub(crate) now: i64,
+    /// Something writes (`nextval`, `setval`).
+    pub(crate) writes: bool,
+}
+
+impl<'a> Translator<'a> {
+    /// A translator for one statement. `params` holds the types of `$n` that are known already.
+    pub(crate) fn new(catalog: &'a Catalog, role: &str, search_path: &[String], params: Vec<ColumnType>) -> Self {
+        Translator {
+            catalog,
+            search_path: search_path.to_vec(),
+            role: role.to_owned(),
+            params,
+            binds: Vec::new(),
+            scopes: Vec::new(),
+            scope_floor: 0,
+            ctes: Vec::new(),
+            cte_floor: 0,
+            frames: Vec::new(),
+            expanding: Vec::new(),
+            policies_of: Vec::new(),
+            next_alias: 0,
+            pushdown: Vec::new(),
+            windows: Vec::new(),
+            aggregates_seen: 0,
+            fence: Fence::default(),
+            uses: Vec::new(),
+            leaky: false,
+            trusted: 0,
+            in_condition: 0,
+            barrier: false,
+            policed: false,
+            now: 0,
+            writes: false,
+        }
+    }
+
+    /// A fresh translator that puts policies behind a barrier, when this one found that it has to.
+    pub(crate) fn again_with_barrier(&self, params: Vec<ColumnType>) -> Option<Self> {
+        (self.policed && self.leaky && !self.barrier).then(|| {
+            let base = self.frames.is_empty() && self.scopes.is_empty();
+            debug_assert!(base, "a translator is restarted only when it is done");
+            let mut again = Translator::new(self.catalog, &self.role, &self.search_path, params);
+            again.barrier = true;
+            again
+        })
+    }
+
+    /// The finished plan. Checks privileges.
+    pub(crate) fn finish(self, sql: String, columns: Vec<(String, ColumnType)>) -> Result<Plan, SqlError> {
+        self.check_privileges()?;
+        let params = self.params.into_iter().map(decided).collect();
+        let columns = columns.into_iter().map(|(name, ty)| (name, decided(ty))).collect();
+        Ok(Plan { sql, binds: self.binds, params, columns, fence: Arc::new(self.fence) })
+    }
+
+    /// `?n` for this bind; equal binds share a number.
+    pub(crate) fn bind(&mut self, bind: Bind) -> String {
+        let place = self.binds.iter().position(|known| *known == bind).unwrap_or_else(|| {
+            self.binds.push(bind);
+            self.binds.len() - 1
+        });
+        format!("?{}", place + 1)
+    }
+
+    /// A new SQLite alias.
+    fn alias(&mut self, prefix: &str) -> String {
+        self.next_alias += 1;
+        format!("{prefix}{}", self.next_alias)
+    }
+
+    /// Notes something of the caller's that can raise or calls a function.
+    fn note_leaky(&mut self) {
+        if self.trusted == 0 && self.in_condition > 0 {
+            self.leaky = true;
+        }
+    }
+
+    /// Runs `read` on a condition.
+    fn condition<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, SqlError>) -> Result<T, SqlError> {
+        self.in_condition += 1;
+        let result = read(self);
+        self.in_condition -= 1;
+        result
+    }
+
+    /// Runs `read` where neither the caller's columns nor its CTEs are in sight, as another role.
+    fn isolated<T>(
+        &mut self,
+        role: Option<&str>,
+        read: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        let scope_floor = std::mem::replace(&mut self.scope_floor, self.scopes.len());
+        let cte_floor = std::mem::replace(&mut self.cte_floor, self.ctes.len());
+        let outer_role = role.map(|role| std::mem::replace(&mut self.role, role.to_owned()));
+        let result = read(self);
+        self.scope_floor = scope_floor;
+        self.cte_floor = cte_floor;
+        if let Some(role) = outer_role {
+            self.role = role;
+        }
+        result
+    }
+
+    /// Notes that a column of a relation is used.
+    pub(crate) fn use_column(&mut self, role: &str, relation: &Arc<Relation>, column: Option<&str>, privilege: Privilege) {
+        let known = self.uses.iter().position(|known| {
+            known.role == role && known.privilege == privilege && known.relation.oid == relation.oid
+        });
+        let place = known.unwrap_or_else(|| {
+            self.uses.push(Use { role: role.to_owned(), relation: relation.clone(), privilege, columns: BTreeSet::new() });
+            self.uses.len() - 1
+        });
+        if let Some(column) = column {
+            self.uses[place].columns.insert(column.to_owned());
+        }
+    }
+
+    fn check_privileges(&self) -> Result<(), SqlError> {
+        for used in &self.uses {
+            let catalog = self.catalog;
+            let schema = &used.relation.name.schema;
+            let open = catalog
+                .schemas
+                .get(schema)
+                .is_some_and(|known| catalog.allows(&used.role, &known.owner, &known.acl, Privilege::Usage));
+            if !open {
+                return Err(SqlError::new("42501", format!("permission denied for schema {schema}")));
+            }
+            let allowed = if used.columns.is_empty() {
+                catalog.may_any_column(&used.role, &used.relation, used.privilege)
+            } else {
+                used.columns.iter().all(|column| catalog.may_column(&used.role, &used.relation, column, used.privilege))
+            };
+            if !allowed {
+                return Err(denied(&used.relation));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a column of this relation is read by the caller itself (which makes `SELECT` policies count for writes).
+    pub(crate) fn reads(&self, relation: &Relation) -> bool {
+        self.uses
+            .iter()
+            .any(|used| used.privilege == Privilege::Select && used.relation.oid == relation.oid && !used.columns.is_empty())
+    }
+}
+
+/// `42501` for a relation.
+pub(crate) fn denied(relation: &Relation) -> SqlError {
+    let what = if relation.view().is_some() { "view" } else { "table" };
+    SqlError::new("42501", format!("permission denied for {what} {}", relation.name.name))
+}
+
+/// What nobody decided is text, as in Postgres.
+fn decided(ty: ColumnType) -> ColumnType {
+    if ty.ty == Type::Unknown { Type::Text.into() } else { ty }
+}
+
+/// Translates a whole query.
+pub(crate) fn query(
+    catalog: &Catalog,
+    role: &str,
+    search_path: &[String],
+    params: Vec<ColumnType>,
+    query: &Query,
+) -> Result<Plan, SqlError> {
+    let mut translator = Translator::new(catalog, role, search_path, params.clone());
+    let mut out = translator.query(query, None)?;
+    if let Some(mut again) = translator.again_with_barrier(params) {
+        out = again.query(query, None)?;
+        translator = again;
+    }
+    translator.finish(out.sql, out.columns)
+}
+
+/// `42703`.
+fn unknown_column(name: &str, span: Span) -> SqlError {
+    SqlError::new("42703", format!("column \"{name}\" does not exist")).at(span)
+}

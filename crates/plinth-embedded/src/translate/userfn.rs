@@ -1,0 +1,228 @@
+//! Users' SQL functions, put into the statement where they are called.
+//!
+//! A body of one query becomes a subquery whose parameters are the translated arguments; it runs with the
+//! owner's rights when the function is `SECURITY DEFINER`.
+
+use std::sync::Arc;
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::{ArgMode, Call, Query, Statement};
+use plinth_sql::catalog::{Function, Privilege};
+use plinth_sql::types::{ColumnType, Type};
+
+use super::call::no_function;
+use super::coerce::{How, castable};
+use super::from::{SetSource, positional};
+use super::query::QueryOut;
+use super::{EXPANSION_DEPTH, Ex, ExKind, Frame, Translator};
+
+impl Translator<'_> {
+    /// A user's function in an expression.
+    pub(super) fn user_call(&mut self, call: &Call) -> Result<Ex, SqlError> {
+        let (function, args) = self.resolve(call)?;
+        if function.returns.set {
+            return Err(SqlError::unsupported(format!("the set-returning function {} outside FROM", function.name.display()))
+                .hint(format!("Write it in FROM: from {}(…) as x.", function.name.display())));
+        }
+        let (args, source) = self.hold_arguments(args);
+        let nulls: Vec<String> = args.iter().map(|(_, ex)| format!("{} IS NULL", ex.sql)).collect();
+        let out = self.body(&function, args)?;
+        let [(_, ty)] = out.columns.as_slice() else {
+            return Err(SqlError::unsupported(format!("a row of {} as a value", function.name.display()))
+                .hint(format!("Write it in FROM: from {}(…) as x.", function.name.display())));
+        };
+        let mut sql = format!("({})", out.sql);
+        if function.strict && !nulls.is_empty() {
+            sql = format!("(CASE WHEN {} THEN NULL ELSE {sql} END)", nulls.join(" OR "));
+        }
+        if let Some(source) = source {
+            sql = format!("(SELECT {sql} FROM {source})");
+        }
+        let ty = ty.clone();
+        if function.returns.ty == Type::Void {
+            return Ok(Ex::new(sql, Type::Void));
+        }
+        self.note_leaky();
+        let ex = Ex::new(sql, ty);
+        self.coerce(ex, &function.returns.ty.clone().into(), How::Assignment)
+    }
+
+    /// A user's function in `FROM`.
+    pub(super) fn user_set(&mut self, call: &Call, sqlite: &str) -> Result<SetSource, SqlError> {
+        let (function, args) = self.resolve(call)?;
+        let named = args.into_iter().collect();
+        let mut out = self.body(&function, named)?;
+        let wanted = self.result_columns(&function);
+        if wanted.len() != out.columns.len() {
+            return Err(SqlError::new("42P13", "return type mismatch in function declared to return record")
+                .detail("Final statement returns too few or too many columns."));
+        }
+        let targets: Vec<ColumnType> = wanted.iter().map(|(_, ty)| ty.clone()).collect();
+        let columns = self.coerce_rows(&mut out.sql, out.columns, &targets)?;
+        let names = wanted.into_iter().map(|(name, _)| name);
+        let columns = names.zip(columns).map(|(name, (_, ty))| (name, ty)).collect();
+        let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
+        if !function.returns.set && !out.at_most_one {
+            out.sql = format!("SELECT * FROM ({}) LIMIT 1", out.sql);
+        }
+        Ok(SetSource { sql: format!("({})", out.sql), columns: positional(sqlite, columns), ordinal: None, scalar })
+    }
+
+    /// Names and types of what the function returns as rows.
+    pub(crate) fn result_columns(&self, function: &Function) -> Vec<(String, ColumnType)> {
+        if !function.returns.columns.is_empty() {
+            return function.returns.columns.iter().map(|(name, ty)| (name.clone(), ty.clone().into())).collect();
+        }
+        if let Type::Row(name) = &function.returns.ty
+            && let Some(relation) = self.catalog.relations.get(name.as_ref())
+        {
+            return relation.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
+        }
+        vec![(function.name.name.clone(), function.returns.ty.clone().into())]
+    }
+
+    /// The function that a call means, and its arguments in order, coerced.
+    pub(crate) fn resolve(&mut self, call: &Call) -> Result<(Arc<Function>, Vec<(Option<String>, Ex)>), SqlError> {
+        let mut given = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            given.push((arg.name.clone(), self.expr(&arg.value)?));
+        }
+        let candidates = self.catalog.functions(&call.name, &self.search_path).to_vec();
+        let found = candidates
+            .iter()
+            .filter_map(|function| fit(function, &given).map(|score| (score, function)))
+            .max_by_key(|(score, _)| *score);
+        let Some((_, function)) = found else {
+            let shown = match &call.name.schema {
+                Some(schema) => format!("{schema}.{}", call.name.name),
+                None => call.name.name.clone(),
+            };
+            let args: Vec<Ex> = given.into_iter().map(|(_, ex)| ex).collect();
+            return Err(no_function(&shown, &args));
+        };
+        let function = function.clone();
+        if !self.catalog.allows(&self.role, &function.owner, &function.acl, Privilege::Execute) {
+            return Err(SqlError::new("42501", format!("permission denied for function {}", function.name.name)));
+        }
+        let mut args = Vec::with_capacity(function.args.len());
+        for (place, wanted) in function.args.iter().enumerate() {
+            let by_name = given.iter().position(|(name, _)| name.is_some() && *name == wanted.name);
+            let by_place = given.get(place).filter(|(name, _)| name.is_none()).map(|_| place);
+            let value = match by_place.or(by_name) {
+                Some(at) => given[at].1.clone(),
+                None => match &wanted.default {
+                    Some(default) => self.isolated(None, |this| this.expr(default))?,
+                    None => return Err(no_function(&call.name.name, &[])),
+                },
+            };
+            let value = self.coerce(value, &wanted.ty.clone().into(), How::Implicit)?;
+            args.push((wanted.name.clone(), value));
+        }
+        Ok((function, args))
+    }
+
+    /// Arguments that are more than a name or a constant are computed once, in a `FROM` of their own.
+    fn hold_arguments(&mut self, args: Vec<(Option<String>, Ex)>) -> (Vec<(Option<String>, Ex)>, Option<String>) {
+        let simple = |ex: &Ex| {
+            matches!(ex.kind, ExKind::Row(_) | ExKind::Null)
+                || !ex.sql.contains('(')
+        };
+        if args.iter().all(|(_, ex)| simple(ex)) {
+            return (args, None);
+        }
+        let alias = self.alias("g");
+        let mut columns = Vec::new();
+        let held = args
+            .into_iter()
+            .map(|(name, ex)| {
+                if simple(&ex) {
+                    return (name, ex);
+                }
+                let column = format!("a{}", columns.len() + 1);
+                columns.push(format!("{} AS {column}", ex.sql));
+                (name, Ex { sql: format!("{alias}.{column}"), kind: ExKind::Plain, ..ex })
+            })
+            .collect();
+        (held, Some(format!("(SELECT {}) AS {alias}", columns.join(", "))))
+    }
+
+    /// The query of a function's body over these arguments.
+    fn body(&mut self, function: &Arc<Function>, args: Vec<(Option<String>, Ex)>) -> Result<QueryOut, SqlError> {
+        let query = single_query(function)?;
+        if self.expanding.len() >= EXPANSION_DEPTH {
+            return Err(SqlError::new("54001", "stack depth limit exceeded")
+                .hint("SQL functions that call themselves are not supported."));
+        }
+        self.expanding.push(function.name.clone());
+        self.frames.push(Frame { function: function.name.name.clone(), args });
+        let search_path = function
+            .settings
+            .iter()
+            .find(|(name, _)| name == "search_path")
+            .map(|(_, value)| function_search_path(value));
+        let outer = search_path.map(|path| std::mem::replace(&mut self.search_path, path));
+        let role = function.security_definer.then(|| function.owner.clone());
+        let windows = std::mem::take(&mut self.windows);
+        let seen = std::mem::take(&mut self.aggregates_seen);
+        let out = self.isolated(role.as_deref(), |this| this.query(query, None));
+        self.aggregates_seen = seen;
+        self.windows = windows;
+        if let Some(path) = outer {
+            self.search_path = path;
+        }
+        self.frames.pop();
+        self.expanding.pop();
+        out
+    }
+}
+
+/// `SET search_path = …` of a function; the system's own schema is always in sight.
+pub(crate) fn function_search_path(value: &[String]) -> Vec<String> {
+    let mut path = vec!["pg_catalog".to_owned()];
+    path.extend(value.iter().map(|part| part.trim().trim_matches('"').to_owned()).filter(|part| !part.is_empty()));
+    path
+}
+
+/// The one query that a body consists of.
+fn single_query(function: &Function) -> Result<&Query, SqlError> {
+    if function.language != "sql" {
+        return Err(SqlError::unsupported(format!("calling the {} function {}", function.language, function.name.display())));
+    }
+    match function.body.as_slice() {
+        [Statement::Query(query)] => Ok(query),
+        [] => Err(SqlError::unsupported(format!("the empty function {}", function.name.display()))),
+        _ => Err(SqlError::unsupported(format!(
+            "calling {} inside a statement, because its body changes rows or has several statements",
+            function.name.display()
+        ))
+        .hint("Call it by itself: select * from the_function(…), or POST /rest/v1/rpc/NAME.")),
+    }
+}
+
+/// How well the arguments fit; none when they do not.
+fn fit(function: &Function, given: &[(Option<String>, Ex)]) -> Option<usize> {
+    if given.len() > function.args.len() {
+        return None;
+    }
+    let mut score = 0;
+    let mut used = vec![false; function.args.len()];
+    for (place, (name, ex)) in given.iter().enumerate() {
+        let at = match name {
+            None => place,
+            Some(_) => function.args.iter().position(|arg| arg.name == *name)?,
+        };
+        let wanted = function.args.get(at)?;
+        if wanted.mode == ArgMode::Variadic || std::mem::replace(&mut used[at], true) {
+            return None;
+        }
+        score += match &ex.ty.ty {
+            ty if *ty == wanted.ty => 4,
+            Type::Unknown => 2 + usize::from(wanted.ty == Type::Text),
+            Type::Record if matches!(wanted.ty, Type::Row(_)) => 1,
+            ty if castable(ty, &wanted.ty, How::Implicit) => 1,
+            _ => return None,
+        };
+    }
+    let complete = function.args.iter().zip(&used).all(|(arg, used)| *used || arg.default.is_some());
+    complete.then_some(score)
+}

@@ -1,0 +1,30 @@
+//! The id by which a request is found in the log.
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use uuid::Uuid;
+
+/// Carries the id in every answer.
+pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static CURRENT: Uuid;
+}
+
+/// The id of the request that this task serves; the nil id outside of one.
+pub fn current() -> Uuid {
+    CURRENT.try_with(|id| *id).unwrap_or_default()
+}
+
+/// Middleware: gives the request an id, and the answer its header.
+pub async fn with_request_id(request: Request, next: Next) -> Response {
+    // Version 7 sorts by time, as the log does.
+    let id = Uuid::now_v7();
+    let mut response = CURRENT.scope(id, next.run(request)).await;
+    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    response
+}

@@ -1,0 +1,180 @@
+//! Sockets: binding with errors one can act on, serving connections, ending in good order.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+
+/// Open connections at once. Further clients wait in the kernel's queue; each connection costs some 20 KiB.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// How long a client may take to send the head of a request. Bounds idle keep-alive connections, too.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Pause after a failed `accept`, as when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another program has it.
+    #[error("{address} is already in use by another program; stop it, or choose another address with --listen")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A low port, or a policy of the system.
+    #[error("this user may not listen on {address}; ports below 1024 need special rights")]
+    Denied {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Not an address of this machine, for one.
+    #[error("cannot listen on {address}")]
+    Other {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Listens on an address.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse { address },
+        io::ErrorKind::PermissionDenied => ListenError::Denied { address },
+        _ => ListenError::Other { address, cause },
+    })
+}
+
+/// Serves until `shutdown` is ready, then takes no more connections and waits up to `drain` for requests under way.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>, drain: Duration) {
+    let open = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        match accepted {
+            Ok(Some((stream, peer, place))) => {
+                let connection = open.watch(connection(stream, peer, router.clone()));
+                tokio::spawn(async move {
+                    // An error here is a client that went away or spoke something else than HTTP.
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                    drop(place);
+                });
+            }
+            Ok(None) => break,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, open.shutdown()).await.is_err() {
+        tracing::warn!("some requests were still running after {} s and were cut off", drain.as_secs());
+    }
+}
+
+/// The next connection, once there is a place for it. `None` never comes while the semaphore is open.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
+    let Ok(place) = Arc::clone(places).acquire_owned().await else { return Ok(None) };
+    let (stream, peer) = listener.accept().await?;
+    // Answers are written whole, so waiting to fill packets only adds delay.
+    stream.set_nodelay(true)?;
+    Ok(Some((stream, peer, place)))
+}
+
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
+        let first = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = first.local_addr().unwrap();
+        let error = bind(address).await.unwrap_err();
+        assert!(matches!(error, ListenError::InUse { .. }));
+        assert!(error.to_string().starts_with(&address.to_string()));
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_answered_before_the_end() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (arrived, has_arrived) = oneshot::channel();
+        let (go_on, may_go_on) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let pair = Arc::new(tokio::sync::Mutex::new(Some((arrived, may_go_on))));
+        let router = Router::new().route(
+            "/",
+            get(move || async move {
+                let (arrived, may_go_on) = pair.lock().await.take().unwrap();
+                arrived.send(()).unwrap();
+                let _: Result<(), _> = may_go_on.await;
+                "done"
+            }),
+        );
+        let wait = async move {
+            let _: Result<(), _> = stopped.await;
+        };
+        let server = tokio::spawn(serve(listener, router, wait, Duration::from_secs(10)));
+
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        has_arrived.await.unwrap();
+        stop.send(()).unwrap();
+        // The listener is dropped before the wait, so once nobody can connect, the drain has begun.
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        go_on.send(()).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+        server.await.unwrap();
+    }
+}

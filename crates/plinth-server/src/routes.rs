@@ -1,0 +1,18 @@
+//! All routes by method and pattern, for the test that asks of each who may use it.
+
+use std::sync::LazyLock;
+
+/// What [`router`](crate::router) answers, apart from preflights.
+pub fn routes() -> &'static [(&'static str, &'static str)] {
+    static ALL: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
+        let own = [("GET", "/"), ("GET", "/health")];
+        // Leaked once in the life of a process, and only by those who ask.
+        let under = |prefix: &'static str, routes: &'static [(&'static str, &'static str)]| {
+            routes.iter().map(move |(method, path)| (*method, &*format!("{prefix}{path}").leak()))
+        };
+        let rest = under("/rest/v1", plinth_rest::ROUTES);
+        let auth = under("/auth/v1", plinth_auth::ROUTES);
+        own.into_iter().chain(rest).chain(auth).collect()
+    });
+    &ALL
+}

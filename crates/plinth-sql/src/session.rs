@@ -1,0 +1,84 @@
+//! Who a statement runs as, and what it gives back: the values that pass between a caller and an engine.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::SqlError;
+use crate::types::Type;
+
+/// Longest a statement may run when nothing else is said.
+pub const DEFAULT_STATEMENT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Who a statement runs as.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The role whose privileges and policies count: `anon`, `authenticated`, `service_role`, `postgres`, …
+    pub role: String,
+    /// The token's claims as JSON text: what `request.jwt.claims` holds.
+    pub claims: Option<Arc<str>>,
+    /// Further settings that SQL may read: `request.method`, `request.path`, `request.headers` (JSON), …
+    pub settings: Vec<(String, String)>,
+    /// Longest the statement may run.
+    pub timeout: Duration,
+}
+
+impl Session {
+    /// The superuser, for the product's own work. Never for a caller's statement.
+    pub fn system() -> Session {
+        Session { timeout: Duration::from_secs(600), ..Session::role("postgres") }
+    }
+
+    /// A role without claims.
+    pub fn role(role: &str) -> Session {
+        Session { role: role.to_owned(), claims: None, settings: Vec::new(), timeout: DEFAULT_STATEMENT_TIMEOUT }
+    }
+}
+
+/// The result of one statement, values in Postgres's text form.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowSet {
+    /// Result columns; empty for statements that return no rows.
+    pub columns: Vec<RowColumn>,
+    /// One entry a column.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Rows read or changed.
+    pub affected: u64,
+    /// The command tag: `INSERT 0 1`, `SELECT 3`, `CREATE TABLE`.
+    pub tag: String,
+    /// Whether the statement returns rows at all (a select of no columns does).
+    pub returns_rows: bool,
+}
+
+/// A result column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// How a script is run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScriptOptions {
+    /// Stop at the first error rather than go on.
+    pub stop_on_error: bool,
+    /// One transaction around everything.
+    pub single_transaction: bool,
+    /// Roll back at the end: nothing is changed.
+    pub check_only: bool,
+}
+
+/// What one statement of a script came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its place in the script, from 0.
+    pub statement: usize,
+    /// Its bytes in the script.
+    pub range: Range<usize>,
+    /// Its rows or its error; spans count from the start of the script.
+    pub result: Result<RowSet, SqlError>,
+    /// `NOTICE` (00000) and `WARNING` (01000) messages.
+    pub notices: Vec<SqlError>,
+}

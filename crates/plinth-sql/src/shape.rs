@@ -1,0 +1,117 @@
+//! A statement together with the document its rows are answered as.
+//!
+//! This is how front ends (REST, later GraphQL) ask for nested documents without knowing the engine: a tree of
+//! statements, each child bound to columns of its parent's row. An engine may run it as nested statements or
+//! fold it into one.
+
+use crate::ast::{Query, Statement};
+
+/// A statement and the object that each of its rows becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    /// A query, or an `INSERT`/`UPDATE`/`DELETE` with `RETURNING`.
+    pub statement: Statement,
+    /// `$1`, `$2`, … in Postgres's text form, typed by where they stand. In an embed they follow the bound columns.
+    pub params: Vec<Option<String>>,
+    /// The object's entries, in order. Columns of the statement that no field names are not shown.
+    pub fields: Vec<Field>,
+}
+
+/// One entry of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its key. Not used for spreads, whose fields carry keys of their own.
+    pub key: String,
+    /// Its value.
+    pub value: FieldValue,
+}
+
+/// Where an entry comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue {
+    /// The statement's column at this place, counted from 0.
+    Column(usize),
+    /// Rows of another statement.
+    Embed(Box<Embed>),
+}
+
+/// Rows of a related table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embed {
+    /// How they are shown.
+    pub shape: EmbedShape,
+    /// Places of the parent statement's columns that become `$1`, `$2`, … of the child, before its own parameters.
+    pub bind: Vec<usize>,
+    /// What is fetched for each parent row.
+    pub fetch: Fetch,
+}
+
+/// How related rows are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmbedShape {
+    /// An array of objects.
+    Many,
+    /// An object or null.
+    One,
+    /// The object's entries as entries of the parent (null when there is none).
+    SpreadOne,
+    /// An array for each entry, as an entry of the parent.
+    SpreadMany,
+}
+
+/// A read: what is fetched and what is counted, in one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// The rows.
+    pub fetch: Fetch,
+    /// Yields one `bigint`: the number of rows without the page's limits. Its parameters.
+    pub count: Option<(Query, Vec<Option<String>>)>,
+    /// How the body is written.
+    pub format: BodyFormat,
+    /// False for calls of functions that may write: those run on the writer.
+    pub read_only: bool,
+}
+
+/// A write, all of it or nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// The statement and what is answered. Without fields, only the number of rows is.
+    pub fetch: Fetch,
+    /// How the body is written.
+    pub format: BodyFormat,
+    /// More affected rows than this are an error (`PGRST124` above) and nothing is done.
+    pub max_affected: Option<u64>,
+    /// Other than one row is an error (`PGRST116` above) and nothing is done.
+    pub exactly_one: bool,
+    /// Run, answer, and roll back.
+    pub rollback: bool,
+}
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum BodyFormat {
+    /// An array of objects, `[{…},{…}]`.
+    #[default]
+    Json,
+    /// The same without entries that are null, at every depth.
+    JsonNullsStripped,
+    /// The bare values of the first field, `[1,2]`: what scalar functions answer.
+    JsonScalars,
+    /// A header line and one line a row.
+    Csv,
+    /// No body is wanted.
+    None,
+}
+
+/// What a read or a write gives back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The body in the asked format. JSON is always an array: a single object is `body[1..len-1]` when `rows == 1`.
+    pub body: Vec<u8>,
+    /// Rows in the body, or rows affected.
+    pub rows: u64,
+    /// What `count` gave.
+    pub total: Option<u64>,
+    /// Rows that an upsert inserted rather than updated.
+    pub inserted: u64,
+}

@@ -1,0 +1,172 @@
+//! `real` and `double precision`: shortest text that reads back the same, input, conversion to integers.
+
+use super::Type;
+use super::fault::{invalid_input, is_space, out_of_range};
+use crate::SqlError;
+
+/// Parses `double precision`: decimal or hexadecimal, `Infinity`, `inf`, `NaN`, blanks around.
+pub fn parse_f64(text: &str) -> Result<f64, SqlError> {
+    let (value, zero) = parse(text, &Type::Float8, |body| body.parse().ok())?;
+    if value.is_infinite() || (value == 0.0 && !zero) {
+        return if is_word(text) { Ok(value) } else { Err(too_large(&Type::Float8, text)) };
+    }
+    Ok(value)
+}
+
+/// Parses `real`.
+pub fn parse_f32(text: &str) -> Result<f32, SqlError> {
+    // Straight to 32 bits: going through 64 would round twice.
+    let (value, zero) = parse(text, &Type::Float4, |body| body.parse::<f32>().ok().map(f64::from))?;
+    #[expect(clippy::cast_possible_truncation, reason = "decimal input is an f32 already; hexadecimal is rounded here")]
+    let value = value as f32;
+    if value.is_infinite() || (value == 0.0 && !zero) {
+        return if is_word(text) { Ok(value) } else { Err(too_large(&Type::Float4, text)) };
+    }
+    Ok(value)
+}
+
+/// `double precision` as Postgres writes it: `0.1`, `1e+20`, `-0`, `NaN`.
+pub fn format_f64(value: f64) -> String {
+    let mut out = Vec::with_capacity(24);
+    write_f64(value, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `real` as Postgres writes it.
+pub fn format_f32(value: f32) -> String {
+    let mut out = Vec::with_capacity(16);
+    write_f32(value, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Appends `double precision`. Plain digits from 1e-4 up to below 1e15, otherwise with an exponent.
+pub fn write_f64(value: f64, out: &mut Vec<u8>) {
+    write(value, &format!("{value:e}"), 15, out);
+}
+
+/// Appends `real`. Plain digits from 1e-4 up to below 1e6, otherwise with an exponent.
+pub fn write_f32(value: f32, out: &mut Vec<u8>) {
+    write(f64::from(value), &format!("{value:e}"), 6, out);
+}
+
+/// The nearest integer, halves to the even one, within an integer type: `22003 integer out of range`.
+pub fn to_integer(ty: &Type, value: f64) -> Result<i64, SqlError> {
+    let rounded = value.round_ties_even();
+    // 2^63 is the first value that does not fit; -2^63 does. Not-a-number fails both tests.
+    if !(rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0) {
+        return Err(out_of_range(ty));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+    super::integer::checked(ty, i128::from(rounded as i64))
+}
+
+/// Refuses an arithmetic result that left the range: `22003 value out of range: overflow`.
+pub fn checked(result: f64, operands_finite: bool) -> Result<f64, SqlError> {
+    if result.is_infinite() && operands_finite {
+        return Err(SqlError::new("22003", "value out of range: overflow"));
+    }
+    Ok(result)
+}
+
+/// A `real` from a wider value, as the cast does it.
+pub fn narrow(value: f64) -> Result<f32, SqlError> {
+    #[expect(clippy::cast_possible_truncation, reason = "checked below")]
+    let narrow = value as f32;
+    if narrow.is_infinite() && value.is_finite() {
+        return Err(SqlError::new("22003", "value out of range: overflow"));
+    }
+    if narrow == 0.0 && value != 0.0 {
+        return Err(SqlError::new("22003", "value out of range: underflow"));
+    }
+    Ok(narrow)
+}
+
+/// The value, and whether its digits say zero (so that an underflow can be told from a zero).
+fn parse(text: &str, ty: &Type, read: impl Fn(&str) -> Option<f64>) -> Result<(f64, bool), SqlError> {
+    let body = text.trim_matches(is_space);
+    let unsigned = body.strip_prefix(['+', '-']).unwrap_or(body);
+    let invalid = || invalid_input(ty, text);
+    if let Some(hex) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        let (value, zero) = parse_hex(hex).ok_or_else(invalid)?;
+        return Ok((if body.starts_with('-') { -value } else { value }, zero));
+    }
+    let number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let word = ["inf", "infinity", "nan"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));
+    if !number && !word {
+        return Err(invalid());
+    }
+    let value = read(body).ok_or_else(invalid)?;
+    let mantissa = unsigned.split(['e', 'E']).next().unwrap_or("");
+    Ok((value, number && mantissa.bytes().all(|b| matches!(b, b'0' | b'.'))))
+}
+
+/// `1.8p3`: hexadecimal digits and a binary exponent, as C's `strtod` reads them.
+fn parse_hex(text: &str) -> Option<(f64, bool)> {
+    let (mantissa, exponent) = match text.split_once(['p', 'P']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let digits = whole.chars().chain(fraction.chars());
+    let mut value = 0f64;
+    for digit in digits {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    let shift = i32::try_from(fraction.len()).ok()?.checked_mul(4)?;
+    let exponent = exponent.checked_sub(shift)?;
+    Some((value * 2f64.powi(exponent), value == 0.0))
+}
+
+fn is_word(text: &str) -> bool {
+    text.contains(['i', 'I'])
+}
+
+fn too_large(ty: &Type, text: &str) -> SqlError {
+    SqlError::new("22003", format!("\"{}\" is out of range for type {ty}", text.trim_matches(is_space)))
+}
+
+/// Lays out Rust's shortest `d.ddde±x` as C's `%g` would with `plain_below` digits of room.
+fn write(value: f64, scientific: &str, plain_below: i32, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        return out.extend_from_slice(b"NaN");
+    }
+    if value.is_infinite() {
+        return out.extend_from_slice(if value > 0.0 { b"Infinity" } else { b"-Infinity" });
+    }
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let mantissa = match mantissa.strip_prefix('-') {
+        Some(mantissa) => {
+            out.push(b'-');
+            mantissa
+        }
+        None => mantissa,
+    };
+    if exponent < -4 || exponent >= plain_below {
+        out.extend_from_slice(mantissa.as_bytes());
+        out.push(b'e');
+        out.push(if exponent < 0 { b'-' } else { b'+' });
+        out.extend_from_slice(format!("{:02}", exponent.abs()).as_bytes());
+        return;
+    }
+    let digits = mantissa.bytes().filter(|b| *b != b'.');
+    if exponent < 0 {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + usize::try_from(-exponent - 1).unwrap_or(0), b'0');
+        out.extend(digits);
+        return;
+    }
+    let whole = usize::try_from(exponent).unwrap_or(0) + 1;
+    let mut count = 0;
+    for digit in digits {
+        if count == whole {
+            out.push(b'.');
+        }
+        out.push(digit);
+        count += 1;
+    }
+    out.resize(out.len() + whole.saturating_sub(count), b'0');
+}

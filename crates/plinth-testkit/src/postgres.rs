@@ -1,0 +1,451 @@
+//! A PostgreSQL of our own: the oracle.
+//!
+//! It lives in a temporary folder, listens on a socket there and nowhere else, runs as an unprivileged user and
+//! is gone with the test run. A template database holds the system migrations; each case gets a copy of it.
+//! Statements go through `psql`, so that what is compared is what a person would see.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use plinth_db::migrations::SystemModule;
+
+use crate::outcome::{Ask, Failure, Outcome, Who};
+use crate::temp::TempDir;
+
+const START_LIMIT: Duration = Duration::from_mins(1);
+const TEMPLATE: &str = "plinth_template";
+/// Durability is of no use to a database that lives for a minute; a runaway statement must not hold up the run.
+const SETTINGS: [&str; 10] = [
+    "listen_addresses=",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "autovacuum=off",
+    "timezone=UTC",
+    "datestyle=ISO, MDY",
+    "intervalstyle=postgres",
+    "statement_timeout=30s",
+    "max_connections=60",
+];
+
+/// A running server. Stopped when dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    bin: PathBuf,
+    server: Child,
+    folder: TempDir,
+    /// Roles of the template. Roles belong to the whole server, so a case that makes one cleans up.
+    roles: Vec<String>,
+    next: AtomicU32,
+    making_roles: Mutex<()>,
+}
+
+/// A fresh copy of the template. Dropped when dropped.
+#[derive(Debug)]
+pub struct Database<'a> {
+    server: &'a Postgres,
+    name: String,
+    making_roles: Option<MutexGuard<'a, ()>>,
+}
+
+/// The folder of PostgreSQL's programs: `PLINTH_PG_BIN`, the newest Debian package, or the search path.
+pub fn find() -> Option<PathBuf> {
+    if let Some(bin) = std::env::var_os("PLINTH_PG_BIN") {
+        return Some(PathBuf::from(bin)).filter(|bin| bin.join("initdb").exists());
+    }
+    let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter_map(|path| Some((path.file_name()?.to_str()?.parse().ok()?, path.join("bin"))))
+        .filter(|(_, bin)| bin.join("initdb").exists())
+        .collect();
+    versions.sort();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    versions
+        .pop()
+        .map(|(_, bin)| bin)
+        .or_else(|| std::env::split_paths(&path).find(|folder| folder.join("initdb").exists()))
+}
+
+impl Postgres {
+    /// Makes a cluster, starts it and runs the system migrations into the template.
+    ///
+    /// Call it from a thread that lives as long as the server: on Linux the server is told to stop when the
+    /// thread that started it ends, so that a killed test run leaves nothing behind.
+    pub fn start(bin: &Path, modules: &[SystemModule]) -> Result<Postgres> {
+        let folder = TempDir::new("postgres")?;
+        let data = folder.path().join("data");
+        if is_root()? {
+            succeed(Command::new("chown").arg("postgres:").arg(folder.path())).context(
+                "PostgreSQL refuses to run as root, and there is no user `postgres` to run it as",
+            )?;
+        }
+        succeed(
+            unprivileged(&bin.join("initdb"))?
+                .args([
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
+                    "-U",
+                    "postgres",
+                    "-A",
+                    "trust",
+                    "--no-sync",
+                    "-D",
+                ])
+                .arg(&data),
+        )?;
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let mut command = unprivileged(&bin.join("postgres"))?;
+        command.arg("-D").arg(&data).arg("-k").arg(folder.path());
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        let server = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let mut postgres = Postgres {
+            bin: bin.to_owned(),
+            server,
+            folder,
+            roles: Vec::new(),
+            next: AtomicU32::new(0),
+            making_roles: Mutex::new(()),
+        };
+        postgres.wait_until_ready()?;
+        postgres.command("postgres", &format!("create database {TEMPLATE}"))?;
+        for module in modules {
+            for (version, name, sql) in module.migrations {
+                postgres.command(TEMPLATE, sql).with_context(|| {
+                    format!("the system migration {} {version} {name}", module.name)
+                })?;
+            }
+        }
+        postgres.roles = postgres.role_names()?;
+        Ok(postgres)
+    }
+
+    /// A fresh database. With `makes_roles` it waits for others that make roles, and drops those made.
+    pub fn database(&self, makes_roles: bool) -> Result<Database<'_>> {
+        let making_roles = makes_roles.then(|| {
+            self.making_roles
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        });
+        let name = format!("case_{}", self.next.fetch_add(1, Ordering::Relaxed));
+        self.command(
+            "postgres",
+            &format!("create database {name} template {TEMPLATE}"),
+        )?;
+        Ok(Database {
+            server: self,
+            name,
+            making_roles,
+        })
+    }
+
+    /// The arguments that make `psql` connect to the template.
+    pub fn connection(&self) -> String {
+        format!(
+            "-h {} -U postgres -d {TEMPLATE}",
+            self.folder.path().display()
+        )
+    }
+
+    /// Runs SQL as the superuser and gives what it prints, unaligned and without headers.
+    fn command(&self, database: &str, sql: &str) -> Result<String> {
+        let output = self.psql(database, &["-v", "ON_ERROR_STOP=1", "-A", "-t"], sql)?;
+        ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    fn psql(&self, database: &str, options: &[&str], input: &str) -> Result<Output> {
+        let mut command = Command::new(self.bin.join("psql"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PG") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("PGCLIENTENCODING", "UTF8")
+            .args(["-X", "-q", "-U", "postgres", "-d", database, "-h"]);
+        command.arg(self.folder.path()).args(options);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut stdin = child.stdin.take().context("psql has no input")?;
+        // Written beside the reading of its output: a long script would fill both pipes.
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // psql may leave early; its exit status says why.
+                let _closed = stdin.write_all(input.as_bytes());
+            });
+            Ok(child.wait_with_output()?)
+        })
+    }
+
+    fn role_names(&self) -> Result<Vec<String>> {
+        let names = self.command(
+            "postgres",
+            "select quote_ident(rolname) from pg_roles order by oid",
+        )?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let ready = Command::new(self.bin.join("pg_isready"))
+                .arg("-q")
+                .arg("-h")
+                .arg(self.folder.path())
+                .status()?;
+            if ready.success() {
+                return Ok(());
+            }
+            if self.server.try_wait()?.is_some() || began.elapsed() > START_LIMIT {
+                let log =
+                    std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+                bail!("the private PostgreSQL did not start:\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // SIGINT: a fast shutdown, without waiting for clients.
+        drop(
+            Command::new("kill")
+                .args(["-INT", &self.server.id().to_string()])
+                .status(),
+        );
+        drop(self.server.wait());
+    }
+}
+
+impl Database<'_> {
+    /// Runs statements in one session, going on after errors. One outcome for each.
+    pub fn run(&self, asks: &[Ask]) -> Result<Vec<Outcome>> {
+        let output = self.server.psql(
+            &self.name,
+            &["--csv", "-v", "VERBOSITY=verbose"],
+            &session(asks),
+        )?;
+        let (rows, errors) = (
+            String::from_utf8(output.stdout)?,
+            String::from_utf8(output.stderr)?,
+        );
+        let (rows, errors) = (segments(&rows), segments(&errors));
+        ensure!(
+            rows.len() == asks.len() && errors.len() == asks.len(),
+            "psql lost its place after {} of {} statements: {}",
+            rows.len().min(errors.len()),
+            asks.len(),
+            errors.last().map_or("", String::as_str)
+        );
+        Ok(rows.into_iter().zip(errors).map(outcome).collect())
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        let drop_database = format!("drop database {} with (force)", self.name);
+        if let Err(error) = self.server.command("postgres", &drop_database) {
+            eprintln!("{drop_database}: {error:#}");
+        }
+        if self.making_roles.is_some() {
+            let now = self.server.role_names().unwrap_or_default();
+            for role in now.iter().filter(|role| !self.server.roles.contains(role)) {
+                drop(
+                    self.server
+                        .command("postgres", &format!("drop role {role}")),
+                );
+            }
+        }
+    }
+}
+
+/// Stands alone on a line before a statement, on both of psql's outputs, so that each answer finds its statement.
+const MARK: &str = "~~~ statement";
+/// The same before what no case asks about.
+const ASIDE: &str = "~~~ aside";
+
+/// What `psql` is given: each statement between marks, and changes of role between them.
+fn session(asks: &[Ask]) -> String {
+    let mark = |mark: &str| format!("\\echo {mark}\n\\warn {mark}\n");
+    let mut text = String::new();
+    let mut current = Who::postgres();
+    for ask in asks {
+        if ask.who != current {
+            current = ask.who.clone();
+            text += &(mark(ASIDE) + &become_caller(&current));
+        }
+        text += &(mark(MARK) + &ask.sql + "\n;\n");
+    }
+    text
+}
+
+fn become_caller(who: &Who) -> String {
+    let claims = who
+        .claims
+        .as_deref()
+        .unwrap_or_default()
+        .replace('\'', "''");
+    let role = who.role.replace('"', "\"\"");
+    let set_role = if who.role == "postgres" {
+        String::new()
+    } else {
+        format!("set role \"{role}\";\n")
+    };
+    format!(
+        "reset role;\nselect set_config('request.jwt.claims', E'{}', false);\n{set_role}",
+        claims.replace('\\', "\\\\")
+    )
+}
+
+/// What was printed for each statement, asides left out.
+fn segments(output: &str) -> Vec<String> {
+    let mut segments: Vec<String> = Vec::new();
+    let mut aside = true;
+    for line in output.split_inclusive('\n') {
+        match line.trim_end() {
+            MARK => {
+                segments.push(String::new());
+                aside = false;
+            }
+            ASIDE => aside = true,
+            _ if aside => {}
+            _ => segments
+                .last_mut()
+                .into_iter()
+                .for_each(|segment| segment.push_str(line)),
+        }
+    }
+    segments
+}
+
+fn outcome((rows, messages): (String, String)) -> Outcome {
+    match failure(&messages) {
+        Some(failure) => Outcome::Failed(failure),
+        None if rows.is_empty() => Outcome::Done,
+        None => Outcome::Rows(rows),
+    }
+}
+
+/// Reads psql's verbose form of an error: `ERROR:  23505: message`, then one labelled line for each part.
+fn failure(messages: &str) -> Option<Failure> {
+    let start = messages
+        .lines()
+        .position(|line| line.starts_with("ERROR:  ") || line.starts_with("FATAL:  "))?;
+    let mut parts: Vec<(&str, String)> = Vec::new();
+    for line in messages.lines().skip(start) {
+        match line.split_once(": ").filter(|(label, _)| is_label(label)) {
+            Some((label, text)) => parts.push((label, text.trim_start().to_owned())),
+            // A part of several lines, or the line that shows the place.
+            None => parts
+                .last_mut()
+                .into_iter()
+                .for_each(|(_, text)| *text = format!("{text}\n{line}")),
+        }
+    }
+    let part = |name: &str| {
+        parts
+            .iter()
+            .find(|(label, _)| *label == name)
+            .map(|(_, text)| text.clone())
+    };
+    let (code, message) = parts[0].1.split_once(": ")?;
+    Some(Failure {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        detail: part("DETAIL"),
+        hint: part("HINT"),
+        constraint: part("CONSTRAINT NAME"),
+    })
+}
+
+fn is_label(label: &str) -> bool {
+    let line_of_statement = label
+        .strip_prefix("LINE ")
+        .is_some_and(|number| number.parse::<u32>().is_ok());
+    line_of_statement
+        || (label.len() > 3
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b' '))
+}
+
+/// The command as a user who may run PostgreSQL, and who does not outlive us.
+fn unprivileged(program: &Path) -> Result<Command> {
+    if !Path::new("/usr/bin/setpriv").exists() {
+        ensure!(
+            !is_root()?,
+            "PostgreSQL refuses to run as root, and there is no setpriv to become another user with"
+        );
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new("/usr/bin/setpriv");
+    command.args(["--pdeathsig", "TERM"]);
+    if is_root()? {
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+    }
+    command.arg("--").arg(program).current_dir("/");
+    Ok(command)
+}
+
+fn is_root() -> Result<bool> {
+    Ok(Command::new("id").arg("-u").output()?.stdout.trim_ascii() == b"0")
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    ensure!(
+        output.status.success(),
+        "{} failed: {}",
+        command.get_program().display(),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verbose_error_is_read_part_by_part() {
+        let text = "NOTICE:  00000: x\nERROR:  23505: duplicate key: really\nLINE 1: select\n        ^\nDETAIL:  Key (id)=(1) already exists.\nSCHEMA NAME:  public\nCONSTRAINT NAME:  t_pkey\nLOCATION:  f, x.c:1\n";
+        let failure = failure(text).unwrap();
+        assert_eq!(failure.code, "23505");
+        assert_eq!(failure.message, "duplicate key: really");
+        assert_eq!(
+            failure.detail.as_deref(),
+            Some("Key (id)=(1) already exists.")
+        );
+        assert_eq!(failure.constraint.as_deref(), Some("t_pkey"));
+    }
+
+    #[test]
+    fn answers_find_their_statements() {
+        let output = "~~~ statement\nn\n1\n~~~ aside\nset_config\n\n~~~ statement\n";
+        assert_eq!(segments(output), ["n\n1\n", ""]);
+    }
+}

@@ -1,0 +1,241 @@
+//! Runs every file of `tests/cases` on every engine: one test for each (engine, file), such as
+//! `postgres::dialect/numeric_scale`.
+//!
+//! `UPDATE_EXPECT=1` writes PostgreSQL's answers into the files. Without PostgreSQL the embedded engine runs
+//! alone and the run says so; with `PLINTH_REQUIRE_POSTGRES` set that is an error.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use libtest_mimic::{Arguments, Failed, Trial};
+use plinth_testkit::case::{self, Act, Case, Step};
+use plinth_testkit::outcome::{Ask, Outcome};
+use plinth_testkit::{compare, embedded, postgres, rest, rewrite};
+
+/// More differences than this in one case tell nothing new.
+const SHOWN_DIFFERENCES: usize = 3;
+
+fn main() -> Result<()> {
+    let arguments = Arguments::from_args();
+    let files = files(&cases_folder())?;
+    let engines = Arc::new(if arguments.list {
+        Engines::none()
+    } else {
+        Engines::start(&arguments)?
+    });
+    let trials = files
+        .into_iter()
+        .flat_map(|file| trials(&file, &engines, arguments.list))
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // Stops PostgreSQL, which leaving the process would not.
+    drop(engines);
+    conclusion.exit();
+}
+
+struct Engines {
+    embedded: Option<embedded::Template>,
+    postgres: Option<postgres::Postgres>,
+    update: bool,
+}
+
+impl Engines {
+    fn none() -> Engines {
+        Engines {
+            embedded: None,
+            postgres: None,
+            update: false,
+        }
+    }
+
+    fn start(arguments: &Arguments) -> Result<Engines> {
+        let modules = [plinth_db::base_module(), plinth_auth::module()];
+        let update = std::env::var_os("UPDATE_EXPECT").is_some();
+        let asked = arguments.filter.as_deref().unwrap_or_default();
+        let mut engines = Engines {
+            update,
+            ..Engines::none()
+        };
+        if !asked.starts_with("embedded::") {
+            engines.postgres = match postgres::find() {
+                Some(bin) => Some(postgres::Postgres::start(&bin, &modules)?),
+                None if std::env::var_os("PLINTH_REQUIRE_POSTGRES").is_some() => {
+                    bail!("PostgreSQL was not found")
+                }
+                None => {
+                    eprintln!("PostgreSQL was not found: cases run on the embedded engine only.");
+                    None
+                }
+            };
+        }
+        if !asked.starts_with("postgres::") && !update {
+            engines.embedded = Some(embedded::Template::new(&modules)?);
+        }
+        Ok(engines)
+    }
+}
+
+/// The tests of one file.
+fn trials(file: &Path, engines: &Arc<Engines>, list: bool) -> Vec<Trial> {
+    let name = file
+        .strip_prefix(cases_folder())
+        .unwrap_or(file)
+        .with_extension("");
+    let name = name.to_string_lossy().into_owned();
+    let parsed = std::fs::read_to_string(file)
+        .map_err(anyhow::Error::from)
+        .and_then(|text| case::parse(&text));
+    let case = match parsed {
+        Ok(case) => Arc::new(case),
+        Err(error) => {
+            let message = format!("{}: {error:#}", file.display());
+            return vec![Trial::test(name, move || Err(Failed::from(message)))];
+        }
+    };
+    let mut trials = Vec::new();
+    for (engine, runs) in [
+        ("embedded", list || engines.embedded.is_some()),
+        (
+            "postgres",
+            (list || engines.postgres.is_some()) && !has_requests(&case),
+        ),
+    ] {
+        if runs && case.only.as_ref().is_none_or(|only| only.engine == engine) {
+            let (case, file, engines) = (Arc::clone(&case), file.to_owned(), Arc::clone(engines));
+            trials.push(Trial::test(format!("{engine}::{name}"), move || {
+                let differences = match engine {
+                    "postgres" => on_postgres(&case, &file, &engines)?,
+                    _ => on_embedded(&case, &engines)?,
+                };
+                report(&file, &differences)
+            }));
+        }
+    }
+    trials
+}
+
+/// A difference and the line it belongs to, from 0.
+type Difference = (usize, String);
+
+fn on_postgres(case: &Case, file: &Path, engines: &Engines) -> Result<Vec<Difference>> {
+    let server = engines
+        .postgres
+        .as_ref()
+        .context("PostgreSQL is not running")?;
+    let makes_roles = case.steps.iter().any(|step| match &step.act {
+        Act::Sql(sql) => ["create role", "create user"]
+            .iter()
+            .any(|words| sql.sql.to_lowercase().contains(words)),
+        Act::Request(_) => false,
+    });
+    let outcomes = server.database(makes_roles)?.run(&asks(&case.steps))?;
+    if engines.update {
+        let text = std::fs::read_to_string(file)?;
+        let rewritten = rewrite::expectations(&text, case, &outcomes);
+        if rewritten != text {
+            std::fs::write(file, rewritten)?;
+        }
+        return Ok(Vec::new());
+    }
+    Ok(differences(&case.steps, &outcomes))
+}
+
+fn on_embedded(case: &Case, engines: &Engines) -> Result<Vec<Difference>> {
+    let template = engines
+        .embedded
+        .as_ref()
+        .context("the embedded engine is not running")?;
+    let database = template.database()?;
+    let mut client = None;
+    let mut found = Vec::new();
+    for steps in case.steps.chunk_by(|a, b| is_sql(a) && is_sql(b)) {
+        if let Act::Request(request) = &steps[0].act {
+            let client = client.get_or_insert_with(|| rest::Client::new(database.db.clone()));
+            let difference = template
+                .runtime()
+                .block_on(client.send(&steps[0].who, request))?;
+            found.extend(difference.map(|difference| (steps[0].line, difference)));
+        } else {
+            found.extend(differences(steps, &database.run(&asks(steps))?));
+        }
+    }
+    Ok(found)
+}
+
+fn asks(steps: &[Step]) -> Vec<Ask> {
+    let sql = steps.iter().filter_map(|step| match &step.act {
+        Act::Sql(sql) => Some(Ask {
+            who: step.who.clone(),
+            sql: sql.sql.clone(),
+        }),
+        Act::Request(_) => None,
+    });
+    sql.collect()
+}
+
+fn differences(steps: &[Step], outcomes: &[Outcome]) -> Vec<Difference> {
+    let statements = steps.iter().filter_map(|step| match &step.act {
+        Act::Sql(sql) => Some((step.line, sql)),
+        Act::Request(_) => None,
+    });
+    let compared = statements
+        .zip(outcomes)
+        .filter_map(|((line, sql), outcome)| {
+            let difference = compare::outcome(sql.expect.as_ref(), outcome)?;
+            Some((line, format!("{}\n{difference}", sql.sql)))
+        });
+    compared.collect()
+}
+
+fn report(file: &Path, differences: &[Difference]) -> Result<(), Failed> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let shown = differences.iter().take(SHOWN_DIFFERENCES);
+    let mut text: Vec<String> = shown
+        .map(|(line, difference)| format!("{}:{}\n{difference}", file.display(), line + 1))
+        .collect();
+    if differences.len() > SHOWN_DIFFERENCES {
+        text.push(format!(
+            "… and {} more",
+            differences.len() - SHOWN_DIFFERENCES
+        ));
+    }
+    Err(Failed::from(text.join("\n")))
+}
+
+fn is_sql(step: &Step) -> bool {
+    matches!(step.act, Act::Sql(_))
+}
+
+fn has_requests(case: &Case) -> bool {
+    !case.steps.iter().all(is_sql)
+}
+
+fn cases_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/cases")
+        .components()
+        .collect()
+}
+
+/// All case files, in order of name.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "case")
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

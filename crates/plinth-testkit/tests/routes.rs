@@ -1,0 +1,246 @@
+//! Who may call what: every route has a line here, or this test fails.
+
+use anyhow::Result;
+use plinth_testkit::embedded::Template;
+use plinth_testkit::outcome::{Ask, Outcome, Who};
+use plinth_testkit::rest::{Answer, Client};
+use serde_json::Map;
+
+/// What the routes are tried on. `anon` may do nothing with the table.
+const SCHEMA: [&str; 5] = [
+    "create table items (id integer primary key, label text)",
+    "alter table items enable row level security",
+    "create policy everything on items for all to authenticated using (true) with check (true)",
+    "grant select, insert, update, delete on items to authenticated, service_role",
+    "create function hello() returns text language sql stable as $$ select 'hello' $$",
+];
+
+const CALLERS: [&str; 5] = ["nobody", "wrong key", "anon", "signed in", "service key"];
+
+/// Method, route, what is asked of it, body, and the status for each of [`CALLERS`]. `$n` is another number each time.
+type Line = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    [u16; 5],
+);
+
+const LINES: &[Line] = &[
+    ("GET", "/", "", "", [200, 200, 200, 200, 200]),
+    ("GET", "/health", "", "", [200, 200, 200, 200, 200]),
+    ("GET", "/rest/v1/", "", "", [401, 401, 200, 200, 200]),
+    ("HEAD", "/rest/v1/", "", "", [401, 401, 200, 200, 200]),
+    ("OPTIONS", "/rest/v1/", "", "", [401, 401, 200, 200, 200]),
+    (
+        "GET",
+        "/rest/v1/{relation}",
+        "",
+        "",
+        [401, 401, 401, 200, 200],
+    ),
+    (
+        "HEAD",
+        "/rest/v1/{relation}",
+        "",
+        "",
+        [401, 401, 401, 200, 200],
+    ),
+    (
+        "POST",
+        "/rest/v1/{relation}",
+        "",
+        r#"{"id": $n}"#,
+        [401, 401, 401, 201, 201],
+    ),
+    (
+        "PATCH",
+        "/rest/v1/{relation}",
+        "?id=eq.0",
+        r#"{"label": "x"}"#,
+        [401, 401, 401, 204, 204],
+    ),
+    (
+        "PUT",
+        "/rest/v1/{relation}",
+        "?id=eq.$n",
+        r#"{"id": $n, "label": "x"}"#,
+        [401, 401, 401, 201, 201],
+    ),
+    (
+        "DELETE",
+        "/rest/v1/{relation}",
+        "?id=eq.0",
+        "",
+        [401, 401, 401, 204, 204],
+    ),
+    (
+        "OPTIONS",
+        "/rest/v1/{relation}",
+        "",
+        "",
+        [401, 401, 200, 200, 200],
+    ),
+    (
+        "GET",
+        "/rest/v1/rpc/{function}",
+        "",
+        "",
+        [401, 401, 200, 200, 200],
+    ),
+    (
+        "HEAD",
+        "/rest/v1/rpc/{function}",
+        "",
+        "",
+        [401, 401, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/rest/v1/rpc/{function}",
+        "",
+        "{}",
+        [401, 401, 200, 200, 200],
+    ),
+    (
+        "OPTIONS",
+        "/rest/v1/rpc/{function}",
+        "",
+        "",
+        [401, 401, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/auth/v1/signup",
+        "",
+        r#"{"email": "new$n@example.com", "password": "long enough"}"#,
+        [401, 401, 200, 200, 200],
+    ),
+    (
+        "POST",
+        "/auth/v1/token",
+        "?grant_type=password",
+        r#"{"email": "nobody@example.com", "password": "wrong"}"#,
+        [401, 401, 400, 400, 400],
+    ),
+    ("GET", "/auth/v1/user", "", "", [401, 401, 401, 200, 401]),
+    (
+        "PUT",
+        "/auth/v1/user",
+        "",
+        r#"{"data": {"a": 1}}"#,
+        [401, 401, 401, 200, 401],
+    ),
+    ("POST", "/auth/v1/logout", "", "", [401, 401, 401, 204, 401]),
+    (
+        "GET",
+        "/auth/v1/settings",
+        "",
+        "",
+        [401, 401, 200, 200, 200],
+    ),
+    ("GET", "/auth/v1/health", "", "", [401, 401, 200, 200, 200]),
+    (
+        "GET",
+        "/auth/v1/.well-known/jwks.json",
+        "",
+        "",
+        [200, 200, 200, 200, 200],
+    ),
+];
+
+#[test]
+fn every_route_has_a_line_for_each_caller() {
+    let lines: Vec<_> = LINES
+        .iter()
+        .map(|(method, route, ..)| (*method, *route))
+        .collect();
+    for route in plinth_server::routes() {
+        assert!(
+            lines.contains(route),
+            "{route:?} has no line: say who may call it"
+        );
+    }
+    for line in &lines {
+        assert!(
+            plinth_server::routes().contains(line),
+            "{line:?} is not a route"
+        );
+    }
+}
+
+#[test]
+fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
+    let template = Template::new(&[plinth_db::base_module(), plinth_auth::module()])?;
+    let database = template.database()?;
+    let asks = SCHEMA.map(|sql| Ask {
+        who: Who::postgres(),
+        sql: sql.to_owned(),
+    });
+    for (ask, outcome) in asks.iter().zip(database.run(&asks)?) {
+        assert_eq!(outcome, Outcome::Done, "{}", ask.sql);
+    }
+    let client = Client::new(database.db.clone());
+    let mut wrong = Vec::new();
+    let mut number = 0;
+    for (method, route, query, body, expected) in LINES {
+        for (caller, expected) in CALLERS.iter().zip(expected) {
+            number += 1;
+            let fill = |text: &str| text.replace("$n", &number.to_string());
+            let path = route
+                .replace("{relation}", "items")
+                .replace("{function}", "hello")
+                + &fill(query);
+            let answer = template.runtime().block_on(async {
+                let mut headers = headers(&client, caller, number).await?;
+                headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                client.call(method, &path, &headers, Some(fill(body))).await
+            })?;
+            if answer.status.as_u16() != *expected {
+                wrong.push(format!(
+                    "{method} {path} as {caller}: {}, expected {expected}\n  {}",
+                    answer.status,
+                    answer.text()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+async fn headers(client: &Client, caller: &str, number: u32) -> Result<Vec<(String, String)>> {
+    let by_key = |role: &str| client.credentials(&Who::with_claims(role, None, Map::new()));
+    Ok(match caller {
+        "nobody" => Vec::new(),
+        "wrong key" => vec![(
+            "apikey".to_owned(),
+            "sb_secret_AAAAAAAAAAAAAAAAAAAAAA_AAAAAAAA".to_owned(),
+        )],
+        "anon" => by_key("anon"),
+        "service key" => by_key("service_role"),
+        // A real session of a person of its own, because some routes end it.
+        _ => {
+            let mut headers = by_key("anon");
+            let body =
+                format!(r#"{{"email": "caller{number}@example.com", "password": "long enough"}}"#);
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+            let answer: Answer = client
+                .call("POST", "/auth/v1/signup", &headers, Some(body))
+                .await?;
+            let token = answer.json()["access_token"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            assert!(
+                !token.is_empty(),
+                "signing up gave no token: {}",
+                answer.text()
+            );
+            vec![
+                headers[0].clone(),
+                ("authorization".to_owned(), format!("Bearer {token}")),
+            ]
+        }
+    })
+}

@@ -1,0 +1,117 @@
+//! Through a running server, or on our own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use tokio::sync::mpsc;
+
+use super::client::Client;
+use super::{Owner, Reply, Request};
+use crate::config::Config;
+use crate::lock::{self, Holder, Lock};
+use crate::project::{Project, Stage};
+use crate::serve_loop::open_database;
+
+/// How long a command waits for another one to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whoever answers a command's requests.
+pub(crate) enum Backend {
+    /// A server that runs on the directory.
+    Running(Client),
+    /// This process.
+    Own(Arc<Owner>, Lock),
+}
+
+/// Which data a command is about when no server runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choice {
+    /// `data/` or `data/dev/`.
+    pub stage: Stage,
+    /// The command's name, for whoever finds the directory locked.
+    pub command: &'static str,
+}
+
+impl Backend {
+    /// Finds the running server, or opens the database.
+    pub(crate) async fn connect(
+        project: &Project,
+        config: &Config,
+        choice: Choice,
+    ) -> anyhow::Result<Backend> {
+        if let Some(client) = running(project).await {
+            return Ok(Backend::Running(client));
+        }
+        let holder = Holder {
+            pid: std::process::id(),
+            command: choice.command.to_owned(),
+            address: None,
+        };
+        let lock = match lock::take(project, &holder, PATIENCE)? {
+            Ok(lock) => lock,
+            // A server may have come up while we waited.
+            Err(held) => match (running(project).await, held) {
+                (Some(client), _) => return Ok(Backend::Running(client)),
+                (None, Some(holder)) => bail!(
+                    "{holder} is using {}; wait for it to end",
+                    project.dir.display()
+                ),
+                (None, None) => bail!(
+                    "another process is using {}; wait for it to end",
+                    project.dir.display()
+                ),
+            },
+        };
+        let (db, keys) = open_database(project, config, choice.stage).await?;
+        let owner = Owner {
+            db,
+            keys,
+            project: project.clone(),
+            stage: choice.stage,
+            api_url: config.public_url(),
+            server: None,
+        };
+        Ok(Backend::Own(Arc::new(owner), lock))
+    }
+
+    /// Asks and hands every reply to `on` as it comes.
+    pub(crate) async fn ask(
+        &mut self,
+        request: Request,
+        mut on: impl FnMut(Reply),
+    ) -> anyhow::Result<()> {
+        match self {
+            Backend::Running(client) => client.ask(&request, on).await,
+            Backend::Own(owner, _) => {
+                let (replies, mut incoming) = mpsc::unbounded_channel();
+                let owner = Arc::clone(owner);
+                let work = tokio::spawn(async move { owner.answer(request, &replies).await });
+                while let Some(reply) = incoming.recv().await {
+                    on(reply);
+                }
+                Ok(work.await?)
+            }
+        }
+    }
+
+    /// Closes a database of our own.
+    pub(crate) async fn close(self) {
+        if let Backend::Own(owner, lock) = self {
+            if let Ok(owner) = Arc::try_unwrap(owner) {
+                owner.db.close().await;
+            }
+            drop(lock);
+        }
+    }
+}
+
+/// The server on this directory, whichever it is.
+async fn running(project: &Project) -> Option<Client> {
+    for stage in [Stage::Dev, Stage::Serve] {
+        if let Some(client) = Client::connect(&project.data(stage).control_socket()).await {
+            return Some(client);
+        }
+    }
+    None
+}

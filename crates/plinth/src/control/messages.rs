@@ -1,0 +1,252 @@
+//! What passes between a command and whoever has the database.
+
+use std::path::PathBuf;
+
+use plinth_db::{Outcome, SqlError};
+use plinth_sql::types::Type;
+use serde::{Deserialize, Serialize};
+
+use crate::project::Stage;
+
+/// What a command asks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Run a script.
+    Sql(ScriptRequest),
+    /// Apply, check or list migrations.
+    Migrate {
+        /// Which of them.
+        mode: MigrateMode,
+    },
+    /// How things stand, with the keys.
+    Status,
+}
+
+/// A script and who it runs as.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ScriptRequest {
+    /// The text.
+    pub sql: String,
+    /// The role.
+    pub role: String,
+    /// `request.jwt.claims` as JSON text.
+    pub claims: Option<String>,
+}
+
+/// What `plinth migrate` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MigrateMode {
+    /// Run what is pending.
+    Apply,
+    /// Say what would run, changing nothing.
+    Check,
+    /// List every migration.
+    Status,
+}
+
+/// What comes back: any number of replies, the last of which is `Done` or `Failed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// A statement of a script has run or failed.
+    Statement(Box<StatementReply>),
+    /// A line about the work that goes on.
+    Progress {
+        /// The line.
+        text: String,
+        /// Whether it is a warning.
+        warning: bool,
+    },
+    /// Migrations that ran now.
+    Applied {
+        /// Their versions.
+        versions: Vec<String>,
+    },
+    /// What pending migrations would do.
+    Checked {
+        /// File by file.
+        files: Vec<CheckReport>,
+    },
+    /// Every migration.
+    Migrations {
+        /// One by one.
+        files: Vec<FileReport>,
+    },
+    /// How things stand.
+    Status(Box<StatusReport>),
+    /// The end.
+    Done,
+    /// The end, for a reason.
+    Failed {
+        /// The reason.
+        message: String,
+    },
+}
+
+/// What one statement came to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct StatementReply {
+    /// Its first byte in the script.
+    pub start: usize,
+    /// One past its last byte.
+    pub end: usize,
+    /// Result columns.
+    pub columns: Vec<ColumnReply>,
+    /// Values in Postgres's text form.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// The command tag.
+    pub tag: String,
+    /// Whether there is a result at all.
+    pub returns_rows: bool,
+    /// Why it failed.
+    pub error: Option<Diagnostic>,
+    /// What it had to say.
+    pub notices: Vec<Diagnostic>,
+}
+
+/// A result column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ColumnReply {
+    /// Its name.
+    pub name: String,
+    /// How its values are shown.
+    pub kind: ColumnKind,
+}
+
+/// How a column's values are shown: at which edge, and as what in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ColumnKind {
+    /// Numbers.
+    Number,
+    /// `t` and `f`.
+    Boolean,
+    /// Documents.
+    Json,
+    /// Everything else.
+    Text,
+}
+
+/// An error or a notice, with the fields of Postgres's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Diagnostic {
+    /// SQLSTATE.
+    pub code: String,
+    /// One line.
+    pub message: String,
+    /// `DETAIL`.
+    pub detail: Option<String>,
+    /// `HINT`.
+    pub hint: Option<String>,
+    /// Its first byte in the script.
+    pub at: Option<usize>,
+}
+
+/// A pending migration that was tried.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CheckReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// Statements that run.
+    pub runs: usize,
+    /// Statements that are refused: `file:line:column: message`.
+    pub refused: Vec<String>,
+}
+
+/// A migration and where it stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FileReport {
+    /// Its version.
+    pub version: String,
+    /// Its name.
+    pub name: String,
+    /// `applied`, `pending`, `edited` or `missing`.
+    pub state: String,
+}
+
+/// How things stand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StatusReport {
+    /// Which data this is about.
+    pub stage: Stage,
+    /// The process that serves, if one does.
+    pub pid: Option<u32>,
+    /// The version of that process or of this command.
+    pub version: String,
+    /// Where clients reach it.
+    pub api_url: String,
+    /// JWT with role `anon`.
+    pub anon_key: String,
+    /// JWT with role `service_role`.
+    pub service_role_key: String,
+    /// `sb_publishable_…`.
+    pub publishable_key: String,
+    /// `sb_secret_…`.
+    pub secret_key: String,
+    /// Signs tokens.
+    pub jwt_secret: String,
+    /// Migrations that have run.
+    pub migrations_applied: usize,
+    /// Migrations that have not.
+    pub migrations_pending: usize,
+    /// Size of the database file.
+    pub database_bytes: u64,
+}
+
+impl From<&SqlError> for Diagnostic {
+    fn from(error: &SqlError) -> Diagnostic {
+        Diagnostic {
+            code: error.code.clone(),
+            message: error.message.clone(),
+            detail: error.detail.clone(),
+            hint: error.hint.clone(),
+            at: error.span.map(|span| span.start as usize),
+        }
+    }
+}
+
+impl From<Outcome> for StatementReply {
+    fn from(outcome: Outcome) -> StatementReply {
+        let reply = StatementReply {
+            start: outcome.range.start,
+            end: outcome.range.end,
+            notices: outcome.notices.iter().map(Diagnostic::from).collect(),
+            ..StatementReply::default()
+        };
+        match outcome.result {
+            Err(error) => StatementReply {
+                error: Some(Diagnostic::from(&error)),
+                ..reply
+            },
+            Ok(set) => StatementReply {
+                columns: set
+                    .columns
+                    .into_iter()
+                    .map(|column| ColumnReply {
+                        kind: ColumnKind::of(&column.ty),
+                        name: column.name,
+                    })
+                    .collect(),
+                rows: set.rows,
+                tag: set.tag,
+                returns_rows: set.returns_rows,
+                ..reply
+            },
+        }
+    }
+}
+
+impl ColumnKind {
+    fn of(ty: &Type) -> ColumnKind {
+        match ty {
+            ty if ty.is_number() => ColumnKind::Number,
+            Type::Bool => ColumnKind::Boolean,
+            Type::Json | Type::Jsonb => ColumnKind::Json,
+            _ => ColumnKind::Text,
+        }
+    }
+}

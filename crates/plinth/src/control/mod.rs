@@ -1,0 +1,20 @@
+//! How commands reach the database: through the control socket of a running server, or by opening it themselves.
+//!
+//! Both ways answer the same [`Request`] with the same [`Reply`]s, so no command knows which way it went. On the socket
+//! each is one line of JSON. The socket lies in a folder that only the owner may enter, and has mode 0600: whoever reaches
+//! it may do everything.
+
+mod answer;
+mod backend;
+mod client;
+mod listen;
+mod messages;
+mod socket_path;
+
+pub(crate) use answer::{Owner, RunningServer, describe};
+pub(crate) use backend::{Backend, Choice};
+pub(crate) use listen::listen;
+pub(crate) use messages::{
+    CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, MigrateMode, Reply, Request,
+    ScriptRequest, StatementReply, StatusReport,
+};

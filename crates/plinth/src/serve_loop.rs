@@ -1,0 +1,260 @@
+//! From a directory to a server that listens, and back down again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use axum::Router;
+use plinth_auth::AuthApp;
+use plinth_db::keys::{self, Keys, MasterKey};
+use plinth_db::migrations::{self, Applied, MigrationError, apply_system};
+use plinth_db::{Clock, Db, OpenOptions};
+use plinth_http::{App, Gate, GateKeys, Mode};
+use plinth_server::Services;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::control::{self, Owner, RunningServer, describe};
+use crate::lock::{self, Holder, Lock};
+use crate::project::{DataFolder, Project, Stage, make_private_folder};
+
+/// How long requests that run may take to end once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A server that is ready but not yet listening for an end.
+pub(crate) struct Ready {
+    /// Who has the database; the control socket answers with it.
+    pub owner: Arc<Owner>,
+    /// When the start began.
+    pub started: Instant,
+    listener: TcpListener,
+    router: Router,
+    control: JoinHandle<()>,
+    lock: Lock,
+}
+
+/// What is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Which keys and which data.
+    pub stage: Stage,
+    /// Throw the stage's data away first.
+    pub reset: bool,
+}
+
+/// Takes the directory, opens the port and the database. The application's migrations are the caller's to apply, and
+/// nothing is served yet.
+pub(crate) async fn prepare(
+    project: &Project,
+    config: &Config,
+    start: Start,
+) -> anyhow::Result<Ready> {
+    let (started, stage) = (Instant::now(), start.stage);
+    refuse_strangers(config.server.listen, stage)?;
+    let mut lock = take_directory(project, config, stage)?;
+    // The port first: a port in use is found before anything is changed.
+    let listener = plinth_server::bind(config.server.listen).await?;
+    let address = listener.local_addr()?;
+    let config = &with_port(config, address);
+    lock.describe(&holder(config, stage))?;
+    if start.reset {
+        remove_data(&project.data(stage))?;
+    }
+    let (db, keys) = open_database(project, config, stage).await?;
+    let owner = Arc::new(Owner {
+        db,
+        keys,
+        project: project.clone(),
+        stage,
+        api_url: config.public_url(),
+        server: Some(RunningServer {
+            pid: std::process::id(),
+        }),
+    });
+    let router = routes(&owner, config);
+    let control = control::listen(&project.data(stage).control_socket(), Arc::clone(&owner))?;
+    Ok(Ready {
+        owner,
+        started,
+        listener,
+        router,
+        control,
+        lock,
+    })
+}
+
+impl Ready {
+    /// Applies pending migrations. Warnings and notices go to standard error.
+    pub(crate) async fn migrate(&self) -> Result<Applied, MigrationError> {
+        migrate(&self.owner).await
+    }
+
+    /// Gives everything back without having served.
+    pub(crate) async fn abandon(self) {
+        self.serve(std::future::ready(())).await;
+    }
+
+    /// Serves until `stop`, lets running requests end, and closes the database.
+    pub(crate) async fn serve(self, stop: impl Future<Output = ()>) {
+        let Ready {
+            owner,
+            listener,
+            router,
+            control,
+            lock,
+            ..
+        } = self;
+        let socket = owner.project.data(owner.stage).control_socket();
+        plinth_server::serve(listener, router, stop, DRAIN).await;
+        control.abort();
+        // Commands that come now should open the database themselves rather than find nobody behind the socket.
+        let _best_effort = std::fs::remove_file(socket);
+        owner.db.clone().close().await;
+        drop(lock);
+    }
+}
+
+/// Applies the application's pending migrations.
+pub(crate) async fn migrate(owner: &Owner) -> Result<Applied, MigrationError> {
+    let files = migrations::find(&owner.project.dir)?;
+    let print = |event: migrations::Event<'_>| {
+        let (text, warning) = describe(&event);
+        if warning {
+            eprintln!("warning: {text}");
+        } else {
+            tracing::info!("{text}");
+        }
+    };
+    migrations::apply(&owner.db, &files, print).await
+}
+
+/// The database with the system's own migrations in place, and the keys. Makes both on a fresh directory.
+pub(crate) async fn open_database(
+    project: &Project,
+    config: &Config,
+    stage: Stage,
+) -> anyhow::Result<(Db, Keys)> {
+    let data = project.data(stage);
+    make_private_folder(&data.path)?;
+    let options = OpenOptions {
+        path: data.database(),
+        clock: Clock::system(),
+        auto_expose: config.api.auto_expose.into(),
+    };
+    let db =
+        Db::open(options).with_context(|| format!("cannot open {}", data.database().display()))?;
+    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()]).await?;
+    let keys = match stage {
+        Stage::Dev => Keys::local(),
+        Stage::Serve => {
+            let from_environment = std::env::var("PLINTH_MASTER_KEY").ok();
+            let master = MasterKey::load(from_environment.as_deref(), &data.master_key())?;
+            keys::load_or_create(&db, &master).await?
+        }
+    };
+    Ok((db, keys))
+}
+
+/// Resolves at the first Ctrl-C or SIGTERM.
+pub(crate) async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "signals cannot be heard; end the process to stop the server");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The keys of `dev` are public: nobody but this machine may reach it.
+fn refuse_strangers(listen: SocketAddr, stage: Stage) -> anyhow::Result<()> {
+    if stage == Stage::Dev && !listen.ip().is_loopback() {
+        bail!(
+            "plinth dev uses keys that everybody knows, so it listens on loopback only, not on {listen}\n  \
+             to be reached from elsewhere, use: plinth serve"
+        );
+    }
+    Ok(())
+}
+
+fn take_directory(project: &Project, config: &Config, stage: Stage) -> anyhow::Result<Lock> {
+    // A short command may be at its end; a server is not.
+    match lock::take(project, &holder(config, stage), Duration::from_secs(1))? {
+        Ok(lock) => Ok(lock),
+        Err(Some(first)) => bail!(
+            "{} is in use already: {first}\n  stop that one first, or use another folder",
+            project.dir.display()
+        ),
+        Err(None) => bail!(
+            "{} is in use by another process; stop that one first",
+            project.dir.display()
+        ),
+    }
+}
+
+fn holder(config: &Config, stage: Stage) -> Holder {
+    let command = match stage {
+        Stage::Dev => "plinth dev",
+        Stage::Serve => "plinth serve",
+    };
+    Holder {
+        pid: std::process::id(),
+        command: command.to_owned(),
+        address: Some(format!("http://{}", config.server.listen)),
+    }
+}
+
+fn remove_data(data: &DataFolder) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(&data.path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", data.path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Port 0 means any free one; clients are told which it became.
+fn with_port(config: &Config, address: SocketAddr) -> Config {
+    let mut config = config.clone();
+    config.server.listen = address;
+    config
+}
+
+fn routes(owner: &Owner, config: &Config) -> Router {
+    let mode = match owner.stage {
+        Stage::Dev => Mode::Dev,
+        Stage::Serve => Mode::Serve,
+    };
+    let secret = owner.keys.jwt_secret.expose();
+    let gate_keys = GateKeys {
+        jwt_secret: secret.to_owned(),
+        publishable: vec![owner.keys.publishable.clone()],
+        secret: vec![owner.keys.secret.expose().to_owned()],
+    };
+    let app = App {
+        db: owner.db.clone(),
+        gate: Arc::new(Gate::new(&gate_keys, owner.db.clock().clone())),
+        limits: Arc::new((&config.limits).into()),
+        mode,
+        public_url: owner.api_url.as_str().into(),
+    };
+    let auth = AuthApp::new(app.clone(), config.auth.for_mode(mode), secret.as_bytes());
+    let rest = plinth_rest::Config {
+        schemas: config.api.schemas.clone(),
+    };
+    plinth_server::router(Services {
+        rest: plinth_rest::router(app.clone(), rest),
+        auth: plinth_auth::router(auth),
+        app,
+    })
+}

@@ -1,0 +1,41 @@
+//! What a commit must pass: formatting, lints, documentation, tidy.
+
+use std::time::Duration;
+
+use crate::paths::{self, cargo};
+use crate::run::Run;
+use crate::tidy;
+
+const BUILD_LIMIT: Duration = Duration::from_mins(30);
+
+/// The quick checks, cheapest first.
+pub(crate) fn all(run: &mut Run) {
+    run.task("tidy", || tidy::check(&paths::root()));
+    run.command(
+        "fmt",
+        cargo().args(["fmt", "--all", "--check"]),
+        BUILD_LIMIT,
+    );
+    let clippy = [
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    run.command("clippy", cargo().args(clippy), BUILD_LIMIT);
+    let docs = [
+        "doc",
+        "--quiet",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    run.command(
+        "docs",
+        cargo().args(docs).env("RUSTDOCFLAGS", "--deny warnings"),
+        BUILD_LIMIT,
+    );
+}

@@ -1,0 +1,108 @@
+//! Makes sure that what the tests need is there. Looks before it installs, so that a second run costs nothing.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths;
+
+/// PostgreSQL's server and `psql`, from Debian's package when they are nowhere.
+pub(crate) fn postgres() -> Result<String> {
+    if has_postgres() {
+        return Ok(String::new());
+    }
+    debian(&["postgresql", "postgresql-client"])?;
+    if !has_postgres() {
+        bail!(
+            "the package `postgresql` was installed, yet initdb is not to be found; set PLINTH_PG_BIN"
+        );
+    }
+    Ok("installed the Debian package".to_owned())
+}
+
+/// What an npm project's lock file names.
+pub(crate) fn npm(project: &Path) -> Result<String> {
+    let installed = modified(&project.join("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= modified(&project.join("package-lock.json")) {
+        return Ok(String::new());
+    }
+    let output = Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(project)
+        .output()
+        .context("cannot run npm; install Node.js 20 or later")?;
+    if !output.status.success() {
+        bail!("npm ci: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok("installed".to_owned())
+}
+
+/// Debian packages, as root or through sudo.
+pub(crate) fn debian(packages: &[&str]) -> Result<()> {
+    let by_hand = format!("install {} and try again", packages.join(" "));
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("{by_hand}");
+    }
+    let root = Command::new("id").arg("-u").output()?.stdout.trim_ascii() == b"0";
+    let apt = |args: &[&str]| -> Result<()> {
+        let mut command = if root {
+            Command::new("apt-get")
+        } else {
+            Command::new("sudo")
+        };
+        if !root {
+            command.args(["--non-interactive", "apt-get"]);
+        }
+        let output = command
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(args)
+            .output()?;
+        if !output.status.success() {
+            bail!(
+                "apt-get {}: {}\n{by_hand}",
+                args.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(())
+    };
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    // The package lists of a fresh machine are empty or old; a failure to renew them shows in the second try.
+    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+}
+
+fn has_postgres() -> bool {
+    if let Some(bin) = std::env::var_os("PLINTH_PG_BIN") {
+        return Path::new(&bin).join("initdb").exists();
+    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    versions
+        .map(|entry| entry.path().join("bin"))
+        .chain(std::env::split_paths(&path))
+        .any(|bin| bin.join("initdb").exists())
+}
+
+fn modified(path: &Path) -> Option<std::time::SystemTime> {
+    path.metadata()
+        .and_then(|metadata| metadata.modified())
+        .ok()
+}
+
+/// The npm projects of the repository.
+pub(crate) fn npm_projects() -> Vec<std::path::PathBuf> {
+    let examples = std::fs::read_dir(paths::root().join("examples"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut projects: Vec<_> = examples
+        .map(|example| example.path().join("client"))
+        .collect();
+    projects.retain(|client| client.join("package.json").exists());
+    projects.sort();
+    projects
+}

@@ -1,0 +1,172 @@
+//! Every test there is, and the parts of it that are run alone.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::paths::{self, cargo};
+use crate::run::Run;
+use crate::{check, examples, install};
+
+const BUILD_LIMIT: Duration = Duration::from_mins(40);
+const TEST_LIMIT: Duration = Duration::from_mins(15);
+
+/// Installs what is missing, then runs everything. A failed step does not keep the others from running, but for
+/// the build.
+pub(crate) fn all(run: &mut Run) -> Result<()> {
+    run.task("install postgresql", install::postgres);
+    for project in install::npm_projects() {
+        let name = project
+            .strip_prefix(paths::root())
+            .unwrap_or(&project)
+            .display()
+            .to_string();
+        run.task(&format!("npm {name}"), || install::npm(&project));
+    }
+    check::all(run);
+    if !build(run) {
+        return Ok(());
+    }
+    run.command("unit tests", &mut unit_tests(), TEST_LIMIT);
+    cases(run, None, false)?;
+    differential(run, None, None)?;
+    if std::env::var_os("PLINTH_SAMPLES").is_some() {
+        run.command(
+            "sample data",
+            &mut engines("differential", Some("samples")),
+            TEST_LIMIT,
+        );
+    } else {
+        run.skip(
+            "sample data",
+            "PLINTH_SAMPLES names no folder of PostgreSQL dumps",
+        );
+    }
+    examples::all(run);
+    Ok(())
+}
+
+/// Builds all that the steps after it run, once, with the same features.
+pub(crate) fn build(run: &mut Run) -> bool {
+    run.command(
+        "build",
+        cargo().args(["build", "--workspace", "--all-targets"]),
+        BUILD_LIMIT,
+    )
+}
+
+/// The text cases. With `update`, PostgreSQL's answers are written into them.
+pub(crate) fn cases(run: &mut Run, filter: Option<&str>, update: bool) -> Result<()> {
+    install::postgres()?;
+    let mut command = engines("cases", filter);
+    if update {
+        command.env("UPDATE_EXPECT", "1");
+    }
+    run.command("cases", &mut command, TEST_LIMIT);
+    Ok(())
+}
+
+/// Statements made by chance.
+pub(crate) fn differential(
+    run: &mut Run,
+    seeds: Option<&str>,
+    statements: Option<&str>,
+) -> Result<()> {
+    install::postgres()?;
+    let mut command = engines("differential", Some("generated"));
+    command.envs(seeds.map(|seeds| ("PLINTH_SEEDS", seeds)));
+    command.envs(statements.map(|statements| ("PLINTH_STATEMENTS", statements)));
+    run.command("differential", &mut command, TEST_LIMIT);
+    Ok(())
+}
+
+/// The fuzzer is a package of its own, because its judge is PostgreSQL's parser in C.
+pub(crate) fn fuzz(run: &mut Run, seconds: u64) -> Result<()> {
+    if !has_libclang() {
+        install::debian(&["libclang-dev"])?;
+    }
+    let mut command = cargo();
+    command.args([
+        "run",
+        "--release",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--",
+        &seconds.to_string(),
+    ]);
+    run.command(
+        "fuzz",
+        &mut command,
+        BUILD_LIMIT + Duration::from_secs(seconds),
+    );
+    Ok(())
+}
+
+/// Everything but the binaries that start PostgreSQL, which nextest would do anew for each test.
+fn unit_tests() -> Command {
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let mut command = cargo();
+    if nextest.is_ok_and(|status| status.success()) {
+        let others = "not (binary(=cases) | binary(=differential))";
+        command.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "-E",
+            others,
+        ]);
+    } else {
+        command.args([
+            "test",
+            "--workspace",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--test",
+            "it",
+            "--test",
+            "routes",
+        ]);
+    }
+    command
+}
+
+/// A test binary that needs both engines.
+fn engines(binary: &str, filter: Option<&str>) -> Command {
+    let mut command = cargo();
+    command
+        .args(["test", "--quiet", "--workspace", "--test", binary, "--"])
+        .args(filter);
+    command.env("PLINTH_REQUIRE_POSTGRES", "1");
+    command
+}
+
+/// Where Debian puts the library that bindings to C are made with.
+fn has_libclang() -> bool {
+    let folders = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let llvm = std::fs::read_dir("/usr/lib")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("lib"));
+    let mut files = folders
+        .chain(llvm)
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten()
+        .flatten();
+    std::env::var_os("LIBCLANG_PATH").is_some()
+        || files.any(|file| {
+            let name = file.file_name().to_string_lossy().into_owned();
+            name.starts_with("libclang.so") || name.starts_with("libclang-1")
+        })
+}
