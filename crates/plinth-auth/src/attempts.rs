@@ -41,16 +41,28 @@ impl Attempts {
         }
         match windows.entry(key(account)) {
             Entry::Vacant(place) => {
-                place.insert(Window { failures: 1, since: now });
+                place.insert(Window {
+                    failures: 1,
+                    since: now,
+                });
             }
             Entry::Occupied(mut place) => {
                 let window = place.get_mut();
                 if is_over(window, now) {
-                    *window = Window { failures: 0, since: now };
+                    *window = Window {
+                        failures: 0,
+                        since: now,
+                    };
                 }
                 if window.failures >= MAX_FAILURES {
-                    let left = window.since.saturating_add(WINDOW_SECONDS).saturating_sub(now).max(1);
-                    return Err(AuthError::TooManyFailures { retry_after_seconds: left.unsigned_abs() });
+                    let left = window
+                        .since
+                        .saturating_add(WINDOW_SECONDS)
+                        .saturating_sub(now)
+                        .max(1);
+                    return Err(AuthError::TooManyFailures {
+                        retry_after_seconds: left.unsigned_abs(),
+                    });
                 }
                 window.failures += 1;
             }
@@ -84,7 +96,11 @@ fn forget(windows: &mut HashMap<Key, Window>, now: i64) {
     if windows.len() < MAX_ACCOUNTS {
         return;
     }
-    let oldest = windows.values().map(|window| window.since).min().unwrap_or(now);
+    let oldest = windows
+        .values()
+        .map(|window| window.since)
+        .min()
+        .unwrap_or(now);
     let middle = oldest.midpoint(now);
     windows.retain(|_, window| window.since > middle);
 }
@@ -109,7 +125,15 @@ mod tests {
             attempts.begin("a@example.com", at(1000)).unwrap();
         }
         let refused = attempts.begin("a@example.com", at(1100)).unwrap_err();
-        assert!(matches!(refused, AuthError::TooManyFailures { retry_after_seconds: 500 }), "{refused:?}");
+        assert!(
+            matches!(
+                refused,
+                AuthError::TooManyFailures {
+                    retry_after_seconds: 500
+                }
+            ),
+            "{refused:?}"
+        );
         attempts.begin("b@example.com", at(1100)).unwrap();
         attempts.begin("a@example.com", at(1600)).unwrap();
     }

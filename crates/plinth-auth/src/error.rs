@@ -27,7 +27,10 @@ pub(crate) enum AuthError {
     #[error("User is banned")]
     BearerBanned,
     #[error("{message}")]
-    WeakPassword { message: String, reasons: Vec<&'static str> },
+    WeakPassword {
+        message: String,
+        reasons: Vec<&'static str>,
+    },
     #[error("Signups not allowed for this instance")]
     SignupDisabled,
     #[error("Anonymous sign-ins are disabled")]
@@ -81,7 +84,11 @@ pub(crate) enum AuthError {
     Busy { retry_after_seconds: u64 },
     /// A route that clients know and that this release does not serve.
     #[error("{message}")]
-    Unavailable { code: &'static str, status: u16, message: &'static str },
+    Unavailable {
+        code: &'static str,
+        status: u16,
+        message: &'static str,
+    },
     #[error(transparent)]
     Database(Arc<plinth_db::Error>),
     #[error("{0}")]
@@ -99,16 +106,22 @@ impl From<plinth_db::Error> for AuthError {
     fn from(error: plinth_db::Error) -> AuthError {
         use plinth_db::Error;
         match error {
-            Error::Busy { retry_after_seconds } => AuthError::Busy { retry_after_seconds },
+            Error::Busy {
+                retry_after_seconds,
+            } => AuthError::Busy {
+                retry_after_seconds,
+            },
             Error::Sql(sql) if sql.code == "23505" => match sql.constraint.as_deref() {
                 Some("users_email_partial_key") => AuthError::EmailExists,
                 Some("users_phone_key") => AuthError::PhoneExists,
                 Some("users_pkey") => AuthError::IdExists,
                 _ => AuthError::Database(Arc::new(Error::Sql(sql))),
             },
-            Error::Sql(_) | Error::Timeout | Error::Closed | Error::Disk(_) | Error::Internal(_) => {
-                AuthError::Database(Arc::new(error))
-            }
+            Error::Sql(_)
+            | Error::Timeout
+            | Error::Closed
+            | Error::Disk(_)
+            | Error::Internal(_) => AuthError::Database(Arc::new(error)),
         }
     }
 }

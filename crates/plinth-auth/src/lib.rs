@@ -57,5 +57,8 @@ impl FromRef<AuthApp> for App {
 
 /// The tables and functions of the schema `auth`.
 pub fn module() -> SystemModule {
-    SystemModule { name: "auth", migrations: &[("0001", "auth", include_str!("../migrations/0001_auth.sql"))] }
+    SystemModule {
+        name: "auth",
+        migrations: &[("0001", "auth", include_str!("../migrations/0001_auth.sql"))],
+    }
 }

@@ -86,15 +86,23 @@ impl RefreshKey {
 
 /// As `auth.refresh_tokens.token` holds it.
 pub(crate) fn stored_form(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _infallible = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(token.as_bytes())
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// The claims of an access token. `issuer` is the public URL of this service.
-pub(crate) fn claims(user: &User, session: &Session, issuer: &str, issued_at: i64, expires_at: i64) -> Value {
+pub(crate) fn claims(
+    user: &User,
+    session: &Session,
+    issuer: &str,
+    issued_at: i64,
+    expires_at: i64,
+) -> Value {
     json!({
         "iss": issuer,
         "sub": user.id,
@@ -115,7 +123,9 @@ pub(crate) fn claims(user: &User, session: &Session, issuer: &str, issued_at: i6
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
     // HMAC takes keys of any length, so this cannot fail; an all-zero key would still be a key that nobody is given.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return [0; 32];
+    };
     mac.update(message);
     mac.finalize().into_bytes().into()
 }
@@ -138,7 +148,10 @@ fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
 fn read_varint(bytes: &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for (place, byte) in bytes.iter().enumerate() {
-        let shift = u32::try_from(place).ok()?.checked_mul(7).filter(|shift| *shift < 63)?;
+        let shift = u32::try_from(place)
+            .ok()?
+            .checked_mul(7)
+            .filter(|shift| *shift < 63)?;
         number |= u64::from(byte & 0x7f) << shift;
         let last = byte & 0x80 == 0;
         if last {
@@ -160,7 +173,14 @@ mod tests {
         let key = RefreshKey::derive(b"secret");
         for counter in [0, 1, 127, 128, 300, 1 << 40, i64::MAX] {
             let token = key.token(SESSION, counter);
-            assert_eq!(key.read(&token), Some(RefreshToken { session_id: SESSION, counter }), "{token}");
+            assert_eq!(
+                key.read(&token),
+                Some(RefreshToken {
+                    session_id: SESSION,
+                    counter
+                }),
+                "{token}"
+            );
             assert_eq!(key.token(SESSION, counter), token);
         }
     }
@@ -173,9 +193,20 @@ mod tests {
         for place in 0..token.len() {
             let mut forged = token.clone().into_bytes();
             forged[place] = if forged[place] == b'A' { b'B' } else { b'A' };
-            assert_eq!(key.read(std::str::from_utf8(&forged).unwrap()), None, "{place}");
+            assert_eq!(
+                key.read(std::str::from_utf8(&forged).unwrap()),
+                None,
+                "{place}"
+            );
         }
-        for text in ["", "x", "abcdefghijkl", "é", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &"A".repeat(10_000)] {
+        for text in [
+            "",
+            "x",
+            "abcdefghijkl",
+            "é",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            &"A".repeat(10_000),
+        ] {
             assert_eq!(key.read(text), None, "{text}");
         }
     }
@@ -192,6 +223,9 @@ mod tests {
 
     #[test]
     fn stored_tokens_are_hashes() {
-        assert_eq!(stored_form("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            stored_form("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }

@@ -20,8 +20,12 @@ pub(crate) fn email(text: &str) -> Result<String, AuthError> {
         return Err(AuthError::validation("An email address is too long"));
     }
     match text.split_once('@') {
-        Some((name, host)) if is_mailbox(name) && host.split('.').all(is_host_label) => Ok(text.to_ascii_lowercase()),
-        _ => Err(AuthError::validation("Unable to validate email address: invalid format")),
+        Some((name, host)) if is_mailbox(name) && host.split('.').all(is_host_label) => {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => Err(AuthError::validation(
+            "Unable to validate email address: invalid format",
+        )),
     }
 }
 
@@ -32,7 +36,9 @@ pub(crate) fn phone(text: &str) -> Result<String, AuthError> {
     if fits && !digits.starts_with('0') {
         Ok(digits.to_owned())
     } else {
-        Err(AuthError::validation("Invalid phone number format (E.164 required)"))
+        Err(AuthError::validation(
+            "Invalid phone number format (E.164 required)",
+        ))
     }
 }
 
@@ -41,7 +47,10 @@ pub(crate) fn new_password(password: &str, config: &Config) -> Result<(), AuthEr
     password_fits(password)?;
     if password.chars().count() < config.password_min_length {
         return Err(AuthError::WeakPassword {
-            message: format!("Password should be at least {} characters.", config.password_min_length),
+            message: format!(
+                "Password should be at least {} characters.",
+                config.password_min_length
+            ),
             reasons: vec!["length"],
         });
     }
@@ -51,13 +60,18 @@ pub(crate) fn new_password(password: &str, config: &Config) -> Result<(), AuthEr
 /// Whether a password can be hashed at all.
 pub(crate) fn password_fits(password: &str) -> Result<(), AuthError> {
     if password.len() > MAX_PASSWORD_BYTES {
-        return Err(AuthError::validation(format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters")));
+        return Err(AuthError::validation(format!(
+            "Password cannot be longer than {MAX_PASSWORD_BYTES} characters"
+        )));
     }
     Ok(())
 }
 
 /// Merges one level deep; null removes a key. The result has a bound.
-pub(crate) fn merge_metadata(into: &mut Map<String, Value>, from: Map<String, Value>) -> Result<(), AuthError> {
+pub(crate) fn merge_metadata(
+    into: &mut Map<String, Value>,
+    from: Map<String, Value>,
+) -> Result<(), AuthError> {
     for (key, value) in from {
         if value.is_null() {
             into.shift_remove(&key);
@@ -65,8 +79,13 @@ pub(crate) fn merge_metadata(into: &mut Map<String, Value>, from: Map<String, Va
             into.insert(key, value);
         }
     }
-    if into.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
-        return Err(AuthError::validation("Metadata cannot hold the character U+0000"));
+    if into
+        .iter()
+        .any(|(key, value)| key.contains('\0') || has_nul(value))
+    {
+        return Err(AuthError::validation(
+            "Metadata cannot hold the character U+0000",
+        ));
     }
     let size_bytes = serde_json::to_vec(into).map_or(usize::MAX, |text| text.len());
     if size_bytes > MAX_METADATA_BYTES {
@@ -82,14 +101,21 @@ pub(crate) fn ban_duration(text: &str) -> Result<Option<SignedDuration>, AuthErr
     if text == "none" {
         return Ok(None);
     }
-    go_duration(text)
-        .map(Some)
-        .ok_or_else(|| AuthError::validation(format!("invalid format for ban duration: {}", text.escape_debug())))
+    go_duration(text).map(Some).ok_or_else(|| {
+        AuthError::validation(format!(
+            "invalid format for ban duration: {}",
+            text.escape_debug()
+        ))
+    })
 }
 
 /// A name for a role that a token may carry. Whether it exists is asked when the token is used.
 pub(crate) fn role(text: &str) -> Result<String, AuthError> {
-    if text.len() <= 63 && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$')) {
+    if text.len() <= 63
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'))
+    {
         Ok(text.to_owned())
     } else {
         Err(AuthError::validation("invalid role"))
@@ -97,12 +123,17 @@ pub(crate) fn role(text: &str) -> Result<String, AuthError> {
 }
 
 fn is_mailbox(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte))
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte))
 }
 
 fn is_host_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -112,7 +143,9 @@ fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(map) => map.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, value)| key.contains('\0') || has_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -126,7 +159,9 @@ fn go_duration(text: &str) -> Option<SignedDuration> {
     while !rest.is_empty() {
         let number_end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at(number_end);
-        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let unit_end = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, next) = tail.split_at(unit_end);
         let unit_seconds = match unit {
             "ns" => 1e-9,
@@ -150,9 +185,24 @@ mod tests {
 
     #[test]
     fn addresses_are_folded_and_checked() {
-        assert_eq!(email(" Ann.Lee+x@Example.COM ").unwrap(), "ann.lee+x@example.com");
+        assert_eq!(
+            email(" Ann.Lee+x@Example.COM ").unwrap(),
+            "ann.lee+x@example.com"
+        );
         assert_eq!(email("a@localhost").unwrap(), "a@localhost");
-        for bad in ["", "a", "@b.c", "a@", "a@b@c", "a b@c.d", "a@-b.c", "a@b..c", "ä@b.c", "a\0@b.c", "a@b.c\n<x>"] {
+        for bad in [
+            "",
+            "a",
+            "@b.c",
+            "a@",
+            "a@b@c",
+            "a b@c.d",
+            "a@-b.c",
+            "a@b..c",
+            "ä@b.c",
+            "a\0@b.c",
+            "a@b.c\n<x>",
+        ] {
             assert!(matches!(email(bad), Err(AuthError::Validation(_))), "{bad}");
         }
         assert!(email(&format!("{}@b.c", "a".repeat(300))).is_err());
@@ -162,9 +212,15 @@ mod tests {
     fn passwords_have_a_shortest_and_a_longest_form() {
         let config = Config::for_mode(Mode::Dev);
         assert!(new_password("secret", &config).is_ok());
-        assert!(matches!(new_password("short", &config), Err(AuthError::WeakPassword { .. })));
+        assert!(matches!(
+            new_password("short", &config),
+            Err(AuthError::WeakPassword { .. })
+        ));
         assert!(new_password(&"x".repeat(72), &config).is_ok());
-        assert!(matches!(new_password(&"x".repeat(73), &config), Err(AuthError::Validation(_))));
+        assert!(matches!(
+            new_password(&"x".repeat(73), &config),
+            Err(AuthError::Validation(_))
+        ));
         assert!(new_password("secret7", &Config::for_mode(Mode::Serve)).is_err());
     }
 
@@ -183,10 +239,28 @@ mod tests {
     #[test]
     fn bans_are_written_as_go_durations() {
         assert_eq!(ban_duration("none").unwrap(), None);
-        assert_eq!(ban_duration("24h").unwrap(), Some(SignedDuration::from_hours(24)));
-        assert_eq!(ban_duration("1h30m").unwrap(), Some(SignedDuration::from_mins(90)));
-        assert_eq!(ban_duration("1.5s").unwrap(), Some(SignedDuration::from_millis(1500)));
-        for bad in ["", "h", "5", "5d", "-1h", "1..2h", "1h µ", "99999999999999999999999999h"] {
+        assert_eq!(
+            ban_duration("24h").unwrap(),
+            Some(SignedDuration::from_hours(24))
+        );
+        assert_eq!(
+            ban_duration("1h30m").unwrap(),
+            Some(SignedDuration::from_mins(90))
+        );
+        assert_eq!(
+            ban_duration("1.5s").unwrap(),
+            Some(SignedDuration::from_millis(1500))
+        );
+        for bad in [
+            "",
+            "h",
+            "5",
+            "5d",
+            "-1h",
+            "1..2h",
+            "1h µ",
+            "99999999999999999999999999h",
+        ] {
             assert!(ban_duration(bad).is_err(), "{bad}");
         }
     }

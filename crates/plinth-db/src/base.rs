@@ -11,10 +11,26 @@ pub fn base_module() -> SystemModule {
     SystemModule {
         name: "base",
         migrations: &[
-            ("0001", "roles", include_str!("../migrations/0001_roles.sql")),
-            ("0002", "schemas", include_str!("../migrations/0002_schemas.sql")),
-            ("0003", "storage", include_str!("../migrations/0003_storage.sql")),
-            ("0004", "realtime", include_str!("../migrations/0004_realtime.sql")),
+            (
+                "0001",
+                "roles",
+                include_str!("../migrations/0001_roles.sql"),
+            ),
+            (
+                "0002",
+                "schemas",
+                include_str!("../migrations/0002_schemas.sql"),
+            ),
+            (
+                "0003",
+                "storage",
+                include_str!("../migrations/0003_storage.sql"),
+            ),
+            (
+                "0004",
+                "realtime",
+                include_str!("../migrations/0004_realtime.sql"),
+            ),
         ],
     }
 }

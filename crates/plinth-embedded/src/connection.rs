@@ -105,8 +105,13 @@ impl Conn {
     /// Begins a session: its role, claims, time and deadline.
     pub(crate) fn begin_session(&self, session: &Session, now_unix_micros: i64, catalog: &Arc<Catalog>) -> Result<()> {
         *self.state.session.lock() = SessionState::begin(session, now_unix_micros);
-        self.deadline_ms.store(elapsed_ms(self.started) + as_ms(session.timeout).max(1), Ordering::Relaxed);
+        self.renew_deadline(session);
         self.use_catalog(catalog)
+    }
+
+    /// Gives the session's whole time to what comes next.
+    pub(crate) fn renew_deadline(&self, session: &Session) {
+        self.deadline_ms.store(elapsed_ms(self.started) + as_ms(session.timeout).max(1), Ordering::Relaxed);
     }
 
     /// Ends the deadline: what follows is our own work.

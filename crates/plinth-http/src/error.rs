@@ -18,7 +18,7 @@ pub struct ApiError {
     /// One line.
     pub message: String,
     /// A text or a document; null when there is nothing to add.
-    pub details: Value,
+    pub details: Box<Value>,
     /// What to do about it.
     pub hint: Option<String>,
     /// Further headers.
@@ -28,7 +28,7 @@ pub struct ApiError {
 impl ApiError {
     /// An error without details and hint. A 401 gets its `WWW-Authenticate`.
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> ApiError {
-        let (message, details) = (message.into(), Value::Null);
+        let (message, details) = (message.into(), Box::new(Value::Null));
         let mut error = ApiError {
             status,
             code: code.to_owned(),
@@ -59,7 +59,7 @@ impl ApiError {
     /// With details.
     #[must_use]
     pub fn details(mut self, details: impl Into<Value>) -> ApiError {
-        self.details = details.into();
+        self.details = Box::new(details.into());
         self
     }
 

@@ -12,11 +12,17 @@ pub(crate) enum Error {
     #[error(transparent)]
     Query(#[from] plinth_query::Error),
     /// Found while running.
-    #[error(transparent)]
-    Database(#[from] plinth_db::Error),
+    #[error("{0}")]
+    Database(Box<plinth_db::Error>),
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
+}
+
+impl From<plinth_db::Error> for Error {
+    fn from(error: plinth_db::Error) -> Error {
+        Error::Database(Box::new(error))
+    }
 }
 
 impl Error {
@@ -36,8 +42,10 @@ impl Error {
     pub(crate) fn for_caller(self, caller: &Caller) -> ApiError {
         match self {
             Error::Query(error) => of_query(&error),
-            Error::Database(plinth_db::Error::Sql(error)) => of_sql(&error, caller.is_anonymous()),
-            Error::Database(error) => error.into(),
+            Error::Database(error) => match *error {
+                plinth_db::Error::Sql(error) => of_sql(&error, caller.is_anonymous()),
+                other => other.into(),
+            },
             Error::Body(error) => error.into(),
         }
     }
@@ -108,7 +116,7 @@ mod tests {
         let error = of_query(&plinth_query::Error::NotOneRow { rows: 0 });
         assert_eq!((error.status.as_u16(), error.code.as_str()), (406, "PGRST116"));
         // Older clients look for these words.
-        assert_eq!(error.details, Value::from("The result contains 0 rows"));
+        assert_eq!(*error.details, Value::from("The result contains 0 rows"));
         assert_eq!(error.message, "Cannot coerce the result to a single JSON object");
     }
 

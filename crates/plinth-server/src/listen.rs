@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 const MAX_CONNECTIONS: usize = 10_000;
 
 /// How long a client may take to send the head of a request. Bounds idle keep-alive connections, too.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Pause after a failed `accept`, as when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

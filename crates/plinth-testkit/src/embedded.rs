@@ -95,7 +95,13 @@ impl Database<'_> {
 
     async fn run_session(&self, asks: &[Ask]) -> Result<Vec<Outcome>> {
         // The semicolon has a line of its own: a statement may end in a comment.
-        let script: String = asks.iter().map(|ask| format!("{}\n;\n", ask.sql)).collect();
+        let script = asks.iter().fold(String::new(), |script, ask| {
+            script
+                + &ask.sql
+                + "
+;
+"
+        });
         let heard = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&heard);
         let session = session(&asks[0].who);

@@ -206,7 +206,10 @@ impl Generator<'_> {
             "p.points * 1000000000 * p.points",
             "(p.name)::jsonb",
         ]);
-        format!("select {value} from people p where p.id = {}", self.random.between(1, 6))
+        format!(
+            "select {value} from people p where p.id = {}",
+            self.random.between(1, 6)
+        )
     }
 
     fn insert(&mut self) -> String {

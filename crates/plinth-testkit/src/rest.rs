@@ -24,7 +24,7 @@ use crate::compare::{self, Kept};
 use crate::outcome::Who;
 
 const HOST: &str = "127.0.0.1:54321";
-const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// A client of one database's server. Keeps what answers said for later requests (`$name`).
 pub struct Client {

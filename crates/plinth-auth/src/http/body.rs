@@ -18,9 +18,16 @@ pub(crate) async fn json<T: DeserializeOwned>(auth: &AuthApp, body: Body) -> Res
 }
 
 /// The same for requests that may come without a body.
-pub(crate) async fn optional_json<T: DeserializeOwned + Default>(auth: &AuthApp, body: Body) -> Result<T, AuthError> {
+pub(crate) async fn optional_json<T: DeserializeOwned + Default>(
+    auth: &AuthApp,
+    body: Body,
+) -> Result<T, AuthError> {
     let bytes = bytes(auth, body).await?;
-    if bytes.is_empty() { Ok(T::default()) } else { parse(&bytes) }
+    if bytes.is_empty() {
+        Ok(T::default())
+    } else {
+        parse(&bytes)
+    }
 }
 
 /// Query parameters; of a repeated one the last counts.
@@ -29,7 +36,10 @@ pub(crate) struct Parameters(HashMap<String, String>);
 impl Parameters {
     /// A parameter that is not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
     }
 }
 
@@ -44,11 +54,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 }
 
 async fn bytes(auth: &AuthApp, body: Body) -> Result<bytes::Bytes, AuthError> {
-    read_body(body, auth.app.limits.auth_body_bytes).await.map_err(|error| match error {
-        BodyError::TooLarge { .. } => AuthError::TooLarge,
-        BodyError::Incomplete => AuthError::BadJson(error.to_string()),
-        BodyError::TooSlow => AuthError::SlowBody,
-    })
+    read_body(body, auth.app.limits.auth_body_bytes)
+        .await
+        .map_err(|error| match error {
+            BodyError::TooLarge { .. } => AuthError::TooLarge,
+            BodyError::Incomplete => AuthError::BadJson(error.to_string()),
+            BodyError::TooSlow => AuthError::SlowBody,
+        })
 }
 
 /// By way of an object: a struct would also be read from an array of its fields.
@@ -69,11 +81,29 @@ mod tests {
 
     #[test]
     fn only_objects_with_the_right_types_are_read() {
-        assert_eq!(parse::<Request>(br#"{"email":"a","more":[1]}"#).unwrap().email.as_deref(), Some("a"));
+        assert_eq!(
+            parse::<Request>(br#"{"email":"a","more":[1]}"#)
+                .unwrap()
+                .email
+                .as_deref(),
+            Some("a")
+        );
         assert_eq!(parse::<Request>(br#"{"email":null}"#).unwrap().email, None);
         let deep = format!(r#"{{"x":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
-        for bad in ["", "{", "[]", r#"["a"]"#, "null", r#"{"email":1}"#, "{\"email\":\"\u{1}\"}", &deep] {
-            assert!(matches!(parse::<Request>(bad.as_bytes()), Err(AuthError::BadJson(_))), "{bad:.40}");
+        for bad in [
+            "",
+            "{",
+            "[]",
+            r#"["a"]"#,
+            "null",
+            r#"{"email":1}"#,
+            "{\"email\":\"\u{1}\"}",
+            &deep,
+        ] {
+            assert!(
+                matches!(parse::<Request>(bad.as_bytes()), Err(AuthError::BadJson(_))),
+                "{bad:.40}"
+            );
         }
         assert!(parse::<Request>(b"{\"email\":\"\xff\"}").is_err());
     }

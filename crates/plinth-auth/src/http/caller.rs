@@ -37,7 +37,11 @@ impl FromRequestParts<AuthApp> for Key {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AuthApp) -> Result<Key, Refusal> {
-        let bearer = if parts.headers.contains_key("apikey") { parts.headers.remove(AUTHORIZATION) } else { None };
+        let bearer = if parts.headers.contains_key("apikey") {
+            parts.headers.remove(AUTHORIZATION)
+        } else {
+            None
+        };
         let caller = Caller::from_request_parts(parts, state).await;
         if let Some(bearer) = bearer {
             parts.headers.insert(AUTHORIZATION, bearer);
@@ -56,11 +60,16 @@ impl FromRequestParts<AuthApp> for Bearer {
         }
         let claim = |name: &str| caller.claims.get(name).and_then(serde_json::Value::as_str);
         let id = claim("sub").ok_or_else(|| AuthError::BadJwt("missing sub claim".to_owned()))?;
-        let id: Uuid = id.parse().map_err(|_| AuthError::BadJwt("sub claim is not a UUID".to_owned()))?;
+        let id: Uuid = id
+            .parse()
+            .map_err(|_| AuthError::BadJwt("sub claim is not a UUID".to_owned()))?;
         let session_id = claim("session_id").map(str::parse::<Uuid>).transpose();
-        let session_id = session_id.map_err(|_| AuthError::BadJwt("session_id claim is not a UUID".to_owned()))?;
+        let session_id = session_id
+            .map_err(|_| AuthError::BadJwt("session_id claim is not a UUID".to_owned()))?;
 
-        let found = user::find_bearer(&state.app.db, id, session_id).await.map_err(AuthError::from)?;
+        let found = user::find_bearer(&state.app.db, id, session_id)
+            .await
+            .map_err(AuthError::from)?;
         let found = found.ok_or(AuthError::BearerGone)?;
         if !found.session_exists {
             return Err(AuthError::BearerSessionGone.into());
@@ -68,7 +77,10 @@ impl FromRequestParts<AuthApp> for Bearer {
         if found.user.is_banned(state.app.db.clock().now()) {
             return Err(AuthError::BearerBanned.into());
         }
-        Ok(Bearer { user: found.user, session_id })
+        Ok(Bearer {
+            user: found.user,
+            session_id,
+        })
     }
 }
 
@@ -80,27 +92,38 @@ impl FromRequestParts<AuthApp> for Admin {
         if ADMIN_ROLES.contains(&caller.role.as_str()) {
             return Ok(Admin);
         }
-        Err(if parts.headers.contains_key(AUTHORIZATION) { AuthError::NotAdmin } else { AuthError::NoAuthorization }.into())
+        Err(if parts.headers.contains_key(AUTHORIZATION) {
+            AuthError::NotAdmin
+        } else {
+            AuthError::NoAuthorization
+        }
+        .into())
     }
 }
 
 async fn resolve(parts: &mut Parts, state: &AuthApp) -> Result<Caller, Refusal> {
-    Caller::from_request_parts(parts, state).await.map_err(|error| match error {
-        GateError::Token(reason) => Refusal::Auth(AuthError::BadJwt(reason.to_string())),
-        GateError::NoKey
-        | GateError::UnknownKey
-        | GateError::ExposedServiceKey
-        | GateError::UnknownRole(_)
-        | GateError::RoleNotGranted(_) => Refusal::Gate(error),
-    })
+    Caller::from_request_parts(parts, state)
+        .await
+        .map_err(|error| match error {
+            GateError::Token(reason) => Refusal::Auth(AuthError::BadJwt(reason.to_string())),
+            GateError::NoKey
+            | GateError::UnknownKey
+            | GateError::ExposedServiceKey
+            | GateError::UnknownRole(_)
+            | GateError::RoleNotGranted(_) => Refusal::Gate(error),
+        })
 }
 
 /// Whether the bearer is a token; clients without a session put their API key there.
 fn carries_token(headers: &HeaderMap) -> bool {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     bearer
         .and_then(|text| text.trim().split_once(' '))
-        .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && !token.trim().starts_with("sb_"))
+        .is_some_and(|(scheme, token)| {
+            scheme.eq_ignore_ascii_case("bearer") && !token.trim().starts_with("sb_")
+        })
 }
 
 impl From<AuthError> for Refusal {

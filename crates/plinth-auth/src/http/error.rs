@@ -47,13 +47,18 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
         AuthError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "request_entity_too_large"),
         AuthError::SlowBody => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
         AuthError::Validation(_) => (StatusCode::BAD_REQUEST, "validation_failed"),
-        AuthError::InvalidCredentials | AuthError::UnsupportedGrant => (StatusCode::BAD_REQUEST, "invalid_credentials"),
+        AuthError::InvalidCredentials | AuthError::UnsupportedGrant => {
+            (StatusCode::BAD_REQUEST, "invalid_credentials")
+        }
         AuthError::EmailNotConfirmed => (StatusCode::BAD_REQUEST, "email_not_confirmed"),
         AuthError::Banned => (StatusCode::BAD_REQUEST, "user_banned"),
         AuthError::BearerBanned => (StatusCode::FORBIDDEN, "user_banned"),
         AuthError::WeakPassword { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "weak_password"),
         AuthError::SignupDisabled => (StatusCode::UNPROCESSABLE_ENTITY, "signup_disabled"),
-        AuthError::AnonymousDisabled => (StatusCode::UNPROCESSABLE_ENTITY, "anonymous_provider_disabled"),
+        AuthError::AnonymousDisabled => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "anonymous_provider_disabled",
+        ),
         AuthError::MailDisabled => (StatusCode::UNPROCESSABLE_ENTITY, "email_provider_disabled"),
         AuthError::PhoneDisabled => (StatusCode::UNPROCESSABLE_ENTITY, "phone_provider_disabled"),
         AuthError::AlreadyRegistered => (StatusCode::UNPROCESSABLE_ENTITY, "user_already_exists"),
@@ -72,17 +77,26 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
         AuthError::RefreshSessionGone => (StatusCode::BAD_REQUEST, "session_not_found"),
         AuthError::SessionExpired => (StatusCode::BAD_REQUEST, "session_expired"),
         AuthError::RefreshTokenNotFound => (StatusCode::BAD_REQUEST, "refresh_token_not_found"),
-        AuthError::RefreshTokenAlreadyUsed => (StatusCode::BAD_REQUEST, "refresh_token_already_used"),
-        AuthError::TooManyFailures { .. } => (StatusCode::TOO_MANY_REQUESTS, "over_request_rate_limit"),
+        AuthError::RefreshTokenAlreadyUsed => {
+            (StatusCode::BAD_REQUEST, "refresh_token_already_used")
+        }
+        AuthError::TooManyFailures { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "over_request_rate_limit")
+        }
         // A 503 is what clients keep their session for and try again.
         AuthError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "over_request_rate_limit"),
-        AuthError::Unavailable { code, status, .. } => {
-            (StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_FOUND), code)
-        }
+        AuthError::Unavailable { code, status, .. } => (
+            StatusCode::from_u16(*status).unwrap_or(StatusCode::NOT_FOUND),
+            code,
+        ),
         AuthError::Database(cause) => match &**cause {
             Error::Timeout => (StatusCode::GATEWAY_TIMEOUT, "request_timeout"),
-            Error::Busy { .. } | Error::Closed | Error::Disk(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected_failure"),
-            Error::Sql(_) | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure"),
+            Error::Busy { .. } | Error::Closed | Error::Disk(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unexpected_failure")
+            }
+            Error::Sql(_) | Error::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure")
+            }
         },
         AuthError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure"),
     }
@@ -91,9 +105,16 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
 fn render(error: &AuthError, new_shape: bool) -> Response {
     let (status, code) = parts(error);
     let is_ours = matches!(error, AuthError::Database(_) | AuthError::Internal(_));
-    let message = if is_ours { UNEXPECTED.to_owned() } else { error.to_string() };
+    let message = if is_ours {
+        UNEXPECTED.to_owned()
+    } else {
+        error.to_string()
+    };
     let mut body = if new_shape {
-        Map::from_iter([("code".to_owned(), json!(code)), ("message".to_owned(), json!(message))])
+        Map::from_iter([
+            ("code".to_owned(), json!(code)),
+            ("message".to_owned(), json!(message)),
+        ])
     } else {
         Map::from_iter([
             ("code".to_owned(), json!(status.as_u16())),
@@ -117,7 +138,13 @@ fn render(error: &AuthError, new_shape: bool) -> Response {
     if new_shape {
         headers.insert(API_VERSION, HeaderValue::from_static(NEW_SHAPE));
     }
-    if let AuthError::TooManyFailures { retry_after_seconds } | AuthError::Busy { retry_after_seconds } = error {
+    if let AuthError::TooManyFailures {
+        retry_after_seconds,
+    }
+    | AuthError::Busy {
+        retry_after_seconds,
+    } = error
+    {
         headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
     }
     response
@@ -145,7 +172,10 @@ mod tests {
     #[tokio::test]
     async fn the_version_chooses_the_shape() {
         let (headers, new) = body(&AuthError::InvalidCredentials, true).await;
-        assert_eq!(new, json!({"code": "invalid_credentials", "message": "Invalid login credentials"}));
+        assert_eq!(
+            new,
+            json!({"code": "invalid_credentials", "message": "Invalid login credentials"})
+        );
         assert_eq!(headers["x-sb-error-code"], "invalid_credentials");
         assert_eq!(headers["x-supabase-api-version"], "2024-01-01");
         let (headers, old) = body(&AuthError::InvalidCredentials, false).await;
@@ -158,7 +188,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_weak_password_says_why() {
-        let error = AuthError::WeakPassword { message: "too short".to_owned(), reasons: vec!["length"] };
+        let error = AuthError::WeakPassword {
+            message: "too short".to_owned(),
+            reasons: vec!["length"],
+        };
         let (_, new) = body(&error, true).await;
         assert_eq!(
             new,
@@ -175,13 +208,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_limit_says_when_to_come_back() {
-        let (headers, _) = body(&AuthError::TooManyFailures { retry_after_seconds: 7 }, true).await;
+        let (headers, _) = body(
+            &AuthError::TooManyFailures {
+                retry_after_seconds: 7,
+            },
+            true,
+        )
+        .await;
         assert_eq!(headers["retry-after"], "7");
     }
 
     #[test]
     fn versions_are_dates() {
-        let wants = |version: &str| wants_new_shape(&HeaderMap::from_iter([(API_VERSION, version.parse().unwrap())]));
+        let wants = |version: &str| {
+            wants_new_shape(&HeaderMap::from_iter([(
+                API_VERSION,
+                version.parse().unwrap(),
+            )]))
+        };
         assert!(wants("2024-01-01"));
         assert!(wants("2025-06-30"));
         assert!(!wants("2023-12-31"));

@@ -15,21 +15,31 @@ pub(crate) async fn logout(
     bearer: Bearer,
     parameters: Parameters,
 ) -> Result<StatusCode, AuthError> {
-    let scope = match (parameters.get("scope").unwrap_or("global"), bearer.session_id) {
+    let scope = match (
+        parameters.get("scope").unwrap_or("global"),
+        bearer.session_id,
+    ) {
         ("global", _) => Some(Scope::Global),
         ("local", Some(id)) => Some(Scope::Local(id)),
         ("others", Some(id)) => Some(Scope::Others(id)),
         // A token of somebody else's making belongs to no session of ours: there is nothing to tell apart.
         ("local" | "others", None) => None,
         (other, _) => {
-            return Err(AuthError::validation(format!("Unsupported logout scope \"{}\"", other.escape_debug())));
+            return Err(AuthError::validation(format!(
+                "Unsupported logout scope \"{}\"",
+                other.escape_debug()
+            )));
         }
     };
     if let Some(scope) = scope {
         let id = bearer.user.id;
-        let work =
-            move |tx: &mut Transaction<'_>| -> Result<(), AuthError> { Ok(session::end(tx, id, scope)?) };
-        auth.app.db.transaction(&plinth_db::Session::system(), work).await?;
+        let work = move |tx: &mut Transaction<'_>| -> Result<(), AuthError> {
+            Ok(session::end(tx, id, scope)?)
+        };
+        auth.app
+            .db
+            .transaction(&plinth_db::Session::system(), work)
+            .await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

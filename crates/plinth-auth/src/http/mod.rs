@@ -46,7 +46,10 @@ pub fn router(app: AuthApp) -> Router {
         .route("/health", get(settings::health))
         .route("/.well-known/jwks.json", get(settings::jwks))
         .route("/admin/users", get(admin::list).post(admin::create))
-        .route("/admin/users/{id}", get(admin::show).put(admin::update).delete(admin::delete));
+        .route(
+            "/admin/users/{id}",
+            get(admin::show).put(admin::update).delete(admin::delete),
+        );
     unavailable::add(served)
         .fallback(unavailable::not_found)
         .method_not_allowed_fallback(unavailable::method_not_allowed)

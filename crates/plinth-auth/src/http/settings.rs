@@ -38,8 +38,15 @@ const PROVIDERS: [&str; 24] = [
 ];
 
 pub(crate) async fn settings(State(auth): State<AuthApp>, _: Key) -> Json<Value> {
-    let mut external = Map::from_iter([("anonymous_users".to_owned(), json!(false)), ("email".to_owned(), json!(true))]);
-    external.extend(PROVIDERS.iter().map(|name| ((*name).to_owned(), json!(false))));
+    let mut external = Map::from_iter([
+        ("anonymous_users".to_owned(), json!(false)),
+        ("email".to_owned(), json!(true)),
+    ]);
+    external.extend(
+        PROVIDERS
+            .iter()
+            .map(|name| ((*name).to_owned(), json!(false))),
+    );
     Json(json!({
         "external": external,
         "disable_signup": auth.config.disable_signup,
@@ -62,5 +69,8 @@ pub(crate) async fn health(_: Key) -> Json<Value> {
 
 /// Public keys only, and HS256 has none: clients then ask `GET /user` instead of verifying by themselves.
 pub(crate) async fn jwks() -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=600")], Json(json!({ "keys": [] })))
+    (
+        [(CACHE_CONTROL, "public, max-age=600")],
+        Json(json!({ "keys": [] })),
+    )
 }

@@ -71,14 +71,21 @@ pub(crate) async fn signup(
     };
     let pretended = User::pretended(&new);
     let session_id = Uuid::now_v7();
-    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     let key = auth.refresh_key.clone();
     let work = move |tx: &mut Transaction<'_>| -> Result<Outcome, AuthError> {
         if user::email_is_taken(tx, new.email.as_deref().unwrap_or_default(), None)? {
             return Ok(Outcome::Known);
         }
         user::insert(tx, &new)?;
-        let gone = || AuthError::Internal("a new account is gone at once: does a trigger delete it?".to_owned());
+        let gone = || {
+            AuthError::Internal(
+                "a new account is gone at once: does a trigger delete it?".to_owned(),
+            )
+        };
         let user = user::by_id(tx, new.id)?.ok_or_else(gone)?;
         if !autoconfirm {
             return Ok(Outcome::Waiting(Box::new(user)));
@@ -88,7 +95,12 @@ pub(crate) async fn signup(
         let user = user::by_id(tx, new.id)?.ok_or_else(gone)?;
         Ok(Outcome::SignedIn(Box::new((user, session))))
     };
-    let outcome = match auth.app.db.transaction(&plinth_db::Session::system(), work).await {
+    let outcome = match auth
+        .app
+        .db
+        .transaction(&plinth_db::Session::system(), work)
+        .await
+    {
         // Two sign-ups with one address at the same moment.
         Err(AuthError::EmailExists) => Outcome::Known,
         other => other?,
@@ -103,7 +115,10 @@ pub(crate) async fn signup(
 
 /// How an account that signs in with an address and a password is marked.
 pub(crate) fn by_email() -> Map<String, Value> {
-    Map::from_iter([("provider".to_owned(), json!("email")), ("providers".to_owned(), json!(["email"]))])
+    Map::from_iter([
+        ("provider".to_owned(), json!("email")),
+        ("providers".to_owned(), json!(["email"])),
+    ])
 }
 
 fn credentials(auth: &AuthApp, request: &Request) -> Result<(String, String), AuthError> {
@@ -118,7 +133,8 @@ fn credentials(auth: &AuthApp, request: &Request) -> Result<(String, String), Au
         }
         (Some(email), None) => validate::email(&email)?,
     };
-    let password = given(&request.password).ok_or_else(|| AuthError::validation("Signup requires a valid password"))?;
+    let password = given(&request.password)
+        .ok_or_else(|| AuthError::validation("Signup requires a valid password"))?;
     validate::new_password(&password, &auth.config)?;
     Ok((email, password))
 }

@@ -48,7 +48,9 @@ pub(crate) async fn token(
     match parameters.get("grant_type").unwrap_or_default() {
         "password" => {
             let request = body::json(&auth, body).await?;
-            let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+            let agent = headers
+                .get(USER_AGENT)
+                .and_then(|value| value.to_str().ok());
             by_password(&auth, request, agent).await
         }
         "refresh_token" => by_refresh_token(&auth, body::json(&auth, body).await?).await,
@@ -71,13 +73,19 @@ pub(crate) async fn token(
     }
 }
 
-async fn by_password(auth: &AuthApp, request: PasswordRequest, agent: Option<&str>) -> Result<Response, AuthError> {
+async fn by_password(
+    auth: &AuthApp,
+    request: PasswordRequest,
+    agent: Option<&str>,
+) -> Result<Response, AuthError> {
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let email = match (given(request.email), given(request.phone)) {
         (Some(email), None) => email,
         (None, Some(_)) => return Err(AuthError::PhoneDisabled),
         (Some(_), Some(_)) => {
-            return Err(AuthError::validation("Only an email address or phone number should be provided on login."));
+            return Err(AuthError::validation(
+                "Only an email address or phone number should be provided on login.",
+            ));
         }
         (None, None) => return Err(AuthError::validation("missing email or phone")),
     };
@@ -101,7 +109,11 @@ async fn by_password(auth: &AuthApp, request: PasswordRequest, agent: Option<&st
 }
 
 /// The account whose address and password these are, and a better hash to store.
-async fn prove(auth: &AuthApp, email: &str, password: &str) -> Result<(User, Option<String>), AuthError> {
+async fn prove(
+    auth: &AuthApp,
+    email: &str,
+    password: &str,
+) -> Result<(User, Option<String>), AuthError> {
     auth.attempts.begin(email, auth.app.db.clock().now())?;
     let checked = async {
         validate::password_fits(password).map_err(|_| AuthError::InvalidCredentials)?;
@@ -129,7 +141,11 @@ async fn sign_in(
     agent: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<(User, Session)>, AuthError> {
-    let (session_id, key, agent) = (Uuid::now_v7(), auth.refresh_key.clone(), agent.map(str::to_owned));
+    let (session_id, key, agent) = (
+        Uuid::now_v7(),
+        auth.refresh_key.clone(),
+        agent.map(str::to_owned),
+    );
     let work = move |tx: &mut Transaction<'_>| -> Result<Option<(User, Session)>, AuthError> {
         let current = user::by_id(tx, user.id)?.ok_or(AuthError::InvalidCredentials)?;
         if current.password != user.password {
@@ -140,7 +156,10 @@ async fn sign_in(
         let user = user::by_id(tx, user.id)?.ok_or(AuthError::InvalidCredentials)?;
         Ok(Some((user, opened)))
     };
-    auth.app.db.transaction(&plinth_db::Session::system(), work).await
+    auth.app
+        .db
+        .transaction(&plinth_db::Session::system(), work)
+        .await
 }
 
 async fn by_refresh_token(auth: &AuthApp, request: RefreshRequest) -> Result<Response, AuthError> {
@@ -148,13 +167,21 @@ async fn by_refresh_token(auth: &AuthApp, request: RefreshRequest) -> Result<Res
     if text.len() < SHORTEST_REFRESH_TOKEN {
         return Err(AuthError::validation("Refresh token is not valid"));
     }
-    let token = auth.refresh_key.read(&text).ok_or(AuthError::RefreshTokenNotFound)?;
+    let token = auth
+        .refresh_key
+        .read(&text)
+        .ok_or(AuthError::RefreshTokenNotFound)?;
     let (key, now) = (auth.refresh_key.clone(), auth.app.db.clock().now());
     let reuse = SignedDuration::from_secs(auth.config.refresh_reuse_seconds);
     let work = move |tx: &mut Transaction<'_>| -> Result<Exchange, AuthError> {
         Ok(refresh::exchange(tx, &key, token, &text, reuse, now)?)
     };
-    match auth.app.db.transaction(&plinth_db::Session::system(), work).await? {
+    match auth
+        .app
+        .db
+        .transaction(&plinth_db::Session::system(), work)
+        .await?
+    {
         Exchange::Done(done) => Ok(session::answer(auth, &done.1, &done.0, now)),
         Exchange::Refused(error) => Err(error),
     }

@@ -42,12 +42,22 @@ pub(crate) fn add(router: Router<AuthApp>) -> Router<AuthApp> {
 
 /// The service's 404.
 pub(crate) async fn not_found() -> AuthError {
-    Off { code: "not_found", status: 404, message: "There is nothing at this path" }.into()
+    Off {
+        code: "not_found",
+        status: 404,
+        message: "There is nothing at this path",
+    }
+    .into()
 }
 
 /// The service's 405.
 pub(crate) async fn method_not_allowed() -> AuthError {
-    Off { code: "method_not_allowed", status: 405, message: "This path has no such method" }.into()
+    Off {
+        code: "method_not_allowed",
+        status: 405,
+        message: "This path has no such method",
+    }
+    .into()
 }
 
 #[derive(Clone, Copy)]
@@ -57,19 +67,46 @@ struct Off {
     message: &'static str,
 }
 
-const VERIFY: Off =
-    Off { code: "otp_expired", status: 403, message: "Codes and links by mail are not available on this server yet" };
-const PROVIDER: Off =
-    Off { code: "validation_failed", status: 400, message: "Unsupported provider: provider is not enabled" };
-const SAML: Off = Off { code: "saml_provider_disabled", status: 404, message: "SAML 2.0 is disabled" };
-const ENROLL: Off =
-    Off { code: "mfa_totp_enroll_not_enabled", status: 422, message: "MFA enroll is disabled for TOTP" };
-const FACTOR: Off =
-    Off { code: "mfa_totp_verify_not_enabled", status: 422, message: "MFA verification is disabled for TOTP" };
-const LINKING: Off = Off { code: "manual_linking_disabled", status: 404, message: "Manual linking is disabled" };
-const PASSKEYS: Off = Off { code: "passkey_disabled", status: 404, message: "Passkeys are disabled" };
-const FEATURE: Off =
-    Off { code: "feature_disabled", status: 404, message: "This feature is not available on this server yet" };
+const VERIFY: Off = Off {
+    code: "otp_expired",
+    status: 403,
+    message: "Codes and links by mail are not available on this server yet",
+};
+const PROVIDER: Off = Off {
+    code: "validation_failed",
+    status: 400,
+    message: "Unsupported provider: provider is not enabled",
+};
+const SAML: Off = Off {
+    code: "saml_provider_disabled",
+    status: 404,
+    message: "SAML 2.0 is disabled",
+};
+const ENROLL: Off = Off {
+    code: "mfa_totp_enroll_not_enabled",
+    status: 422,
+    message: "MFA enroll is disabled for TOTP",
+};
+const FACTOR: Off = Off {
+    code: "mfa_totp_verify_not_enabled",
+    status: 422,
+    message: "MFA verification is disabled for TOTP",
+};
+const LINKING: Off = Off {
+    code: "manual_linking_disabled",
+    status: 404,
+    message: "Manual linking is disabled",
+};
+const PASSKEYS: Off = Off {
+    code: "passkey_disabled",
+    status: 404,
+    message: "Passkeys are disabled",
+};
+const FEATURE: Off = Off {
+    code: "feature_disabled",
+    status: 404,
+    message: "This feature is not available on this server yet",
+};
 
 async fn mail(_: Key) -> AuthError {
     AuthError::MailDisabled
@@ -84,7 +121,17 @@ fn open(off: Off) -> MethodRouter<AuthApp> {
 }
 
 impl From<Off> for AuthError {
-    fn from(Off { code, status, message }: Off) -> AuthError {
-        AuthError::Unavailable { code, status, message }
+    fn from(
+        Off {
+            code,
+            status,
+            message,
+        }: Off,
+    ) -> AuthError {
+        AuthError::Unavailable {
+            code,
+            status,
+            message,
+        }
     }
 }

@@ -32,13 +32,21 @@ pub(crate) async fn show(bearer: Bearer) -> Response {
     Json(bearer.user.to_json()).into_response()
 }
 
-pub(crate) async fn update(State(auth): State<AuthApp>, bearer: Bearer, body: Body) -> Result<Response, AuthError> {
+pub(crate) async fn update(
+    State(auth): State<AuthApp>,
+    bearer: Bearer,
+    body: Body,
+) -> Result<Response, AuthError> {
     let request: Request = body::json(&auth, body).await?;
     let Bearer { user, session_id } = bearer;
     if request.app_metadata.is_some() {
         return Err(AuthError::NotAdmin);
     }
-    if request.phone.as_deref().is_some_and(|phone| !phone.is_empty()) {
+    if request
+        .phone
+        .as_deref()
+        .is_some_and(|phone| !phone.is_empty())
+    {
         return Err(AuthError::PhoneDisabled);
     }
     let email = new_email(&auth, &user, request.email.as_deref())?;
@@ -73,18 +81,28 @@ pub(crate) async fn update(State(auth): State<AuthApp>, bearer: Bearer, body: Bo
         }
         user::by_id(tx, user.id)?.ok_or(AuthError::BearerGone)
     };
-    let user = auth.app.db.transaction(&plinth_db::Session::system(), work).await?;
+    let user = auth
+        .app
+        .db
+        .transaction(&plinth_db::Session::system(), work)
+        .await?;
     Ok(Json(user.to_json()).into_response())
 }
 
 /// The address to change to. It counts at once, so only where addresses need no proof.
 fn new_email(auth: &AuthApp, user: &User, text: Option<&str>) -> Result<Option<String>, AuthError> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
     let email = validate::email(text)?;
     if user.email.as_deref() == Some(email.as_str()) {
         return Ok(None);
     }
-    if auth.config.autoconfirm { Ok(Some(email)) } else { Err(AuthError::MailDisabled) }
+    if auth.config.autoconfirm {
+        Ok(Some(email))
+    } else {
+        Err(AuthError::MailDisabled)
+    }
 }
 
 /// The hash to store. The current password is asked for only when it is sent.
@@ -94,17 +112,23 @@ async fn new_password(
     password: Option<String>,
     current: Option<String>,
 ) -> Result<Option<String>, AuthError> {
-    let Some(password) = password else { return Ok(None) };
+    let Some(password) = password else {
+        return Ok(None);
+    };
     validate::new_password(&password, &auth.config)?;
     let stored = user.password.as_deref();
     if let Some(current) = current.filter(|current| !current.is_empty()) {
         let account = user.email.clone().unwrap_or_else(|| user.id.to_string());
         auth.attempts.begin(&account, auth.app.db.clock().now())?;
-        let fits = validate::password_fits(&current).is_ok();
-        if !fits || auth.passwords.prove(&current, stored).await? == Proof::Wrong {
+        let proof = match validate::password_fits(&current) {
+            Ok(()) => auth.passwords.prove(&current, stored).await,
+            Err(_) => Ok(Proof::Wrong),
+        };
+        if matches!(proof, Ok(Proof::Wrong)) {
             return Err(AuthError::CurrentPasswordInvalid);
         }
         auth.attempts.succeeded(&account);
+        proof?;
     }
     if stored.is_some() && auth.passwords.prove(&password, stored).await? != Proof::Wrong {
         return Err(AuthError::SamePassword);

@@ -8,8 +8,7 @@ use uuid::Uuid;
 use super::user::User;
 use super::{LONG_AGO, read};
 
-const COLUMNS: &str =
-    "i.id, i.provider_id, i.user_id, i.identity_data, i.provider, i.last_sign_in_at, i.created_at, i.updated_at, i.email";
+const COLUMNS: &str = "i.id, i.provider_id, i.user_id, i.identity_data, i.provider, i.last_sign_in_at, i.created_at, i.updated_at, i.email";
 
 /// A row of `auth.identities`.
 #[derive(Clone, Debug)]
@@ -37,9 +36,14 @@ pub(crate) async fn find_of(db: &Db, user_id: Uuid) -> Result<Vec<Identity>, Err
 
 /// Those of several accounts at once.
 pub(crate) async fn find_of_all(db: &Db, user_ids: &[Uuid]) -> Result<Vec<Identity>, Error> {
-    let ids = user_ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
-    let sql =
-        format!("select {COLUMNS} from auth.identities i where i.user_id = any($1::uuid[]) order by i.created_at, i.id");
+    let ids = user_ids
+        .iter()
+        .map(Uuid::to_string)
+        .collect::<Vec<_>>()
+        .join(",");
+    let sql = format!(
+        "select {COLUMNS} from auth.identities i where i.user_id = any($1::uuid[]) order by i.created_at, i.id"
+    );
     identities(&read(db, &sql, vec![format!("{{{ids}}}").into()]).await?)
 }
 
@@ -69,9 +73,14 @@ pub(crate) fn put(
     id: Uuid,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let known = user.identities.iter().find(|identity| identity.provider == provider);
+    let known = user
+        .identities
+        .iter()
+        .find(|identity| identity.provider == provider);
     let fresh = data(user.id, provider, value, confirmed);
-    let Some(known) = known else { return insert(tx, id, user.id, provider, fresh, now) };
+    let Some(known) = known else {
+        return insert(tx, id, user.id, provider, fresh, now);
+    };
     let mut merged = known.data.clone();
     if let (Value::Object(merged), Value::Object(fresh)) = (&mut merged, fresh) {
         merged.extend(fresh);
@@ -109,7 +118,8 @@ impl Identity {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let shown = |at: Option<Timestamp>| at.map_or_else(|| LONG_AGO.to_owned(), |at| at.to_string());
+        let shown =
+            |at: Option<Timestamp>| at.map_or_else(|| LONG_AGO.to_owned(), |at| at.to_string());
         let mut json = json!({
             "identity_id": self.id,
             "id": self.provider_id,
@@ -130,7 +140,9 @@ impl Identity {
 }
 
 fn of_sql() -> String {
-    format!("select {COLUMNS} from auth.identities i where i.user_id = $1 order by i.created_at, i.id")
+    format!(
+        "select {COLUMNS} from auth.identities i where i.user_id = $1 order by i.created_at, i.id"
+    )
 }
 
 fn identities(rows: &Rows) -> Result<Vec<Identity>, Error> {

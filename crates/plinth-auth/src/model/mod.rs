@@ -1,10 +1,10 @@
 //! Rows of the schema `auth` and the steps that change them. Nothing here knows HTTP or draws random values: every
 //! function takes what it needs, so that a transaction can be replayed.
 
-pub(crate) mod user;
 pub(crate) mod identity;
-pub(crate) mod session;
 pub(crate) mod refresh;
+pub(crate) mod session;
+pub(crate) mod user;
 
 use plinth_db::{Db, Error, Param, Rows, Session, Transaction};
 

@@ -45,7 +45,10 @@ pub(crate) fn exchange(
         "select t.updated_at from auth.refresh_tokens t where t.session_id = $1 and t.counter = $2 and t.token = $3",
         &[session.id.into(), token.counter.into(), stored_form(text).into()],
     )?;
-    let used_at = known.first().map(|row| row.timestamp("updated_at")).transpose()?;
+    let used_at = known
+        .first()
+        .map(|row| row.timestamp("updated_at"))
+        .transpose()?;
     match judge(session.counter, token.counter, used_at, reuse, now) {
         Verdict::Active => rotate(tx, key, &mut session, reuse, now)?,
         Verdict::Forgiven => {}
@@ -59,7 +62,12 @@ pub(crate) fn exchange(
 }
 
 /// Writes down the session's active token.
-pub(crate) fn insert(tx: &mut Transaction<'_>, key: &RefreshKey, session: &Session, now: Timestamp) -> Result<(), Error> {
+pub(crate) fn insert(
+    tx: &mut Transaction<'_>,
+    key: &RefreshKey,
+    session: &Session,
+    now: Timestamp,
+) -> Result<(), Error> {
     let token = stored_form(&key.token(session.id, session.counter));
     tx.query(
         "insert into auth.refresh_tokens (session_id, user_id, counter, token, created_at, updated_at) \
@@ -78,7 +86,13 @@ enum Verdict {
 }
 
 /// `used_at` is when the token was last touched, none when its row is gone, as it is some time after its use.
-fn judge(active: i64, sent: i64, used_at: Option<Timestamp>, reuse: SignedDuration, now: Timestamp) -> Verdict {
+fn judge(
+    active: i64,
+    sent: i64,
+    used_at: Option<Timestamp>,
+    reuse: SignedDuration,
+    now: Timestamp,
+) -> Verdict {
     if sent > active || (sent == active && used_at.is_none()) {
         // Genuine and yet never given out: the database is older than the token, as after restoring a backup.
         return Verdict::Unknown;
@@ -88,7 +102,11 @@ fn judge(active: i64, sent: i64, used_at: Option<Timestamp>, reuse: SignedDurati
     }
     let is_parent = sent == active - 1;
     let just_used = used_at.is_some_and(|used| now.duration_since(used) <= reuse);
-    if is_parent || just_used { Verdict::Forgiven } else { Verdict::Stolen }
+    if is_parent || just_used {
+        Verdict::Forgiven
+    } else {
+        Verdict::Stolen
+    }
 }
 
 /// Makes the next token active. Rows that can no longer forgive anything go, so a session has only a few.

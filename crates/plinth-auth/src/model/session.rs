@@ -50,7 +50,8 @@ pub(crate) fn open(
     now: Timestamp,
 ) -> Result<Session, Error> {
     let amr = json!([{ "method": "password", "timestamp": now.as_second() }]);
-    let user_agent = user_agent.map(|name| name.chars().take(MAX_USER_AGENT_CHARS).collect::<String>());
+    let user_agent =
+        user_agent.map(|name| name.chars().take(MAX_USER_AGENT_CHARS).collect::<String>());
     tx.query(
         "delete from auth.sessions where id in \
            (select s.id from auth.sessions s where s.user_id = $1 order by s.created_at desc, s.id offset $2::bigint)",
@@ -61,7 +62,14 @@ pub(crate) fn open(
          values ($1, $2, $3, $3, 'aal1', $4, $5, 0)",
         &[id.into(), user_id.into(), now.into(), amr.clone().into(), user_agent.into()],
     )?;
-    let session = Session { id, user_id, aal: "aal1".to_owned(), amr, not_after: None, counter: 0 };
+    let session = Session {
+        id,
+        user_id,
+        aal: "aal1".to_owned(),
+        amr,
+        not_after: None,
+        counter: 0,
+    };
     refresh::insert(tx, key, &session, now)?;
     Ok(session)
 }
@@ -80,8 +88,14 @@ pub(crate) fn end(tx: &mut Transaction<'_>, user_id: Uuid, scope: Scope) -> Resu
     let user_id = Param::from(user_id);
     match scope {
         Scope::Global => tx.query("delete from auth.sessions where user_id = $1", &[user_id])?,
-        Scope::Local(id) => tx.query("delete from auth.sessions where user_id = $1 and id = $2", &[user_id, id.into()])?,
-        Scope::Others(id) => tx.query("delete from auth.sessions where user_id = $1 and id <> $2", &[user_id, id.into()])?,
+        Scope::Local(id) => tx.query(
+            "delete from auth.sessions where user_id = $1 and id = $2",
+            &[user_id, id.into()],
+        )?,
+        Scope::Others(id) => tx.query(
+            "delete from auth.sessions where user_id = $1 and id <> $2",
+            &[user_id, id.into()],
+        )?,
     };
     Ok(())
 }

@@ -18,7 +18,10 @@ const COLUMNS: &str = "u.id, u.aud, u.role, u.email, u.encrypted_password, u.ema
 
 /// A row of `auth.users` with its identities.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "metadata are called what clients call them")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "metadata are called what clients call them"
+)]
 pub(crate) struct User {
     pub(crate) id: Uuid,
     pub(crate) aud: String,
@@ -109,41 +112,72 @@ pub(crate) async fn find_by_email(db: &Db, email: &str) -> Result<Option<User>, 
 /// By id, with identities; outside a transaction.
 pub(crate) async fn find(db: &Db, id: Uuid) -> Result<Option<User>, Error> {
     let rows = read(db, &by_id_sql(), vec![id.into()]).await?;
-    let Some(mut user) = rows.first().map(User::read).transpose()? else { return Ok(None) };
+    let Some(mut user) = rows.first().map(User::read).transpose()? else {
+        return Ok(None);
+    };
     user.identities = identity::find_of(db, id).await?;
     Ok(Some(user))
 }
 
 /// An account and whether the session exists and is its own; outside a transaction.
-pub(crate) async fn find_bearer(db: &Db, id: Uuid, session_id: Option<Uuid>) -> Result<Option<Bearer>, Error> {
+pub(crate) async fn find_bearer(
+    db: &Db,
+    id: Uuid,
+    session_id: Option<Uuid>,
+) -> Result<Option<Bearer>, Error> {
     let sql = format!(
         "select {COLUMNS}, s.id as session_id from auth.users u \
          left join auth.sessions s on s.id = $2 and s.user_id = u.id where u.id = $1"
     );
     let rows = read(db, &sql, vec![id.into(), session_id.into()]).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
     let session_exists = session_id.is_none() || row.get("session_id").is_some();
     let mut user = User::read(row)?;
     user.identities = identity::find_of(db, id).await?;
-    Ok(Some(Bearer { user, session_exists }))
+    Ok(Some(Bearer {
+        user,
+        session_exists,
+    }))
 }
 
 /// Newest first. `filter` is a part of an address.
-pub(crate) async fn page(db: &Db, number: i64, per_page: i64, filter: Option<&str>) -> Result<Page, Error> {
-    let pattern = filter.map(|text| format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
+pub(crate) async fn page(
+    db: &Db,
+    number: i64,
+    per_page: i64,
+    filter: Option<&str>,
+) -> Result<Page, Error> {
+    let pattern = filter.map(|text| {
+        format!(
+            "%{}%",
+            text.replace('\\', "\\\\")
+                .replace('%', "\\%")
+                .replace('_', "\\_")
+        )
+    });
     let counted = read(
         db,
         "select count(*) as total from auth.users u where ($1::text is null or u.email ilike $1::text)",
         vec![pattern.clone().into()],
     )
     .await?;
-    let total = counted.first().map_or(Ok(0), |row| row.int("total"))?.unsigned_abs();
+    let total = counted
+        .first()
+        .map_or(Ok(0), |row| row.int("total"))?
+        .unsigned_abs();
     let sql = format!(
         "select {COLUMNS} from auth.users u where ($1::text is null or u.email ilike $1::text) \
          order by u.created_at desc, u.id limit $2::bigint offset $3::bigint"
     );
     let skipped = number.saturating_sub(1).saturating_mul(per_page);
-    let rows = read(db, &sql, vec![pattern.into(), per_page.into(), skipped.into()]).await?;
+    let rows = read(
+        db,
+        &sql,
+        vec![pattern.into(), per_page.into(), skipped.into()],
+    )
+    .await?;
     let mut users = rows.iter().map(User::read).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<Uuid> = users.iter().map(|user| user.id).collect();
     for identity in identity::find_of_all(db, &ids).await? {
@@ -157,13 +191,19 @@ pub(crate) async fn page(db: &Db, number: i64, per_page: i64, filter: Option<&st
 /// By id, with identities.
 pub(crate) fn by_id(tx: &mut Transaction<'_>, id: Uuid) -> Result<Option<User>, Error> {
     let rows = tx.query(&by_id_sql(), &[id.into()])?;
-    let Some(mut user) = rows.first().map(User::read).transpose()? else { return Ok(None) };
+    let Some(mut user) = rows.first().map(User::read).transpose()? else {
+        return Ok(None);
+    };
     user.identities = identity::of(tx, id)?;
     Ok(Some(user))
 }
 
 /// Whether another account has this address.
-pub(crate) fn email_is_taken(tx: &mut Transaction<'_>, email: &str, except: Option<Uuid>) -> Result<bool, Error> {
+pub(crate) fn email_is_taken(
+    tx: &mut Transaction<'_>,
+    email: &str,
+    except: Option<Uuid>,
+) -> Result<bool, Error> {
     exists(
         tx,
         "select 1 as found from auth.users where email = $1 and is_sso_user = false and ($2::uuid is null or id <> $2::uuid)",
@@ -172,7 +212,11 @@ pub(crate) fn email_is_taken(tx: &mut Transaction<'_>, email: &str, except: Opti
 }
 
 /// Whether another account has this number.
-pub(crate) fn phone_is_taken(tx: &mut Transaction<'_>, phone: &str, except: Option<Uuid>) -> Result<bool, Error> {
+pub(crate) fn phone_is_taken(
+    tx: &mut Transaction<'_>,
+    phone: &str,
+    except: Option<Uuid>,
+) -> Result<bool, Error> {
     exists(
         tx,
         "select 1 as found from auth.users where phone = $1 and ($2::uuid is null or id <> $2::uuid)",
@@ -206,41 +250,75 @@ pub(crate) fn insert(tx: &mut Transaction<'_>, new: &NewUser) -> Result<(), Erro
     )?;
     let [first, second] = new.identity_ids;
     if let Some(email) = &new.email {
-        identity::insert(tx, first, new.id, "email", identity::data(new.id, "email", email, new.email_confirmed), new.at)?;
+        identity::insert(
+            tx,
+            first,
+            new.id,
+            "email",
+            identity::data(new.id, "email", email, new.email_confirmed),
+            new.at,
+        )?;
     }
     if let Some(phone) = &new.phone {
-        identity::insert(tx, second, new.id, "phone", identity::data(new.id, "phone", phone, new.phone_confirmed), new.at)?;
+        identity::insert(
+            tx,
+            second,
+            new.id,
+            "phone",
+            identity::data(new.id, "phone", phone, new.phone_confirmed),
+            new.at,
+        )?;
     }
     Ok(())
 }
 
 /// Carries out a change. Whether the address or number is free was asked before.
-pub(crate) fn update(tx: &mut Transaction<'_>, user: &User, change: &Change, now: Timestamp) -> Result<(), Error> {
+pub(crate) fn update(
+    tx: &mut Transaction<'_>,
+    user: &User,
+    change: &Change,
+    now: Timestamp,
+) -> Result<(), Error> {
     let id = Param::from(user.id);
     let mut set = |assignment: &str, value: Param| -> Result<(), Error> {
         let sql = format!("update auth.users set {assignment}, updated_at = $2 where id = $3");
         tx.query(&sql, &[value, now.into(), id.clone()]).map(|_| ())
     };
     if let Some(email) = &change.email {
-        set("email = $1, email_change = '', email_change_sent_at = null", email.into())?;
+        set(
+            "email = $1, email_change = '', email_change_sent_at = null",
+            email.into(),
+        )?;
     }
     if change.email_confirmed {
-        set("email_confirmed_at = coalesce(email_confirmed_at, $1)", now.into())?;
+        set(
+            "email_confirmed_at = coalesce(email_confirmed_at, $1)",
+            now.into(),
+        )?;
     }
     if let Some(phone) = &change.phone {
         set("phone = $1", phone.into())?;
     }
     if change.phone_confirmed {
-        set("phone_confirmed_at = coalesce(phone_confirmed_at, $1)", now.into())?;
+        set(
+            "phone_confirmed_at = coalesce(phone_confirmed_at, $1)",
+            now.into(),
+        )?;
     }
     if let Some(password) = &change.password {
         set("encrypted_password = $1", password.into())?;
     }
     if let Some(metadata) = &change.app_metadata {
-        set("raw_app_meta_data = $1", Value::Object(metadata.clone()).into())?;
+        set(
+            "raw_app_meta_data = $1",
+            Value::Object(metadata.clone()).into(),
+        )?;
     }
     if let Some(metadata) = &change.user_metadata {
-        set("raw_user_meta_data = $1", Value::Object(metadata.clone()).into())?;
+        set(
+            "raw_user_meta_data = $1",
+            Value::Object(metadata.clone()).into(),
+        )?;
     }
     if let Some(role) = &change.role {
         set("role = $1", role.into())?;
@@ -263,9 +341,17 @@ pub(crate) fn update(tx: &mut Transaction<'_>, user: &User, change: &Change, now
 }
 
 /// Notes a sign-in; stores a fresh hash when the proved one was of a weaker kind and is still there.
-pub(crate) fn signed_in(tx: &mut Transaction<'_>, user: &User, upgrade: Option<&str>, now: Timestamp) -> Result<(), Error> {
+pub(crate) fn signed_in(
+    tx: &mut Transaction<'_>,
+    user: &User,
+    upgrade: Option<&str>,
+    now: Timestamp,
+) -> Result<(), Error> {
     let params = [now.into(), user.id.into()];
-    tx.query("update auth.users set last_sign_in_at = $1, updated_at = $1 where id = $2", &params)?;
+    tx.query(
+        "update auth.users set last_sign_in_at = $1, updated_at = $1 where id = $2",
+        &params,
+    )?;
     tx.query(
         "update auth.identities set last_sign_in_at = $1, updated_at = $1 where user_id = $2 and provider = 'email'",
         &params,
@@ -281,18 +367,29 @@ pub(crate) fn signed_in(tx: &mut Transaction<'_>, user: &User, upgrade: Option<&
 
 /// Removes the account with everything of ours that hangs on it; false when there was none.
 pub(crate) fn delete(tx: &mut Transaction<'_>, id: Uuid) -> Result<bool, Error> {
-    Ok(tx.query("delete from auth.users where id = $1", &[id.into()])?.affected > 0)
+    Ok(tx
+        .query("delete from auth.users where id = $1", &[id.into()])?
+        .affected
+        > 0)
 }
 
 /// Makes the account unusable and unrecognisable, and keeps its row for what refers to it. `marker` stands where
 /// the address was, so that the address is free again.
-pub(crate) fn soft_delete(tx: &mut Transaction<'_>, id: Uuid, marker: &str, now: Timestamp) -> Result<bool, Error> {
+pub(crate) fn soft_delete(
+    tx: &mut Transaction<'_>,
+    id: Uuid,
+    marker: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
     let changed = tx.query(
         "update auth.users set email = $1, phone = null, encrypted_password = null, raw_user_meta_data = '{}', \
            email_change = '', phone_change = '', deleted_at = $2, updated_at = $2 where id = $3",
         &[marker.into(), now.into(), id.into()],
     )?;
-    tx.query("delete from auth.identities where user_id = $1", &[id.into()])?;
+    tx.query(
+        "delete from auth.identities where user_id = $1",
+        &[id.into()],
+    )?;
     Ok(changed.affected > 0)
 }
 
@@ -320,7 +417,11 @@ impl User {
     }
 
     fn read(row: Row<'_>) -> Result<User, Error> {
-        let some = |column: &str| row.get(column).filter(|text| !text.is_empty()).map(str::to_owned);
+        let some = |column: &str| {
+            row.get(column)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         let mut shown = Vec::with_capacity(SHOWN.len());
         for column in SHOWN {
             shown.push((column, row.maybe_timestamp(column)?));
@@ -355,7 +456,10 @@ impl User {
     }
 
     fn shown_at(&self, column: &str) -> Option<Timestamp> {
-        self.shown.iter().find(|(name, _)| *name == column).and_then(|(_, at)| *at)
+        self.shown
+            .iter()
+            .find(|(name, _)| *name == column)
+            .and_then(|(_, at)| *at)
     }
 
     /// As clients see it: absent entries are left out.
@@ -390,7 +494,10 @@ impl User {
         }
         put("app_metadata", Value::Object(self.app_metadata.clone()));
         put("user_metadata", Value::Object(self.user_metadata.clone()));
-        put("identities", self.identities.iter().map(Identity::to_json).collect());
+        put(
+            "identities",
+            self.identities.iter().map(Identity::to_json).collect(),
+        );
         put("is_anonymous", json!(self.is_anonymous));
         Value::Object(json)
     }
@@ -426,7 +533,11 @@ fn object(row: Row<'_>, column: &str) -> Result<Map<String, Value>, Error> {
         None => Ok(Map::new()),
         Some(_) => Ok(match row.json(column)? {
             Value::Object(map) => map,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Map::new(),
         }),
     }
 }

@@ -51,7 +51,7 @@ impl Tx {
         let returning = self.returning(&relation, insert.alias.as_deref(), &insert.returning, params, &role, &[])?;
         let reads_back = !insert.returning.is_empty();
         let conflict = match &insert.on_conflict {
-            Some(on_conflict) => Some(self.conflict(&relation, insert, on_conflict, params, &role, reads_back)?),
+            Some(on_conflict) => Some(self.conflict(&relation, insert, on_conflict, params, &role)?),
             None => None,
         };
         let conflict_reads = conflict.as_ref().is_some_and(|conflict| conflict.update.is_some())
@@ -70,14 +70,10 @@ impl Tx {
             }
             // BEFORE triggers would run here; then the row is complete.
             if let Some(conflict) = &conflict {
+                // As in Postgres the proposed row must pass every rule, even when it is not inserted after all.
                 let mut candidate = row.clone();
-                let found = {
-                    // Generated columns may be part of the key; rules that fail must wait for the conflict.
-                    let checked = self.check_row(&rules, &mut candidate);
-                    checked?;
-                    self.conflicting(&relation, conflict, &candidate)?
-                };
-                if let Some((key, _)) = found {
+                self.check_row(&rules, &mut candidate)?;
+                if let Some(key) = self.conflicting(&relation, conflict, &candidate)? {
                     let Some(update) = &conflict.update else { continue };
                     if !touched.insert(key) {
                         return Err(SqlError::new("21000", "ON CONFLICT DO UPDATE command cannot affect row a second time")
@@ -105,20 +101,9 @@ impl Tx {
         self.after_insert(&relation, &written)?;
         self.after_update(&relation, &updated)?;
         if let Some(plan) = &returning {
-            // Rows in the order they were written; conflicts were answered as they came.
-            if conflict.is_none() {
-                for row in &written {
-                    done.rows.push(self.project(plan, params, row)?);
-                }
-            } else if updated.is_empty() {
-                done.rows.clear();
-                for row in &written {
-                    done.rows.push(self.project(plan, params, row)?);
-                }
-            } else {
-                for row in &written {
-                    done.rows.push(self.project(plan, params, row)?);
-                }
+            // After all foreign-key work, as Postgres answers; conflicts were answered as they came.
+            for row in &written {
+                done.rows.push(self.project(plan, params, row)?);
             }
             done.columns.clone_from(&plan.columns);
         }
@@ -211,7 +196,7 @@ impl Tx {
         role: &str,
     ) -> Result<Vec<Vec<Value>>> {
         for place in columns {
-            check_explicit(relation, &relation.columns[*place], insert.overriding)?;
+            check_explicit(&relation.columns[*place], insert.overriding)?;
         }
         let mut query = query.clone();
         if query.with.is_none() {
@@ -303,7 +288,7 @@ impl Tx {
             if insert.overriding == Some(Overriding::User) && column.identity.is_some() {
                 continue;
             }
-            check_explicit(relation, column, insert.overriding)?;
+            check_explicit(column, insert.overriding)?;
             written[*place] = true;
             match value {
                 Expr::Null => {}
@@ -351,7 +336,6 @@ impl Tx {
         on_conflict: &OnConflict,
         params: &[ParamValue],
         role: &str,
-        reads_back: bool,
     ) -> Result<Conflict> {
         let arbiters = self.arbiters(relation, on_conflict.target.as_ref())?;
         let ConflictAction::Update { assignments, selection } = &on_conflict.action else {
@@ -386,30 +370,39 @@ impl Tx {
             assigned.iter().map(|assigned| relation.columns[assigned.place].name.as_str()),
         );
         let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
-        let mut checks = Vec::new();
-        for command in [PolicyCommand::Update, PolicyCommand::Select] {
-            let mut translator = self.translator(role, &[]);
-            let over = bound_row(&mut translator, relation, 0);
-            for check in translator.row_checks(relation, command, true, &over)? {
-                let mut translator = self.translator(role, &[]);
-                // The text was made with binds in table order; make them again for a plan of its own.
-                let _same = bound_row(&mut translator, relation, 0);
-                let over = bound_row(&mut translator, relation, 0);
-                let again = translator.row_checks(relation, command, true, &over)?;
-                if let Some(found) = again.into_iter().find(|found| found.policy == check.policy) {
-                    let plan = translator
-                        .finish(format!("SELECT {}", found.sql), vec![(String::new(), plinth_sql::types::Type::Bool.into())])?;
-                    checks.push((plan, found.policy));
-                }
-            }
-        }
-        let _ = reads_back;
+        let existing = self.existing_row_checks(relation, role)?;
         let rules =
             self.row_rules(relation, role, Some(RowPolicies { command: PolicyCommand::Update, select: true }))?;
         Ok(Conflict {
             arbiters,
-            update: Some(ConflictUpdate { plan, assigned, has_where: selection.is_some(), existing: checks, rules }),
+            update: Some(ConflictUpdate { plan, assigned, has_where: selection.is_some(), existing, rules }),
         })
+    }
+
+    /// What an existing row must pass before an upsert may update it: the `UPDATE` and the `SELECT` policies.
+    fn existing_row_checks(&self, relation: &Arc<Relation>, role: &str) -> Result<Vec<(Plan, Option<String>)>> {
+        let mut checks = Vec::new();
+        for command in [PolicyCommand::Update, PolicyCommand::Select] {
+            let mut translator = self.translator(role, &[]);
+            let over = bound_row(&mut translator, relation, 0);
+            let found = translator.row_checks(relation, command, true, &over)?;
+            if found.is_empty() {
+                continue;
+            }
+            let binds = translator.binds.clone();
+            let fence = translator.finish(String::new(), Vec::new())?.fence;
+            for check in found {
+                let plan = Plan {
+                    sql: format!("SELECT {}", check.sql),
+                    binds: binds.clone(),
+                    params: Vec::new(),
+                    columns: vec![(String::new(), plinth_sql::types::Type::Bool.into())],
+                    fence: fence.clone(),
+                };
+                checks.push((plan, check.policy));
+            }
+        }
+        Ok(checks)
     }
 
     /// The stored row that a new one clashes with.
@@ -418,10 +411,10 @@ impl Tx {
         relation: &Arc<Relation>,
         conflict: &Conflict,
         row: &[Value],
-    ) -> Result<Option<(i64, String)>> {
+    ) -> Result<Option<i64>> {
         for unique in &conflict.arbiters {
             if let Some(key) = self.matching_rows(relation, unique, row)?.into_iter().next() {
-                return Ok(Some((key, unique.name.clone())));
+                return Ok(Some(key));
             }
         }
         Ok(None)
@@ -459,8 +452,7 @@ impl Tx {
 }
 
 /// Whether a value may be given for this column at all.
-fn check_explicit(relation: &Relation, column: &Column, overriding: Option<Overriding>) -> Result<(), SqlError> {
-    let _ = relation;
+fn check_explicit(column: &Column, overriding: Option<Overriding>) -> Result<(), SqlError> {
     if column.generated.is_some() {
         return Err(SqlError::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name))
             .detail(format!("Column \"{}\" is a generated column.", column.name)));

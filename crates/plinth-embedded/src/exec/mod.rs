@@ -16,11 +16,11 @@ mod update;
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Expr, FromItem, Query, SetExpr, Statement, Transaction};
+use plinth_sql::ast::{Names, Query, Statement, Transaction};
 use plinth_sql::catalog::{Catalog, QName};
 use plinth_sql::session::{RowColumn, RowSet, Session};
 use plinth_sql::shape::{Answer, Write};
-use plinth_sql::types::{ColumnType, Type};
+use plinth_sql::types::ColumnType;
 use rusqlite::types::Value;
 
 use crate::changes::Change;
@@ -46,6 +46,8 @@ pub struct Tx {
     pub(crate) materialized: Vec<translate::Materialized>,
     /// Depth of functions that run by themselves.
     pub(crate) calls: usize,
+    /// Names of those functions and of their arguments, which are `$1`, `$2`, ….
+    pub(crate) arguments: Vec<(String, Vec<Option<String>>)>,
 }
 
 /// What a statement came to.
@@ -82,6 +84,7 @@ impl Tx {
             savepoints: 0,
             materialized: Vec::new(),
             calls: 0,
+            arguments: Vec::new(),
         }
     }
 
@@ -175,19 +178,16 @@ impl Tx {
         if let Some(done) = self.materialize_calls(query, params)? {
             return Ok(done);
         }
-        let catalog = self.catalog.clone();
         let role = self.role();
         let mut translator = self.translator(&role, params);
         let mut out = translator.query(query, None)?;
-        if let Some(mut again) = translator.again_with_barrier(params.iter().map(ParamValue::ty).collect()) {
-            again.materialized.clone_from(&self.materialized);
-            again.now = translator.now;
-            out = again.query(query, None)?;
-            translator = again;
+        if translator.needs_barrier() {
+            translator = self.translator(&role, params);
+            translator.raise_barrier();
+            out = translator.query(query, None)?;
         }
         let plan = translator.finish(out.sql, out.columns)?;
         let rows = self.conn.run(&plan, params, &[])?;
-        drop(catalog);
         Ok(selected(plan.columns, rows))
     }
 
@@ -197,6 +197,9 @@ impl Tx {
             translate::Translator::new(&self.catalog, role, &self.search_path, params.iter().map(ParamValue::ty).collect());
         translator.now = self.conn.state.session.lock().now;
         translator.materialized.clone_from(&self.materialized);
+        if let Some((function, names)) = self.arguments.last() {
+            translator.name_arguments(function, names);
+        }
         translator
     }
 
@@ -302,8 +305,14 @@ impl Tx {
         self.notices.clear();
         self.materialized.clear();
         self.calls = 0;
+        self.arguments.clear();
         let catalog = self.catalog.clone();
         self.conn.begin_session(session, (self.shared.clock)(), &catalog)
+    }
+
+    /// Gives the session's whole time to what comes next.
+    pub(crate) fn renew_deadline(&self, session: &Session) {
+        self.conn.renew_deadline(session);
     }
 
     /// Ends it.
@@ -372,28 +381,12 @@ pub(crate) fn row_set(done: Executed) -> Result<RowSet> {
     Ok(RowSet { columns, rows, affected: done.affected, tag: done.tag, returns_rows: done.returns_rows })
 }
 
-/// Whether a statement only reads: a query that calls nothing that may write. Calls of users' functions count
-/// as writing, because only the catalog knows better.
+/// Whether a statement only reads: a query that calls nothing but built-in functions that do not write. Users'
+/// functions count as writing here, because only the catalog knows better.
 pub(crate) fn only_reads(statement: &Statement) -> bool {
     let Statement::Query(query) = statement else { return false };
-    let mut writes = false;
-    plinth_sql::ast::visit_calls(query, &mut |call| {
-        let name = call.name.name.as_str();
-        let known = matches!(call.name.schema.as_deref(), None | Some("pg_catalog" | "auth" | "extensions"));
-        writes |= matches!(name, "nextval" | "setval" | "set_config") || !known;
-    });
-    !writes && !calls_unknown(query)
-}
-
-fn calls_unknown(query: &Query) -> bool {
-    let SetExpr::Select(select) = &query.body else { return false };
-    select.from.iter().any(|item| match item {
-        FromItem::Function { call, .. } => !translate::is_built_in_set(&call.name.name),
-        _ => false,
-    }) || select.projection.iter().any(|item| match item {
-        plinth_sql::ast::SelectItem::Expr { expr: Expr::Call(call), .. } => !translate::is_built_in(&call.name.name),
-        _ => false,
-    })
+    let changes = query.with.iter().flat_map(|with| &with.ctes).any(|cte| !matches!(*cte.body, Statement::Query(_)));
+    !changes && Names::of_query(query).functions.iter().all(translate::is_harmless)
 }
 
 fn transaction_refused(transaction: &Transaction) -> SqlError {
@@ -407,11 +400,6 @@ fn transaction_refused(transaction: &Transaction) -> SqlError {
     };
     SqlError::new("2D000", format!("{what} is not allowed inside this transaction"))
         .hint("Put `-- plinth: no-transaction` on the first line of a migration that commits by itself.")
-}
-
-/// The name of a type in a message about a column.
-pub(crate) fn type_name(ty: &Type) -> String {
-    ty.to_string()
 }
 
 /// `42703` for a target column.

@@ -26,3 +26,9 @@ pub(crate) fn raised(error: &Error) -> Option<SqlError> {
     let _ = error;
     None
 }
+
+/// Registers the collations of an enum.
+pub(crate) fn register_enum(connection: &Connection, known: &plinth_sql::catalog::EnumType) -> rusqlite::Result<()> {
+    let _ = (connection, known);
+    Ok(())
+}

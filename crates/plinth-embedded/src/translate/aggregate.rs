@@ -315,7 +315,8 @@ fn comparable(ty: &Type) -> bool {
     !matches!(ty, Type::Bool | Type::Uuid | Type::Json | Type::Jsonb | Type::Bytea | Type::Record | Type::Row(_) | Type::Void)
 }
 
-fn is_aggregate(name: &str) -> bool {
+/// Names of aggregates.
+pub(super) fn is_aggregate(name: &str) -> bool {
     matches!(
         name,
         "count" | "sum" | "avg" | "min" | "max" | "array_agg" | "string_agg" | "json_agg" | "jsonb_agg"
@@ -325,7 +326,8 @@ fn is_aggregate(name: &str) -> bool {
     )
 }
 
-fn is_window(name: &str) -> bool {
+/// Names of window functions.
+pub(super) fn is_window(name: &str) -> bool {
     matches!(
         name,
         "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" | "first_value"

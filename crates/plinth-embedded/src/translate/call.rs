@@ -456,6 +456,16 @@ pub(super) fn no_function(name: &str, args: &[Ex]) -> SqlError {
         .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
 }
 
+/// Names of calls with rules of their own, and of values of the session.
+pub(super) fn is_special(name: &ObjectName) -> bool {
+    session_value(name, 0).is_some()
+        || matches!(
+            name.name.as_str(),
+            "coalesce" | "greatest" | "least" | "nullif" | "current_user" | "current_role" | "user" | "num_nonnulls"
+                | "pg_get_serial_sequence" | "pg_typeof" | "row_to_json" | "to_json" | "to_jsonb"
+        )
+}
+
 /// Functions that give a value of the session.
 fn session_value(name: &ObjectName, args: usize) -> Option<(Context, Type)> {
     if args > 0 {

@@ -537,7 +537,9 @@ pub(super) fn number(text: &str) -> Ex {
         let sql = super::coerce::constant(&plinth_sql::types::io::Stored::Int(value));
         return Ex { sql, ty: ty.into(), kind, nullable: false };
     }
-    let canonical = plinth_sql::types::numeric::Numeric::parse(text).map_or_else(|_| shown(text), |value| value.to_string());
+    let canonical = text
+        .parse::<plinth_sql::types::numeric::Numeric>()
+        .map_or_else(|_| shown(text), |value| value.to_string());
     Ex { sql: literal(&canonical), ty: Type::Numeric.into(), kind, nullable: false }
 }
 

@@ -124,6 +124,53 @@ impl Translator<'_> {
         Err(SqlError::new("42P01", format!("relation \"{shown}\" does not exist")).at(name.span))
     }
 
+    /// The target of an `UPDATE` or `DELETE`, behind the policies of these commands, as the first item of a new scope.
+    pub(crate) fn target_table(
+        &mut self,
+        relation: &Arc<Relation>,
+        shown: &str,
+        commands: &[PolicyCommand],
+    ) -> Result<String, SqlError> {
+        self.scopes.push(super::Scope::default());
+        let sqlite = self.alias("t");
+        let columns = stored_columns(relation, &sqlite);
+        let source = self.policed_table(relation, shown, commands)?;
+        self.add_item(shown, Some(relation.clone()), columns, false)?;
+        Ok(format!("{source} AS {sqlite}"))
+    }
+
+    /// What the innermost `FROM` lists.
+    pub(crate) fn current_items(&self) -> Vec<Item> {
+        self.scopes.last().map(|scope| scope.items.clone()).unwrap_or_default()
+    }
+
+    /// Runs `read` where these rows of values are in sight: alias, relation, columns.
+    pub(crate) fn in_rows<T>(
+        &mut self,
+        rows: Vec<(String, Option<Arc<Relation>>, Vec<ItemColumn>)>,
+        read: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        let role = self.role.clone();
+        let items = rows
+            .into_iter()
+            .map(|(alias, relation, columns)| Item { alias, relation, role: role.clone(), columns, scalar: false })
+            .collect();
+        self.scopes.push(super::Scope { items, ..super::Scope::default() });
+        let result = read(self);
+        self.scopes.pop();
+        result
+    }
+
+    /// An expression that the schema stores and that sees no columns: a default.
+    pub(crate) fn stored_expr(&mut self, expr: &Expr) -> Result<super::Ex, SqlError> {
+        let frames = std::mem::take(&mut self.frames);
+        self.trusted += 1;
+        let result = self.isolated(None, |this| this.expr(expr));
+        self.trusted -= 1;
+        self.frames = frames;
+        result
+    }
+
     /// A table as this role may see it for these commands: itself, or a subquery with its policies.
     pub(super) fn policed_table(
         &mut self,
@@ -362,7 +409,16 @@ impl Translator<'_> {
 
     fn function(&mut self, call: &Call, ordinality: bool, alias: Option<&TableAlias>) -> Result<String, SqlError> {
         let sqlite = self.alias("f");
-        let source = self.set_source(call, &sqlite, alias)?;
+        let held = self.materialized.iter().find(|made| made.function == call.name.name).cloned();
+        let source = match held {
+            Some(made) => SetSource {
+                sql: format!("temp.{}", names::quote(&made.sqlite)),
+                columns: positional(&sqlite, made.columns),
+                ordinal: Some(format!("{sqlite}.rowid")),
+                scalar: made.scalar,
+            },
+            None => self.set_source(call, &sqlite, alias)?,
+        };
         let default_name = alias.map_or(call.name.name.as_str(), |alias| alias.name.as_str()).to_owned();
         let single = source.columns.len() == 1 && source.scalar;
         let mut columns = source.columns;

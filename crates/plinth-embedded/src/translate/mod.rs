@@ -21,11 +21,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Expr, Query, Span};
+use plinth_sql::ast::{Expr, ObjectName, Query, Span};
 use plinth_sql::catalog::{Catalog, Privilege, QName, Relation};
 use plinth_sql::types::{ColumnType, Type};
 
-pub(crate) use builtin::BUILTINS;
+pub(crate) use coerce::How;
+pub(crate) use from::{row_columns, stored_columns};
+pub(crate) use userfn::function_search_path;
 
 /// Deepest nesting of views, policies and SQL functions inside one another.
 const EXPANSION_DEPTH: usize = 48;
@@ -263,6 +265,21 @@ pub(crate) struct Translator<'a> {
     pub(crate) now: i64,
     /// Something writes (`nextval`, `setval`).
     pub(crate) writes: bool,
+    /// Results of functions that ran by themselves.
+    pub(crate) materialized: Vec<Materialized>,
+}
+
+/// The result of a function that ran by itself: a temporary table with columns `c1`…`cn`.
+#[derive(Clone, Debug)]
+pub(crate) struct Materialized {
+    /// The function's own name.
+    pub(crate) function: String,
+    /// The table.
+    pub(crate) sqlite: String,
+    /// Names and types.
+    pub(crate) columns: Vec<(String, ColumnType)>,
+    /// It returns values rather than rows.
+    pub(crate) scalar: bool,
 }
 
 impl<'a> Translator<'a> {
@@ -294,18 +311,18 @@ impl<'a> Translator<'a> {
             policed: false,
             now: 0,
             writes: false,
+            materialized: Vec::new(),
         }
     }
 
-    /// A fresh translator that puts policies behind a barrier, when this one found that it has to.
-    pub(crate) fn again_with_barrier(&self, params: Vec<ColumnType>) -> Option<Self> {
-        (self.policed && self.leaky && !self.barrier).then(|| {
-            let base = self.frames.is_empty() && self.scopes.is_empty();
-            debug_assert!(base, "a translator is restarted only when it is done");
-            let mut again = Translator::new(self.catalog, &self.role, &self.search_path, params);
-            again.barrier = true;
-            again
-        })
+    /// Whether the statement has to be read again with policies behind a barrier.
+    pub(crate) fn needs_barrier(&self) -> bool {
+        self.policed && self.leaky && !self.barrier
+    }
+
+    /// Puts policies behind a barrier: for a second reading of a statement that [needs](Self::needs_barrier) it.
+    pub(crate) fn raise_barrier(&mut self) {
+        self.barrier = true;
     }
 
     /// The finished plan. Checks privileges.
@@ -378,6 +395,34 @@ impl<'a> Translator<'a> {
         }
     }
 
+    /// Notes that the role in effect needs a privilege on these columns, or on the table when there are none.
+    pub(crate) fn require<'c>(
+        &mut self,
+        relation: &Arc<Relation>,
+        privilege: Privilege,
+        columns: impl Iterator<Item = &'c str>,
+    ) {
+        let role = self.role.clone();
+        self.use_column(&role, relation, None, privilege);
+        for column in columns {
+            self.use_column(&role, relation, Some(column), privilege);
+        }
+    }
+
+    /// Lets SQLite read a table, for the executor's own statements.
+    pub(crate) fn allow(&mut self, relation: &Relation) {
+        let table = crate::names::table(&relation.name);
+        self.fence.tables.insert(table.clone());
+        for column in &relation.columns {
+            self.fence.columns.insert((table.clone(), column.name.clone()));
+        }
+    }
+
+    /// Checks the privileges noted so far.
+    pub(crate) fn check_now(&self) -> Result<(), SqlError> {
+        self.check_privileges()
+    }
+
     fn check_privileges(&self) -> Result<(), SqlError> {
         for used in &self.uses {
             let catalog = self.catalog;
@@ -389,8 +434,10 @@ impl<'a> Translator<'a> {
             if !open {
                 return Err(SqlError::new("42501", format!("permission denied for schema {schema}")));
             }
+            let by_column = matches!(used.privilege, Privilege::Select | Privilege::Insert | Privilege::Update);
             let allowed = if used.columns.is_empty() {
-                catalog.may_any_column(&used.role, &used.relation, used.privilege)
+                let any = by_column && catalog.may_any_column(&used.role, &used.relation, used.privilege);
+                any || catalog.may(&used.role, &used.relation, used.privilege)
             } else {
                 used.columns.iter().all(|column| catalog.may_column(&used.role, &used.relation, column, used.privilege))
             };
@@ -430,11 +477,24 @@ pub(crate) fn query(
 ) -> Result<Plan, SqlError> {
     let mut translator = Translator::new(catalog, role, search_path, params.clone());
     let mut out = translator.query(query, None)?;
-    if let Some(mut again) = translator.again_with_barrier(params) {
-        out = again.query(query, None)?;
-        translator = again;
+    if translator.needs_barrier() {
+        translator = Translator::new(catalog, role, search_path, params);
+        translator.raise_barrier();
+        out = translator.query(query, None)?;
     }
     translator.finish(out.sql, out.columns)
+}
+
+/// Whether a function is built in and changes nothing.
+pub(crate) fn is_harmless(name: &ObjectName) -> bool {
+    let ours = matches!(name.schema.as_deref(), None | Some("pg_catalog" | "auth" | "extensions"));
+    let writes = matches!(name.name.as_str(), "nextval" | "setval" | "set_config" | "currval");
+    ours && !writes
+        && (builtin::exists(&name.name)
+            || builtin::set_returning(&name.name).is_some()
+            || aggregate::is_aggregate(&name.name)
+            || aggregate::is_window(&name.name)
+            || call::is_special(name))
 }
 
 /// `42703`.

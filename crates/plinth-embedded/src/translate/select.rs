@@ -39,7 +39,8 @@ impl Translator<'_> {
         if self.scopes.len() - self.scope_floor > super::EXPANSION_DEPTH {
             return Err(SqlError::new("54001", "stack depth limit exceeded"));
         }
-        let pushdown = std::mem::replace(&mut self.pushdown, self.pushable(select));
+        let pushable = self.pushable(select);
+        let pushdown = std::mem::replace(&mut self.pushdown, pushable);
         self.scopes.push(Scope::default());
         let parts = self.select_in_scope(select, order_by);
         self.scopes.pop();

@@ -146,6 +146,44 @@ impl Translator<'_> {
         (held, Some(format!("(SELECT {}) AS {alias}", columns.join(", "))))
     }
 
+    /// Names the statement's parameters as the arguments of a function that runs by itself.
+    pub(crate) fn name_arguments(&mut self, function: &str, names: &[Option<String>]) {
+        let mut args = Vec::with_capacity(names.len());
+        for (place, name) in names.iter().enumerate() {
+            let ty = self.params.get(place).cloned().unwrap_or_else(|| Type::Text.into());
+            let sql = self.bind(super::Bind::Param(place + 1));
+            args.push((name.clone(), Ex::new(sql, ty)));
+        }
+        self.frames.push(Frame { function: function.to_owned(), args });
+    }
+
+    /// The query of a body as it is checked when the function is made: arguments are values of their types.
+    pub(crate) fn function_body(&mut self, function: &Function, query: &Query) -> Result<QueryOut, SqlError> {
+        let args = function
+            .args
+            .iter()
+            .map(|arg| match &arg.ty {
+                Type::Row(name) => {
+                    let fields = self.catalog.relations.get(name.as_ref()).map(|relation| {
+                        relation
+                            .columns
+                            .iter()
+                            .map(|column| (column.name.clone(), Ex::new("NULL", column.ty.clone())))
+                            .collect()
+                    });
+                    (arg.name.clone(), super::column::row_value(fields.unwrap_or_default(), arg.ty.clone()))
+                }
+                ty => (arg.name.clone(), Ex::new("NULL", ty.clone())),
+            })
+            .collect();
+        self.frames.push(Frame { function: function.name.name.clone(), args });
+        self.expanding.push(function.name.clone());
+        let out = self.query(query, None);
+        self.expanding.pop();
+        self.frames.pop();
+        out
+    }
+
     /// The query of a function's body over these arguments.
     fn body(&mut self, function: &Arc<Function>, args: Vec<(Option<String>, Ex)>) -> Result<QueryOut, SqlError> {
         let query = single_query(function)?;

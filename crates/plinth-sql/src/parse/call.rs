@@ -1,6 +1,6 @@
 //! Calls: arguments, aggregates, windows, and the functions with a syntax of their own.
 
-use super::expr::{Level, Mode, Paren, plain_call};
+use super::expr::{Level, Mode, plain_call};
 use super::lexer::Tok;
 use super::parser::{PResult, Parser, refused};
 use crate::SqlError;
@@ -66,11 +66,9 @@ impl Parser<'_> {
             if !call.distinct {
                 self.eat("all");
             }
-            call.args = self.comma_list(Parser::argument)?;
-            if let Some(place) = call.args.iter().position(|arg| arg.variadic)
-                && place + 1 < call.args.len()
-            {
-                return Err(self.unexpected());
+            call.args.push(self.argument()?);
+            while !call.args.last().is_some_and(|last| last.variadic) && self.eat_sym(",") {
+                call.args.push(self.argument()?);
             }
             if self.is("order") {
                 call.order_by = self.order_by()?;
@@ -395,15 +393,4 @@ fn impossible_frame(start: &FrameBound, end: Option<&FrameBound>) -> Option<&'st
         (Following(_), Some(Preceding(_) | CurrentRow)) => "frame starting from following row cannot have preceding rows",
         _ => return None,
     })
-}
-
-/// A query in parentheses, and nothing else.
-impl Parser<'_> {
-    pub(super) fn query_in_parens(&mut self) -> PResult<crate::ast::Query> {
-        let start = self.here();
-        match self.paren()? {
-            Paren::Query(query) => Ok(query),
-            Paren::List(_) => Err(self.syntax_error(start)),
-        }
-    }
 }

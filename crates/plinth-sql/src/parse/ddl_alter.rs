@@ -57,7 +57,8 @@ impl Parser<'_> {
 
     /// The actions that every kind of object has.
     pub(super) fn common_action(&mut self) -> PResult<Option<AlterAction>> {
-        Ok(Some(if self.eat_all(&["owner", "to"]) {
+        Ok(Some(if self.eat("owner") {
+            self.expect("to")?;
             AlterAction::OwnerTo(self.role()?)
         } else if self.eat_all(&["rename", "to"]) {
             AlterAction::RenameTo(self.name()?)

@@ -68,7 +68,7 @@ impl Parser<'_> {
                 self.expect_all(&["no", "force", "row", "level", "security"])?;
                 Ok(AlterAction::ForceRowSecurity(false))
             }
-            "owner" => self.common_action()?.ok_or_else(|| self.unexpected_at(1)),
+            "owner" => self.common_action()?.ok_or_else(|| self.unexpected()),
             "set" => self.set_action(),
             "reset" => {
                 self.advance();
@@ -161,18 +161,14 @@ impl Parser<'_> {
     }
 
     fn set_action(&mut self) -> PResult<AlterAction> {
-        let start = self.expect("set")?;
+        self.expect("set")?;
         if self.is_sym("(") {
             return Ok(AlterAction::SetOptions(self.options()?));
         }
-        let what = self.expect_any(&["tablespace", "logged", "unlogged", "without", "with", "access"])?;
+        let what = self.expect_any(&["tablespace", "logged", "unlogged", "without", "access"])?;
         match what {
             "tablespace" => drop(self.name()?),
             "without" => drop(self.expect_any(&["cluster", "oids"])?),
-            "with" => {
-                self.expect("oids")?;
-                return Ok(AlterAction::Unsupported("SET WITH OIDS".to_owned(), self.since(start)));
-            }
             "access" => {
                 self.expect("method")?;
                 self.name()?;

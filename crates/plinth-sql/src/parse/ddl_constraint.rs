@@ -1,6 +1,6 @@
 //! Constraints of tables, and what they share with those of columns: references, deferral, index parameters.
 
-use super::parser::{PResult, Parser, refused};
+use super::parser::{PResult, Parser};
 use crate::SqlError;
 use crate::ast::{Deferrable, ForeignKeyAction, References, TableConstraint, TableConstraintKind};
 
@@ -24,7 +24,8 @@ impl Parser<'_> {
             }
             "unique" => {
                 self.advance();
-                if self.eat_all(&["using", "index"]) {
+                if self.eat("using") {
+                    self.expect("index")?;
                     TableConstraintKind::UsingIndex { index: self.name()?, primary: false }
                 } else {
                     let nulls_not_distinct = self.nulls_not_distinct()?;
@@ -35,7 +36,8 @@ impl Parser<'_> {
             }
             "primary" => {
                 self.expect_all(&["primary", "key"])?;
-                if self.eat_all(&["using", "index"]) {
+                if self.eat("using") {
+                    self.expect("index")?;
                     TableConstraintKind::UsingIndex { index: self.name()?, primary: true }
                 } else {
                     let columns = self.columns()?;
@@ -224,12 +226,9 @@ impl Parser<'_> {
             self.advance();
             self.options()?;
         }
-        if self.is_all(&["using", "index", "tablespace"]) {
-            self.expect_all(&["using", "index", "tablespace"])?;
+        if self.eat("using") {
+            self.expect_all(&["index", "tablespace"])?;
             self.name()?;
-        }
-        if self.is_all(&["without", "overlaps"]) {
-            return Err(refused("WITHOUT OVERLAPS", self.here()));
         }
         Ok(())
     }

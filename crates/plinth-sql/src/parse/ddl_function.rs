@@ -66,6 +66,10 @@ impl Parser<'_> {
         if self.is_sym_at(1, ".") {
             return self.object_name();
         }
+        if self.is_name_at(0) && !self.is_function_name_at(0) {
+            // Such a word could only have been a schema.
+            return Err(self.unexpected_at(1));
+        }
         let name = self.function_name()?;
         self.rest_of_name(name, start)
     }

@@ -89,6 +89,10 @@ impl Parser<'_> {
                 }
                 role.password = true;
             }
+            "unencrypted" => {
+                let error = SqlError::new("0A000", "UNENCRYPTED PASSWORD is no longer supported").at(start);
+                return Err(Box::new(error.hint("Remove UNENCRYPTED to store the password in encrypted form instead.")));
+            }
             "connection" => {
                 self.expect_all(&["connection", "limit"])?;
                 self.integer()?;

@@ -25,11 +25,12 @@ impl Parser<'_> {
             unsupported: Vec::new(),
         };
         let mut column_names = Vec::new();
+        let listed = self.is_sym("(");
         if self.is("of") || self.is("partition") {
             let what = if self.is("of") { "CREATE TABLE OF" } else { "PARTITION OF" };
             table.unsupported.push((what.to_owned(), self.here()));
             self.skip_statement();
-        } else if self.is_sym("(") {
+        } else if listed {
             if self.is_name_at(1) && (self.is_sym_at(2, ",") || self.is_sym_at(2, ")")) {
                 column_names = self.columns()?;
             } else {
@@ -42,7 +43,7 @@ impl Parser<'_> {
         let defined = !table.columns.is_empty() || !table.constraints.is_empty() || !table.like.is_empty();
         if self.is("as") && !defined {
             self.table_query(&mut table, column_names)?;
-        } else if !column_names.is_empty() {
+        } else if !column_names.is_empty() || !(listed || !table.unsupported.is_empty()) {
             return Err(self.unexpected());
         }
         Ok(Statement::CreateTable(Box::new(table)))
@@ -118,17 +119,12 @@ impl Parser<'_> {
         if self.is("with") && self.is_sym_at(1, "(") {
             self.advance();
             self.options()?;
-        } else if self.is("without") || self.is_all(&["with", "oids"]) {
-            let with = self.is("with");
-            let start = self.advance();
+        } else if self.eat("without") {
             self.expect("oids")?;
-            if with {
-                table.unsupported.push(("WITH OIDS".to_owned(), self.since(start)));
-            }
         }
-        if self.is_all(&["on", "commit"]) {
-            let start = self.here();
-            self.expect_all(&["on", "commit"])?;
+        if self.is("on") {
+            let start = self.advance();
+            self.expect("commit")?;
             let action = self.expect_any(&["drop", "delete", "preserve"])?;
             if action != "drop" {
                 self.expect("rows")?;
@@ -198,10 +194,15 @@ impl Parser<'_> {
         let name = if self.eat("constraint") { Some(self.name()?) } else { None };
         if name.is_none() && self.begins_deferrable() {
             let place = self.here();
-            let Some(last) = column.constraints.last_mut() else {
+            let deferrable = self.deferrable()?;
+            let last = column.constraints.last_mut().filter(|last| {
+                use ColumnConstraintKind::{PrimaryKey, References, Unique};
+                matches!(last.kind, Unique { .. } | PrimaryKey | References(_))
+            });
+            let Some(last) = last else {
                 return Err(Box::new(SqlError::syntax("misplaced DEFERRABLE clause", place)));
             };
-            last.deferrable = self.deferrable()?;
+            last.deferrable = deferrable;
             return Ok(true);
         }
         let Some(kind) = self.column_constraint_kind()? else {

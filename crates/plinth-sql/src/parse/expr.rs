@@ -328,7 +328,7 @@ impl Parser<'_> {
     }
 
     fn is_quantifier(&self) -> bool {
-        self.is_any(&["any", "some", "all"]) && self.is_sym_at(1, "(")
+        self.is_any(&["any", "some", "all"])
     }
 
     /// `ANY (…)`, `SOME (…)`, `ALL (…)` after an operator.

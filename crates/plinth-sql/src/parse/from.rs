@@ -123,6 +123,10 @@ impl Parser<'_> {
         if lateral {
             return Err(self.unexpected());
         }
+        if self.is_function_name_at(0) && !self.is_name_at(0) {
+            // Only a call could have begun with this word.
+            return Err(self.unexpected_at(1));
+        }
         let name = self.only_name()?;
         let alias = self.table_alias(false)?;
         if self.is("tablesample") {

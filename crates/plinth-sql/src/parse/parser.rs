@@ -197,12 +197,12 @@ impl<'a> Parser<'a> {
         let span = self.here();
         let text = self.numeric()?;
         text.parse().map_err(|_| {
-            let message = if text.contains(['.', 'e', 'E']) {
-                format!("invalid input syntax for type bigint: \"{text}\"")
+            let error = if text.contains(['.', 'e', 'E']) {
+                SqlError::new("22P02", format!("invalid input syntax for type bigint: \"{text}\""))
             } else {
-                format!("value \"{text}\" is out of range for type bigint")
+                SqlError::new("22003", format!("value \"{text}\" is out of range for type bigint"))
             };
-            Box::new(SqlError::syntax(message, span))
+            Box::new(error.at(span))
         })
     }
 

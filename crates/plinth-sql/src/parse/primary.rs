@@ -5,7 +5,8 @@ use super::interval;
 use super::keywords::{self, Class};
 use super::lexer::Tok;
 use super::parser::{PResult, Parser, refused, too_many_dots};
-use crate::ast::{ColumnRef, Expr, ObjectName, Span, TypeName};
+use crate::SqlError;
+use crate::ast::{ColumnRef, Expr, ObjectName, Query, Span, TypeName};
 
 impl Parser<'_> {
     /// An operand with everything that is bound to it.
@@ -94,7 +95,10 @@ impl Parser<'_> {
             "case" => return self.case(),
             "array" => return self.array(),
             "cast" => return self.cast(),
-            "unique" if self.is_sym_at(1, "(") => return Err(self.refused("the UNIQUE predicate")),
+            "unique" if self.is_sym_at(1, "(") => {
+                let error = SqlError::new("0A000", "UNIQUE predicate is not yet implemented");
+                return Err(Box::new(error.at(self.here())));
+            }
             _ => return self.special_function()?.ok_or_else(|| self.unexpected()),
         };
         self.advance();
@@ -109,10 +113,7 @@ impl Parser<'_> {
         match self.word() {
             "exists" => {
                 self.advance();
-                match self.paren()? {
-                    Paren::Query(query) => Ok(Some(Expr::Exists(Box::new(query)))),
-                    Paren::List(_) => Err(self.unexpected()),
-                }
+                Ok(Some(Expr::Exists(Box::new(self.query_in_parens()?))))
             }
             "row" => {
                 self.advance();
@@ -163,9 +164,22 @@ impl Parser<'_> {
         if self.is_sym("[") {
             return self.array_elements();
         }
+        Ok(Expr::ArrayQuery(Box::new(self.query_in_parens()?)))
+    }
+
+    /// `( … )` where only a query may stand.
+    fn query_in_parens(&mut self) -> PResult<Query> {
+        let mut ahead = 0;
+        while self.is_sym_at(ahead, "(") {
+            ahead += 1;
+        }
+        if ahead > 0 && !self.starts_query_at(ahead) {
+            return Err(self.unexpected_at(ahead));
+        }
+        let start = self.here();
         match self.paren()? {
-            Paren::Query(query) => Ok(Expr::ArrayQuery(Box::new(query))),
-            Paren::List(_) => Err(self.unexpected()),
+            Paren::Query(query) => Ok(query),
+            Paren::List(_) => Err(self.syntax_error(start)),
         }
     }
 

@@ -11,9 +11,13 @@ use crate::ast::{
 impl Parser<'_> {
     /// Whether a query begins here, a parenthesis apart.
     pub(super) fn starts_query(&self) -> bool {
-        match self.word() {
+        self.starts_query_at(0)
+    }
+
+    pub(super) fn starts_query_at(&self, ahead: usize) -> bool {
+        match self.word_at(ahead) {
             "select" | "with" | "table" => true,
-            "values" => self.is_sym_at(1, "("),
+            "values" => self.is_sym_at(ahead + 1, "("),
             _ => false,
         }
     }
@@ -157,18 +161,18 @@ impl Parser<'_> {
             }
             query.order_by = self.order_by()?;
         }
-        let (mut limited, mut offset) = (query.limit.is_some(), query.offset.is_some());
+        let (mut limited, mut offset) = (false, false);
         loop {
             match self.word() {
-                "limit" | "fetch" => {
-                    if limited {
+                "limit" | "fetch" if !limited => {
+                    if query.limit.is_some() {
                         return Err(self.repeated("LIMIT"));
                     }
                     limited = true;
                     query.limit = if self.is("limit") { self.limit()? } else { Some(self.fetch_first()?) };
                 }
-                "offset" => {
-                    if offset {
+                "offset" if !offset => {
+                    if query.offset.is_some() {
                         return Err(self.repeated("OFFSET"));
                     }
                     offset = true;

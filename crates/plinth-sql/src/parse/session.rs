@@ -104,8 +104,10 @@ impl Parser<'_> {
             let name = "default_transaction_read_only".to_owned();
             return Ok(Statement::Set(SetVariable { name, local: false, value }));
         }
-        let local = self.is("local") && !self.is_sym_at(1, "=") && self.word_at(1) != "to" && self.eat("local");
-        if !local && self.is("session") && self.word_at(1) != "authorization" && !self.is_sym_at(1, "=") {
+        let assigned = self.is_sym_at(1, "=") || self.word_at(1) == "to";
+        let local = !assigned && self.eat("local");
+        let assigned = self.is_sym_at(1, "=") || self.word_at(1) == "to";
+        if !local && self.is("session") && self.word_at(1) != "authorization" && !assigned {
             self.eat("session");
         }
         let (name, value) = self.setting()?;
@@ -136,14 +138,17 @@ impl Parser<'_> {
             "names" => Some("client_encoding"),
             "schema" => Some("search_path"),
             "xml" => return Err(self.refused("SET XML OPTION")),
-            "catalog" => return Err(self.refused("SET CATALOG")),
+            "catalog" => {
+                let error = SqlError::new("0A000", "current database cannot be changed");
+                return Err(Box::new(error.at(self.here())));
+            }
             _ => None,
         };
         if let Some(name) = alias {
             self.advance();
             let value = match name {
                 "client_encoding" if self.at_end() || self.eat("default") => None,
-                "search_path" => Some(vec![self.string()?]),
+                "client_encoding" | "search_path" => Some(vec![self.string()?]),
                 _ => Some(vec![self.unreserved_or_string()?]),
             };
             return Ok((name.to_owned(), value));

@@ -170,10 +170,17 @@ fn operands_that_are_not_single_stand_in_parentheses() {
 }
 
 #[test]
-fn a_long_chain_does_not_nest() {
-    let sql = vec!["a"; 500].join(" and ");
+fn a_long_chain_does_not_nest_deeply() {
+    for op in [" and ", " or ", " || "] {
+        for terms in [2, 16, 100] {
+            same_expr(&vec!["a"; terms].join(op));
+        }
+    }
+    // The parser balances what is longer still, so the parentheses stay shallow.
+    let sql = vec!["a"; 5000].join(" and ");
+    same_expr(&sql);
     let text = print::expr(&parse::expression(&sql).unwrap());
-    assert!(!text.contains('('));
+    assert!(!text.contains("((((((((((((((((("));
 }
 
 #[test]

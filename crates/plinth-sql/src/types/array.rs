@@ -22,7 +22,7 @@ pub enum ArrayValue {
 /// Parses a literal: `22P02 malformed array literal: "x"` when it is none.
 pub fn parse(text: &str) -> Result<ArrayValue, SqlError> {
     let mut parser = Parser { text, rest: text.trim_matches(is_space) };
-    parser.bounds()?;
+    let dimensions = parser.bounds()?;
     if !parser.rest.starts_with('{') {
         return Err(parser.malformed("Array value must start with \"{\" or dimension information."));
     }
@@ -33,7 +33,10 @@ pub fn parse(text: &str) -> Result<ArrayValue, SqlError> {
     if !is_rectangular(&value) {
         return Err(parser.malformed("Multidimensional arrays must have sub-arrays with matching dimensions."));
     }
-    Ok(without_empty_dimensions(value))
+    if dimensions.is_some_and(|dimensions| dimensions != shape(&value)) {
+        return Err(parser.malformed("Specified array dimensions do not match array contents."));
+    }
+    Ok(value)
 }
 
 /// The literal of an array, with quotes only where Postgres puts them.
@@ -151,22 +154,28 @@ impl Parser<'_> {
         self.malformed(&format!("Unexpected \"{c}\" character."))
     }
 
-    /// `[1:3]=`: only bounds that begin at 1 are kept, because the stored form has no others.
-    fn bounds(&mut self) -> Result<(), SqlError> {
+    /// `[1:3]=`: the lengths that were announced. Only bounds from 1 are kept, because the stored form has no others.
+    fn bounds(&mut self) -> Result<Option<Vec<usize>>, SqlError> {
         if !self.rest.starts_with('[') {
-            return Ok(());
+            return Ok(None);
         }
         let Some((bounds, rest)) = self.rest.split_once('=') else {
             return Err(self.malformed("Missing \"=\" after array dimensions."));
         };
-        if bounds.split(']').any(|bound| {
-            let bound = bound.trim_start_matches('[');
-            bound.split_once(':').is_some_and(|(lower, _)| lower.trim() != "1")
-        }) {
-            return Err(SqlError::unsupported("an array with a lower bound other than 1"));
-        }
         self.rest = rest.trim_start_matches(is_space);
-        Ok(())
+        let mut lengths = Vec::new();
+        for bound in bounds.trim_end_matches(is_space).split_terminator(']') {
+            let bound = bound.trim_start_matches(is_space).strip_prefix('[');
+            let (lower, upper) = bound.map_or(("", ""), |bound| bound.split_once(':').unwrap_or(("1", bound)));
+            let (Ok(lower), Ok(upper)) = (lower.trim().parse::<i32>(), upper.trim().parse::<i32>()) else {
+                return Err(self.malformed("\"[\" must introduce explicitly-specified array dimensions."));
+            };
+            if lower != 1 {
+                return Err(SqlError::unsupported("an array with a lower bound other than 1"));
+            }
+            lengths.push(usize::try_from(upper).unwrap_or(0));
+        }
+        Ok(Some(lengths))
     }
 
     fn skip_space(&mut self) {
@@ -184,12 +193,14 @@ impl Parser<'_> {
         self.rest = &self.rest[1..];
         let mut items = Vec::new();
         self.skip_space();
-        if let Some(rest) = self.rest.strip_prefix('}') {
-            self.rest = rest;
+        // Only the outermost braces may be empty.
+        if depth == 1 && self.rest.starts_with('}') {
+            self.rest = &self.rest[1..];
             return Ok(ArrayValue::Array(items));
         }
         loop {
             self.skip_space();
+            self.same_kind(items.first())?;
             items.push(self.item(depth)?);
             self.skip_space();
             match self.rest.chars().next() {
@@ -198,11 +209,22 @@ impl Parser<'_> {
                     self.rest = &self.rest[1..];
                     return Ok(ArrayValue::Array(items));
                 }
-                Some('"') => return Err(self.malformed("Unexpected array element.")),
                 Some('{') => return Err(self.unexpected('{')),
                 Some(_) => return Err(self.malformed("Unexpected array element.")),
                 None => return Err(self.malformed("Unexpected end of input.")),
             }
+        }
+    }
+
+    /// Elements and sub-arrays do not mix in one dimension.
+    fn same_kind(&self, first: Option<&ArrayValue>) -> Result<(), SqlError> {
+        let opens = self.rest.starts_with('{');
+        match first {
+            Some(ArrayValue::Array(_)) if !opens && !self.rest.starts_with(['}', ',']) && !self.rest.is_empty() => {
+                Err(self.malformed("Unexpected array element."))
+            }
+            Some(ArrayValue::Element(_) | ArrayValue::Null) if opens => Err(self.unexpected('{')),
+            _ => Ok(()),
         }
     }
 
@@ -289,11 +311,6 @@ pub fn is_rectangular(value: &ArrayValue) -> bool {
     items.iter().all(|item| {
         matches!(item, ArrayValue::Array(_)) == nested && shape(item) == expected && is_rectangular(item)
     })
-}
-
-/// `{{},{}}` is an empty array.
-fn without_empty_dimensions(value: ArrayValue) -> ArrayValue {
-    if shape(&value).contains(&0) { ArrayValue::Array(Vec::new()) } else { value }
 }
 
 fn write_literal(value: &ArrayValue, out: &mut String) {

@@ -1,5 +1,19 @@
 //! The types of the dialect, their names, and the text forms of their values.
 
+pub mod array;
+pub mod boolean;
+pub mod bytea;
+pub mod datetime;
+pub mod fault;
+pub mod float;
+pub mod integer;
+pub mod interval;
+pub mod io;
+pub mod json;
+pub mod numeric;
+pub mod text;
+pub mod uuid;
+
 use std::fmt;
 use std::sync::Arc;
 

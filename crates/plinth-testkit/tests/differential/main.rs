@@ -94,7 +94,7 @@ fn seeds() -> Result<Vec<u64>> {
     for part in text.split(',') {
         match part.split_once('-') {
             Some((first, last)) => {
-                seeds.extend(first.trim().parse::<u64>()?..=last.trim().parse()?)
+                seeds.extend(first.trim().parse::<u64>()?..=last.trim().parse()?);
             }
             None => seeds.push(part.trim().parse()?),
         }

@@ -255,11 +255,11 @@ fn own_sequence(
         name == relation.name.name || named(&work.catalog, &QName::new(&schema, name)).is_some()
     };
     let name = match &options.sequence_name {
-        Some(written) if written.schema.as_ref().is_some_and(|other| *other != schema) => {
+        Some((Some(other), _)) if *other != schema => {
             return Err(error("55000", "sequence must be in same schema as table it is linked to"));
         }
-        Some(written) if taken(&written.name) => return Err(relation_exists(&written.name)),
-        Some(written) => written.name.clone(),
+        Some((_, written)) if taken(written) => return Err(relation_exists(written)),
+        Some((_, written)) => written.clone(),
         None => choose(&relation.name.name, Some(&column.name), "seq", taken),
     };
     let name = QName::new(schema, name);

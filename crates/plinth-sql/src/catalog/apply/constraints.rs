@@ -237,7 +237,10 @@ pub(super) fn add_foreign(work: &mut Work<'_>, table: &QName, def: &ForeignDef) 
     }
     referenced_key(&foreign, &foreign_columns)?;
     let set = |action| matches!(action, ForeignKeyAction::SetNull | ForeignKeyAction::SetDefault);
-    if let Some(column) = references.on_delete_columns.iter().find(|column| !def.columns.contains(column)) {
+    for column in references.on_delete_columns.iter().filter(|column| !def.columns.contains(column)) {
+        if relation.column(column).is_none() {
+            return Err(missing(column));
+        }
         let message = format!("column \"{column}\" referenced in ON DELETE SET action must be part of foreign key");
         return Err(error("42P10", message));
     }

@@ -1,5 +1,7 @@
 //! `DROP`, and what goes with it.
 
+use std::collections::BTreeMap;
+
 use super::depend::{Edge, Object, edges};
 use super::names::{Named, is_key, is_system_schema, no_schema, written};
 use super::rename::rename;
@@ -124,32 +126,38 @@ struct Doomed {
     auto: bool,
 }
 
-/// Everything that goes, each after what it depends on, the older of two first.
+/// Everything that goes, each after what it depends on, the older of two first. As in Postgres the youngest is followed
+/// first, which decides what is named as the cause of a thing with several.
 fn closure(work: &Work<'_>, roots: &[Object]) -> Vec<Doomed> {
+    enum Step {
+        Enter(Object, Option<Object>, bool),
+        Leave(Object),
+    }
     let edges = edges(&work.catalog);
-    let mut list: Vec<Doomed> = Vec::new();
-    // A stack of its own, since users decide how deep views go. Entries are taken from the end.
-    let mut waiting: Vec<(Object, Option<Object>, bool)> =
-        roots.iter().rev().map(|root| (root.clone(), None, false)).collect();
-    while let Some((object, because, auto)) = waiting.pop() {
-        if let Some(known) = list.iter_mut().find(|known| known.object == object) {
-            known.auto |= auto;
-            if because.is_none() {
-                known.because = None;
+    let mut seen: BTreeMap<Object, Doomed> = BTreeMap::new();
+    let mut order: Vec<Object> = Vec::new();
+    // A stack of its own, since users decide how deep views go. Steps are taken from the end.
+    let mut steps: Vec<Step> = roots.iter().rev().map(|root| Step::Enter(root.clone(), None, false)).collect();
+    while let Some(step) = steps.pop() {
+        let (object, because, auto) = match step {
+            Step::Leave(object) => {
+                order.push(object);
+                continue;
             }
+            Step::Enter(object, because, auto) => (object, because, auto),
+        };
+        let because = because.filter(|_| !roots.contains(&object));
+        if let Some(known) = seen.get_mut(&object) {
+            known.auto |= auto;
             continue;
         }
         let mut next = dependents(&edges, &object);
-        next.sort_by_key(|(dependent, _)| std::cmp::Reverse(work.age(dependent)));
-        waiting.extend(next.into_iter().map(|(dependent, auto)| (dependent, Some(object.clone()), auto)));
-        list.push(Doomed { object, because, auto });
+        next.sort_by_key(|(dependent, _)| work.age(dependent));
+        steps.push(Step::Leave(object.clone()));
+        steps.extend(next.into_iter().map(|(dependent, auto)| Step::Enter(dependent, Some(object.clone()), auto)));
+        seen.insert(object.clone(), Doomed { object, because, auto });
     }
-    for doomed in &mut list {
-        if roots.contains(&doomed.object) {
-            doomed.because = None;
-        }
-    }
-    list
+    order.iter().rev().filter_map(|object| seen.remove(object)).collect()
 }
 
 fn dependents(edges: &[Edge], object: &Object) -> Vec<(Object, bool)> {

@@ -1,0 +1,151 @@
+//! `SET`, `RESET` and `SHOW`.
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::SetVariable;
+use plinth_sql::types::Type;
+use rusqlite::types::Value;
+
+use super::{Executed, Tx};
+use crate::error::Result;
+
+impl Tx {
+    pub(crate) fn set(&mut self, set: &SetVariable) -> Result<Executed> {
+        let tag = if set.value.is_some() { "SET" } else { "RESET" };
+        match (set.name.as_str(), &set.value) {
+            ("role", value) => self.set_role(value.as_ref().and_then(|value| value.first()).map(String::as_str))?,
+            ("session_authorization", _) => {
+                return Err(SqlError::unsupported("SET SESSION AUTHORIZATION").hint("Use SET ROLE.").into());
+            }
+            ("search_path", value) => {
+                self.search_path = match value {
+                    Some(path) => search_path(path),
+                    None => crate::translate::default_search_path(),
+                };
+            }
+            ("timezone", Some(value)) => {
+                let zone = value.first().map(|zone| zone.to_lowercase()).unwrap_or_default();
+                if !matches!(zone.as_str(), "utc" | "gmt" | "etc/utc" | "default" | "local" | "0") {
+                    return Err(SqlError::unsupported(format!("the time zone {zone} as a session setting"))
+                        .hint("Values are shown in UTC; convert with AT TIME ZONE where another zone is wanted.")
+                        .into());
+                }
+            }
+            ("client_encoding", Some(value)) => {
+                let encoding = value.first().map(|value| value.to_lowercase()).unwrap_or_default();
+                if !matches!(encoding.as_str(), "utf8" | "utf-8" | "unicode" | "default") {
+                    return Err(SqlError::unsupported(format!("the client encoding {encoding}")).into());
+                }
+            }
+            ("standard_conforming_strings", Some(value)) if value.first().is_some_and(|value| value == "off") => {
+                return Err(SqlError::unsupported("standard_conforming_strings = off").into());
+            }
+            ("all", None) => {
+                self.search_path = crate::translate::default_search_path();
+            }
+            (name, value) if name.contains('.') => {
+                let mut session = self.state().session.lock();
+                match value {
+                    Some(value) => session.set(name, value.join(", ")),
+                    None => session.set(name, String::new()),
+                }
+            }
+            (name, _) if HARMLESS.contains(&name) => {}
+            (name, _) => {
+                return Err(SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\"")).into());
+            }
+        }
+        Ok(Executed { tag: tag.to_owned(), ..Executed::default() })
+    }
+
+    fn set_role(&mut self, role: Option<&str>) -> Result<()> {
+        let mut session = self.state().session.lock();
+        let first = session.session_role.clone();
+        let role = match role {
+            None | Some("none" | "default") => first.clone(),
+            Some(role) => role.to_owned(),
+        };
+        if !self.catalog.roles.contains_key(&role) {
+            return Err(SqlError::new("22023", format!("role \"{role}\" does not exist")).into());
+        }
+        if !self.catalog.may_become(&first, &role) {
+            return Err(SqlError::new("42501", format!("permission denied to set role \"{role}\"")).into());
+        }
+        session.role = role;
+        Ok(())
+    }
+
+    pub(crate) fn show(&mut self, name: &str) -> Result<Executed> {
+        let value = match name {
+            "search_path" => self
+                .search_path
+                .iter()
+                .filter(|schema| *schema != "pg_catalog")
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", "),
+            "timezone" => "UTC".to_owned(),
+            "server_version" => "15.0".to_owned(),
+            "server_version_num" => "150000".to_owned(),
+            "client_encoding" | "server_encoding" => "UTF8".to_owned(),
+            "standard_conforming_strings" => "on".to_owned(),
+            "role" => self.role(),
+            name => {
+                let session = self.state().session.lock();
+                session.settings.get(name).cloned().ok_or_else(|| {
+                    SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+                })?
+            }
+        };
+        Ok(Executed {
+            columns: vec![(name.to_owned(), Type::Text.into())],
+            rows: vec![vec![Value::Text(value)]],
+            affected: 1,
+            tag: "SHOW".into(),
+            returns_rows: true,
+            ..Executed::default()
+        })
+    }
+}
+
+/// Settings of a Postgres server that nothing here depends on; dumps carry them.
+const HARMLESS: &[&str] = &[
+    "statement_timeout",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "transaction_timeout",
+    "client_encoding",
+    "standard_conforming_strings",
+    "check_function_bodies",
+    "xmloption",
+    "client_min_messages",
+    "row_security",
+    "default_tablespace",
+    "default_table_access_method",
+    "default_with_oids",
+    "timezone",
+    "datestyle",
+    "intervalstyle",
+    "extra_float_digits",
+    "bytea_output",
+    "escape_string_warning",
+    "synchronous_commit",
+    "work_mem",
+    "maintenance_work_mem",
+    "max_parallel_workers_per_gather",
+    "application_name",
+    "jit",
+    "transaction_isolation",
+    "default_transaction_isolation",
+    "plpgsql.check_asserts",
+    "session_replication_role",
+];
+
+fn search_path(path: &[String]) -> Vec<String> {
+    let mut full = vec!["pg_catalog".to_owned()];
+    full.extend(
+        path.iter().flat_map(|part| part.split(',')).map(|part| part.trim().trim_matches('"').to_owned()).filter(|part| {
+            !part.is_empty() && part != "$user" && part != "pg_catalog"
+        }),
+    );
+    full
+}
