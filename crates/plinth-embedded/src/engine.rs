@@ -16,6 +16,8 @@ use crate::state::Sequences;
 use crate::writer::{Job, Writer};
 use crate::{EngineError, store};
 
+/// How often a read may find the schema changing under it before it gives up.
+const SNAPSHOT_TRIES: usize = 100_000;
 /// Most read connections kept open.
 const IDLE_READERS: usize = 32;
 
@@ -141,23 +143,34 @@ impl Engine {
             Some(conn) => conn,
             None => Conn::open(&self.shared.path, self.shared.sequences.clone(), false)?,
         };
-        conn.sqlite.execute_batch("BEGIN")?;
-        // The snapshot begins with the first read: read something first, so that the catalog taken after it is not older.
-        let version: i64 = conn
-            .sqlite
-            .prepare_cached("SELECT rowid FROM sqlite_schema LIMIT 1")?
-            .query_row([], |row| row.get(0))
-            .unwrap_or_default();
-        let _seen = version;
-        let catalog = self.shared.catalog();
+        let catalog = self.begin_snapshot(&conn)?;
         let result = conn.begin_session(session, (self.shared.clock)(), &catalog).and_then(|()| run(&conn, &catalog));
         conn.end_session();
-        conn.sqlite.execute_batch("ROLLBACK")?;
+        conn.sqlite.prepare_cached("ROLLBACK")?.execute([])?;
         let mut readers = self.shared.readers.lock();
         if readers.len() < IDLE_READERS {
             readers.push(conn);
         }
         result
+    }
+}
+
+impl Engine {
+    /// Opens a read transaction together with the very catalog that was committed with what it sees: policies,
+    /// privileges and rows are of one moment.
+    fn begin_snapshot(&self, conn: &Conn) -> Result<Arc<Catalog>> {
+        for _ in 0..SNAPSHOT_TRIES {
+            conn.sqlite.prepare_cached("BEGIN")?.execute([])?;
+            let version = store::version(&conn.sqlite)?;
+            let catalog = self.shared.catalog();
+            if catalog.version == version {
+                return Ok(catalog);
+            }
+            // A change of the schema was committed a moment ago and is about to be published.
+            conn.sqlite.execute_batch("ROLLBACK")?;
+            std::thread::yield_now();
+        }
+        Err(EngineError::Busy)
     }
 }
 

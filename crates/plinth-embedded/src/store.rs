@@ -156,6 +156,15 @@ fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| EngineError::Internal(format!("the catalog cannot be read: {error}: {text}")))
 }
 
+/// The version of the catalog as the open transaction sees it.
+pub(crate) fn version(sqlite: &Connection) -> Result<u64> {
+    let text: String = sqlite
+        .prepare_cached("SELECT definition FROM plinth_catalog WHERE kind = 'meta' AND name = 'counters'")?
+        .query_row([], |row| row.get(0))?;
+    let (version, _next_oid): (u64, u32) = decode(&text)?;
+    Ok(version)
+}
+
 /// Writes where sequences stand, within the open transaction.
 pub(crate) fn save_sequences(sqlite: &Connection, values: &[(QName, SequenceValue)]) -> Result<()> {
     for (name, value) in values {

@@ -77,7 +77,7 @@ impl Client {
         let config = plinth_auth::Config::for_mode(app.mode);
         let auth = AuthApp::new(app.clone(), config, gate_keys.jwt_secret.as_bytes());
         let services = Services {
-            rest: plinth_rest::router(app.clone()),
+            rest: plinth_rest::router(app.clone(), plinth_rest::Config::default()),
             auth: plinth_auth::router(auth),
             app,
         };

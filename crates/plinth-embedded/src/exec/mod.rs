@@ -13,6 +13,9 @@ pub(crate) mod script;
 mod session;
 mod update;
 
+#[cfg(test)]
+pub(crate) use infer::Inference;
+
 use std::sync::Arc;
 
 use plinth_sql::SqlError;

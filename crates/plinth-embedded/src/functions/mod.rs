@@ -1,34 +1,117 @@
 //! The SQLite functions, aggregates and collations that translated statements call.
 //!
 //! Every connection registers all of them before anything else. A function that fails raises a whole
-//! [`SqlError`], carried through SQLite as an error value and taken out again by [`raised`].
+//! [`SqlError`]; SQLite carries texts only, so it travels as one ([`raise`]) and is read back by [`raised`].
+//! No function runs SQL, and none panics.
+
+mod aggregate;
+mod arithmetic;
+mod array;
+mod call;
+mod cast;
+mod collation;
+mod datetime;
+mod format;
+mod hash;
+mod json;
+mod json_sets;
+mod logarithm;
+mod misc;
+mod numbers;
+mod pattern;
+mod regexp;
+mod series;
+mod session;
+mod statistics;
+mod text;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use rusqlite::functions::{Context, FunctionFlags};
-use rusqlite::{Connection, Error};
+use plinth_sql::ast::Span;
+use rusqlite::{Connection, Error, ffi};
+use serde_json::{Value, json};
 
 use crate::state::ConnState;
-use std::sync::Arc;
+use call::{Function, register_pure, register_stateful};
+
+pub(crate) use collation::register_enum;
 
 /// Registers everything.
 pub(crate) fn register(connection: &Connection, state: &Arc<ConnState>) -> rusqlite::Result<()> {
-    let _ = (connection, state);
-    Ok(())
+    for function in pure() {
+        register_pure(connection, function)?;
+    }
+    for table in [cast::FUNCTIONS, session::PURE, datetime::STATEFUL] {
+        for function in table {
+            register_stateful(connection, function, state, true)?;
+        }
+    }
+    for function in session::FUNCTIONS {
+        register_stateful(connection, function, state, false)?;
+    }
+    aggregate::register(connection)?;
+    statistics::register(connection)?;
+    collation::register(connection)
 }
+
+/// Everything that looks at its arguments alone.
+fn pure() -> impl Iterator<Item = &'static Function> {
+    [
+        arithmetic::FUNCTIONS,
+        array::FUNCTIONS,
+        datetime::FUNCTIONS,
+        format::FUNCTIONS,
+        hash::FUNCTIONS,
+        json::FUNCTIONS,
+        json_sets::FUNCTIONS,
+        misc::FUNCTIONS,
+        numbers::FUNCTIONS,
+        pattern::FUNCTIONS,
+        regexp::FUNCTIONS,
+        series::FUNCTIONS,
+        text::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Begins every text that carries a [`SqlError`]; no message of SQLite's own holds it.
+const MARK: &str = "\u{1}plinth:";
 
 /// A [`SqlError`] on its way through SQLite.
 pub(crate) fn raise(error: SqlError) -> Error {
-    Error::UserFunctionError(Box::new(error))
+    let span = error.span.map(|span| [span.start, span.end]);
+    let carried = json!({
+        "code": error.code,
+        "message": error.message,
+        "detail": error.detail,
+        "hint": error.hint,
+        "span": span,
+        "table": error.table,
+        "column": error.column,
+        "constraint": error.constraint,
+    });
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(format!("{MARK}{carried}")))
 }
 
 /// The [`SqlError`] that one of our functions raised, if this is one.
 pub(crate) fn raised(error: &Error) -> Option<SqlError> {
-    let _ = error;
-    None
-}
-
-/// Registers the collations of an enum.
-pub(crate) fn register_enum(connection: &Connection, known: &plinth_sql::catalog::EnumType) -> rusqlite::Result<()> {
-    let _ = (connection, known);
-    Ok(())
+    let Error::SqliteFailure(_, Some(text)) = error else { return None };
+    let at = text.find(MARK)?;
+    let carried: Value = serde_json::from_str(&text[at + MARK.len()..]).ok()?;
+    let part = |name: &str| carried.get(name).and_then(Value::as_str).map(str::to_owned);
+    let place = |at: usize| carried.get("span")?.get(at)?.as_u64().and_then(|at| u32::try_from(at).ok());
+    Some(SqlError {
+        code: part("code")?,
+        message: part("message")?,
+        detail: part("detail"),
+        hint: part("hint"),
+        span: place(0).zip(place(1)).map(|(start, end)| Span { start, end }),
+        table: part("table"),
+        column: part("column"),
+        constraint: part("constraint"),
+    })
 }

@@ -15,6 +15,8 @@ mod operator;
 pub(crate) mod policy;
 mod query;
 mod select;
+#[cfg(test)]
+mod tests;
 mod userfn;
 
 use std::collections::BTreeSet;

@@ -4,9 +4,9 @@
 //! change rows are walked: those that change the schema are leaves.
 
 use super::{
-    Assignment, Call, ColumnRef, ConflictAction, ConflictTarget, Distinct, Expr, FrameBound, FromItem, GroupBy,
-    InsertSource, JoinOn, ObjectName, OrderBy, Query, Select, SelectItem, SetExpr, Statement, TableAlias, TypeName,
-    Window, WindowSpec, With,
+    Assignment, Call, ColumnRef, ConflictAction, ConflictTarget, Distinct, Expr, FrameBound,
+    FromItem, GroupBy, InsertSource, JoinOn, ObjectName, OrderBy, Query, Select, SelectItem,
+    SetExpr, Statement, TableAlias, TypeName, Window, WindowSpec, With,
 };
 
 /// What to do at each node. Every method goes on downwards unless it is replaced.
@@ -93,7 +93,11 @@ impl VisitMut for Names {
     fn expr(&mut self, expr: &mut Expr) {
         self.subqueries |= matches!(
             expr,
-            Expr::InQuery { .. } | Expr::AnyQuery { .. } | Expr::Exists(_) | Expr::Scalar(_) | Expr::ArrayQuery(_)
+            Expr::InQuery { .. }
+                | Expr::AnyQuery { .. }
+                | Expr::Exists(_)
+                | Expr::Scalar(_)
+                | Expr::ArrayQuery(_)
         );
         walk_expr(self, expr);
     }
@@ -131,7 +135,11 @@ pub fn walk_statement<V: VisitMut + ?Sized>(v: &mut V, statement: &mut Statement
                     walk_exprs(v, keys);
                     walk_exprs(v, predicate);
                 }
-                if let ConflictAction::Update { assignments, selection } = &mut conflict.action {
+                if let ConflictAction::Update {
+                    assignments,
+                    selection,
+                } = &mut conflict.action
+                {
                     walk_assignments(v, assignments);
                     walk_exprs(v, selection);
                 }
@@ -153,7 +161,10 @@ pub fn walk_statement<V: VisitMut + ?Sized>(v: &mut V, statement: &mut Statement
             walk_exprs(v, &mut delete.selection);
             walk_items(v, &mut delete.returning);
         }
-        Statement::Truncate(truncate) => truncate.tables.iter_mut().for_each(|table| v.relation(table)),
+        Statement::Truncate(truncate) => truncate
+            .tables
+            .iter_mut()
+            .for_each(|table| v.relation(table)),
         _ => {}
     }
 }
@@ -188,9 +199,15 @@ pub fn walk_select<V: VisitMut + ?Sized>(v: &mut V, select: &mut Select) {
     }
     walk_items(v, &mut select.projection);
     walk_exprs(v, &mut select.selection);
-    select.group_by.iter_mut().for_each(|group| walk_group(v, group));
+    select
+        .group_by
+        .iter_mut()
+        .for_each(|group| walk_group(v, group));
     walk_exprs(v, &mut select.having);
-    select.windows.iter_mut().for_each(|(_, window)| walk_window(v, window));
+    select
+        .windows
+        .iter_mut()
+        .for_each(|(_, window)| walk_window(v, window));
 }
 
 /// Goes down into an entry of `FROM`.
@@ -202,7 +219,9 @@ pub fn walk_from_item<V: VisitMut + ?Sized>(v: &mut V, item: &mut FromItem) {
             v.call(call);
             walk_alias_types(v, alias.as_mut());
         }
-        FromItem::Join { left, right, on, .. } => {
+        FromItem::Join {
+            left, right, on, ..
+        } => {
             v.from_item(left);
             v.from_item(right);
             if let JoinOn::On(condition) = on {
@@ -214,7 +233,10 @@ pub fn walk_from_item<V: VisitMut + ?Sized>(v: &mut V, item: &mut FromItem) {
 
 /// The types of `AS x(a int, b text)`.
 pub fn walk_alias_types<V: VisitMut + ?Sized>(v: &mut V, alias: Option<&mut TableAlias>) {
-    alias.into_iter().flat_map(|alias| &mut alias.column_types).for_each(|(_, ty)| v.type_name(ty));
+    alias
+        .into_iter()
+        .flat_map(|alias| &mut alias.column_types)
+        .for_each(|(_, ty)| v.type_name(ty));
 }
 
 /// Goes down into a call: its arguments and its clauses, not its name.
@@ -246,9 +268,17 @@ pub fn walk_expr<V: VisitMut + ?Sized>(v: &mut V, expr: &mut Expr) {
         | Expr::Or(left, right)
         | Expr::Binary { left, right, .. }
         | Expr::IsDistinct { left, right, .. }
-        | Expr::AnyArray { left, array: right, .. }
-        | Expr::Index { base: left, index: right }
-        | Expr::AtTimeZone { expr: left, zone: right } => {
+        | Expr::AnyArray {
+            left, array: right, ..
+        }
+        | Expr::Index {
+            base: left,
+            index: right,
+        }
+        | Expr::AtTimeZone {
+            expr: left,
+            zone: right,
+        } => {
             v.expr(left);
             v.expr(right);
         }
@@ -258,12 +288,19 @@ pub fn walk_expr<V: VisitMut + ?Sized>(v: &mut V, expr: &mut Expr) {
         | Expr::IsBool { expr: inner, .. }
         | Expr::Field { base: inner, .. }
         | Expr::Collate { expr: inner, .. } => v.expr(inner),
-        Expr::Like { expr, pattern, escape, .. } => {
+        Expr::Like {
+            expr,
+            pattern,
+            escape,
+            ..
+        } => {
             v.expr(expr);
             v.expr(pattern);
             walk_boxed(v, escape);
         }
-        Expr::Between { expr, low, high, .. } => {
+        Expr::Between {
+            expr, low, high, ..
+        } => {
             v.expr(expr);
             v.expr(low);
             v.expr(high);
@@ -272,13 +309,20 @@ pub fn walk_expr<V: VisitMut + ?Sized>(v: &mut V, expr: &mut Expr) {
             v.expr(expr);
             walk_exprs(v, list);
         }
-        Expr::InQuery { expr, query, .. } | Expr::AnyQuery { left: expr, query, .. } => {
+        Expr::InQuery { expr, query, .. }
+        | Expr::AnyQuery {
+            left: expr, query, ..
+        } => {
             v.expr(expr);
             v.query(query);
         }
         Expr::Exists(query) | Expr::Scalar(query) | Expr::ArrayQuery(query) => v.query(query),
         Expr::Array(items) | Expr::Row(items) => walk_exprs(v, items),
-        Expr::Case { operand, whens, otherwise } => {
+        Expr::Case {
+            operand,
+            whens,
+            otherwise,
+        } => {
             walk_boxed(v, operand);
             for (when, then) in whens {
                 v.expr(when);
@@ -297,7 +341,9 @@ pub fn walk_expr<V: VisitMut + ?Sized>(v: &mut V, expr: &mut Expr) {
 
 /// Goes down into a `WITH`.
 pub fn walk_with<V: VisitMut + ?Sized>(v: &mut V, with: Option<&mut With>) {
-    with.into_iter().flat_map(|with| &mut with.ctes).for_each(|cte| v.statement(&mut cte.body));
+    with.into_iter()
+        .flat_map(|with| &mut with.ctes)
+        .for_each(|cte| v.statement(&mut cte.body));
 }
 
 /// The expressions of a select list.

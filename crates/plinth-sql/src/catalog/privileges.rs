@@ -56,7 +56,8 @@ impl Privilege {
     ];
 
     /// Those that `GRANT ALL` means on a sequence.
-    pub const ALL_ON_SEQUENCE: [Privilege; 3] = [Privilege::Usage, Privilege::Select, Privilege::Update];
+    pub const ALL_ON_SEQUENCE: [Privilege; 3] =
+        [Privilege::Usage, Privilege::Select, Privilege::Update];
 
     /// By its lower-case name.
     pub fn parse(name: &str) -> Option<Privilege> {
@@ -79,7 +80,10 @@ impl Privilege {
 impl Acl {
     /// Adds privileges for a grantee.
     pub fn grant(&mut self, role: &str, privileges: impl IntoIterator<Item = Privilege>) {
-        self.0.entry(role.to_owned()).or_default().extend(privileges);
+        let mut privileges = privileges.into_iter().peekable();
+        if privileges.peek().is_some() {
+            self.0.entry(role.to_owned()).or_default().extend(privileges);
+        }
     }
 
     /// Takes privileges from a grantee.
@@ -103,7 +107,9 @@ impl Acl {
 
     /// Whether this very grantee was given the privilege.
     pub fn holds(&self, role: &str, privilege: Privilege) -> bool {
-        self.0.get(role).is_some_and(|held| held.contains(&privilege))
+        self.0
+            .get(role)
+            .is_some_and(|held| held.contains(&privilege))
     }
 }
 
@@ -116,12 +122,16 @@ impl Catalog {
 
     /// Whether policies do not apply to the role at all.
     pub fn bypasses_row_security(&self, role: &str) -> bool {
-        self.roles.get(role).is_some_and(|role| role.superuser || role.bypass_rls)
+        self.roles
+            .get(role)
+            .is_some_and(|role| role.superuser || role.bypass_rls)
     }
 
     /// Whether policies apply to this role on this relation: enabled, not bypassed, not its owner (unless forced).
     pub fn row_security_applies(&self, role: &str, relation: &Relation) -> bool {
-        let Some(table) = relation.table() else { return false };
+        let Some(table) = relation.table() else {
+            return false;
+        };
         table.row_security
             && !self.bypasses_row_security(role)
             && (table.force_row_security || !self.has_role(role, &relation.owner))
@@ -132,8 +142,14 @@ impl Catalog {
         if role == other || self.is_superuser(role) {
             return true;
         }
-        let Some(known) = self.roles.get(role) else { return false };
-        known.inherit && known.member_of.iter().any(|parent| self.has_role(parent, other))
+        let Some(known) = self.roles.get(role) else {
+            return false;
+        };
+        known.inherit
+            && known
+                .member_of
+                .iter()
+                .any(|parent| self.has_role(parent, other))
     }
 
     /// Whether `role` may `SET ROLE other`: member directly or indirectly, inheriting or not.
@@ -141,44 +157,69 @@ impl Catalog {
         if role == other || self.is_superuser(role) {
             return self.roles.contains_key(other);
         }
-        self.roles
-            .get(role)
-            .is_some_and(|known| known.member_of.iter().any(|parent| self.may_become(parent, other)))
+        self.roles.get(role).is_some_and(|known| {
+            known
+                .member_of
+                .iter()
+                .any(|parent| self.may_become(parent, other))
+        })
     }
 
     /// Whether an access list with this owner gives the role the privilege. One that was never touched is the owner's.
     pub fn allows(&self, role: &str, owner: &str, acl: &Acl, privilege: Privilege) -> bool {
         self.is_superuser(role)
-            || if acl.0.is_empty() { self.has_role(role, owner) } else { self.granted(role, acl, privilege) }
+            || if acl.0.is_empty() {
+                self.has_role(role, owner)
+            } else {
+                self.granted(role, acl, privilege)
+            }
     }
 
     /// Whether the role has the privilege on the whole relation.
     pub fn may(&self, role: &str, relation: &Relation, privilege: Privilege) -> bool {
         self.allows(role, &relation.owner, &relation.acl, privilege)
-            || self.exposed_roles(relation).iter().any(|exposed| self.has_role(role, exposed))
+            || self
+                .exposed_roles(relation)
+                .iter()
+                .any(|exposed| self.has_role(role, exposed))
     }
 
     /// Whether the role has the privilege on this column, by the relation or by the column.
-    pub fn may_column(&self, role: &str, relation: &Relation, column: &str, privilege: Privilege) -> bool {
+    pub fn may_column(
+        &self,
+        role: &str,
+        relation: &Relation,
+        column: &str,
+        privilege: Privilege,
+    ) -> bool {
         self.may(role, relation, privilege)
-            || relation.column(column).is_some_and(|column| self.granted(role, &column.acl, privilege))
+            || relation
+                .column(column)
+                .is_some_and(|column| self.granted(role, &column.acl, privilege))
     }
 
     /// Whether the role has the privilege on at least one column, or on the whole.
     pub fn may_any_column(&self, role: &str, relation: &Relation, privilege: Privilege) -> bool {
         self.may(role, relation, privilege)
-            || relation.columns.iter().any(|column| self.granted(role, &column.acl, privilege))
+            || relation
+                .columns
+                .iter()
+                .any(|column| self.granted(role, &column.acl, privilege))
     }
 
     /// Whether the role has the privilege on the sequence.
     pub fn may_sequence(&self, role: &str, sequence: &Sequence, privilege: Privilege) -> bool {
         self.allows(role, &sequence.owner, &sequence.acl, privilege)
-            || self.exposed_sequence_roles(sequence).iter().any(|exposed| self.has_role(role, exposed))
+            || self
+                .exposed_sequence_roles(sequence)
+                .iter()
+                .any(|exposed| self.has_role(role, exposed))
     }
 
     /// Whether the role may call the function: everyone may, until somebody says otherwise.
     pub fn may_execute(&self, role: &str, function: &Function) -> bool {
-        function.acl.0.is_empty() || self.allows(role, &function.owner, &function.acl, Privilege::Execute)
+        function.acl.0.is_empty()
+            || self.allows(role, &function.owner, &function.acl, Privilege::Execute)
     }
 
     /// Whether the role has the privilege on the schema.
@@ -204,7 +245,10 @@ impl Catalog {
         if !sequence.acl.0.is_empty() || sequence.name.schema != "public" {
             return &[];
         }
-        let owner = sequence.owned_by.as_ref().and_then(|(table, _)| self.relations.get(table));
+        let owner = sequence
+            .owned_by
+            .as_ref()
+            .and_then(|(table, _)| self.relations.get(table));
         match owner {
             Some(relation) => self.exposed_roles(relation),
             None => self.exposed(false),
@@ -221,6 +265,9 @@ impl Catalog {
 
     fn granted(&self, role: &str, acl: &Acl, privilege: Privilege) -> bool {
         acl.holds("public", privilege)
-            || acl.0.iter().any(|(grantee, held)| held.contains(&privilege) && self.has_role(role, grantee))
+            || acl
+                .0
+                .iter()
+                .any(|(grantee, held)| held.contains(&privilege) && self.has_role(role, grantee))
     }
 }

@@ -1,10 +1,13 @@
 //! Calls: arguments, aggregates, windows, and the functions with a syntax of their own.
 
 use super::expr::{Level, Mode, plain_call};
+use super::keywords::{self, Class};
 use super::lexer::Tok;
 use super::parser::{PResult, Parser, refused};
 use crate::SqlError;
-use crate::ast::{Call, CallArg, Expr, Frame, FrameBound, FrameUnits, ObjectName, OrderBy, Window, WindowSpec};
+use crate::ast::{
+    Call, CallArg, Expr, Frame, FrameBound, FrameUnits, ObjectName, OrderBy, Window, WindowSpec,
+};
 
 impl Parser<'_> {
     /// `(arguments)` and what follows them, for a function whose name was read.
@@ -17,7 +20,10 @@ impl Parser<'_> {
                 return Err(Box::new(SqlError::syntax(message, start)));
             }
             if call.distinct {
-                return Err(Box::new(SqlError::syntax("cannot use DISTINCT with WITHIN GROUP", start)));
+                return Err(Box::new(SqlError::syntax(
+                    "cannot use DISTINCT with WITHIN GROUP",
+                    start,
+                )));
             }
             self.expect_all(&["within", "group"])?;
             self.expect_sym("(")?;
@@ -80,7 +86,8 @@ impl Parser<'_> {
 
     fn argument(&mut self) -> PResult<CallArg> {
         let variadic = self.eat("variadic");
-        let named = self.is_function_name_at(0) && (self.is_sym_at(1, "=>") || self.is_sym_at(1, ":="));
+        let named =
+            self.is_function_name_at(0) && (self.is_sym_at(1, "=>") || self.is_sym_at(1, ":="));
         let name = if named {
             let name = self.function_name()?;
             self.advance();
@@ -88,73 +95,118 @@ impl Parser<'_> {
         } else {
             None
         };
-        Ok(CallArg { name, value: self.expr()?, variadic })
+        Ok(CallArg {
+            name,
+            value: self.expr()?,
+            variadic,
+        })
     }
 
     /// A function that is written unlike others; none when the word here is not one.
     pub(super) fn special_function(&mut self) -> PResult<Option<Expr>> {
-        let start = self.here();
+        match self.special_rule() {
+            Some(rule) => rule(self).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn special_rule(&self) -> Option<fn(&mut Self) -> PResult<Expr>> {
         let open = self.is_sym_at(1, "(");
-        let found = match self.word() {
-            "current_date" => self.word_call("current_date"),
-            word @ ("current_time" | "current_timestamp" | "localtime" | "localtimestamp") => {
-                let name = word.to_owned();
-                self.advance();
-                let precision = if self.eat_sym("(") {
-                    let precision = self.modifier()?;
-                    self.expect_sym(")")?;
-                    vec![Expr::Number(precision.to_string())]
-                } else {
-                    Vec::new()
-                };
-                plain_call(&name, precision, start)
+        // One shape for all, so that a single call site keeps the frame small on which calls nest.
+        Some(match self.word() {
+            "current_date" | "session_user" | "current_catalog" => Parser::word_call,
+            "current_time" | "current_timestamp" | "localtime" | "localtimestamp" => {
+                Parser::time_call
             }
-            "current_user" | "user" | "current_role" => self.word_call("current_user"),
-            "session_user" => self.word_call("session_user"),
-            "current_catalog" => self.word_call("current_catalog"),
-            "current_schema" if !open => self.word_call("current_schema"),
-            "collation" if self.word_at(1) == "for" => {
-                self.advance();
-                self.advance();
-                plain_call("pg_collation_for", vec![self.expr_in_parens()?], start)
+            "current_user" | "user" | "current_role" => Parser::current_user,
+            "current_schema" if !open => Parser::word_call,
+            "collation" if self.word_at(1) == "for" => Parser::collation_for,
+            _ if !open => return None,
+            "coalesce" | "greatest" | "least" | "grouping" => Parser::list_call,
+            "nullif" => Parser::nullif,
+            "extract" => Parser::extract,
+            "position" => Parser::position,
+            "substring" => Parser::substring,
+            "overlay" => Parser::overlay,
+            "trim" => Parser::trim,
+            "normalize" => Parser::normalize,
+            "treat" => |parser| Err(parser.refused("TREAT")),
+            word if word.starts_with("xml") && keywords::class(word) == Class::ColumnName => {
+                |parser| Err(parser.refused(&parser.word().to_ascii_uppercase()))
             }
-            word @ ("coalesce" | "greatest" | "least" | "grouping") if open => {
-                let name = word.to_owned();
-                self.advance();
-                plain_call(&name, self.paren_list(Parser::expr)?, start)
-            }
-            "nullif" if open => {
-                self.advance();
-                self.expect_sym("(")?;
-                let first = self.expr()?;
-                self.expect_sym(",")?;
-                let second = self.expr()?;
-                self.expect_sym(")")?;
-                plain_call("nullif", vec![first, second], start)
-            }
-            "extract" if open => self.extract()?,
-            "position" if open => self.position()?,
-            "substring" if open => self.substring()?,
-            "overlay" if open => self.overlay()?,
-            "trim" if open => self.trim()?,
-            "normalize" if open => self.normalize()?,
-            "treat" if open => return Err(self.refused("TREAT")),
-            word if open && word.starts_with("xml") && super::keywords::class(word) == super::keywords::Class::ColumnName => {
-                return Err(self.refused(&word.to_ascii_uppercase()));
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(found))
+            _ => return None,
+        })
+    }
+
+    /// A word that is a call by itself.
+    #[expect(clippy::unnecessary_wraps, reason = "rules have one shape")]
+    fn word_call(&mut self) -> PResult<Expr> {
+        let name = self.word().to_owned();
+        let span = self.advance();
+        Ok(plain_call(&name, Vec::new(), span))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "rules have one shape")]
+    fn current_user(&mut self) -> PResult<Expr> {
+        let span = self.advance();
+        Ok(plain_call("current_user", Vec::new(), span))
+    }
+
+    /// `current_timestamp` or `current_timestamp(3)`.
+    fn time_call(&mut self) -> PResult<Expr> {
+        let name = self.word().to_owned();
+        let start = self.advance();
+        let mut precision = Vec::new();
+        if self.eat_sym("(") {
+            precision.push(Expr::Number(self.modifier()?.to_string()));
+            self.expect_sym(")")?;
+        }
+        Ok(plain_call(&name, precision, start))
+    }
+
+    fn collation_for(&mut self) -> PResult<Expr> {
+        let start = self.advance();
+        self.expect("for")?;
+        Ok(plain_call(
+            "pg_collation_for",
+            vec![self.expr_in_parens()?],
+            start,
+        ))
+    }
+
+    /// `coalesce(a, b)`: a plain list of at least one.
+    fn list_call(&mut self) -> PResult<Expr> {
+        let name = self.word().to_owned();
+        let start = self.advance();
+        Ok(plain_call(&name, self.paren_list(Parser::expr)?, start))
+    }
+
+    fn nullif(&mut self) -> PResult<Expr> {
+        let start = self.advance();
+        self.expect_sym("(")?;
+        let first = self.expr()?;
+        self.expect_sym(",")?;
+        let second = self.expr()?;
+        self.expect_sym(")")?;
+        Ok(plain_call("nullif", vec![first, second], start))
     }
 
     fn extract(&mut self) -> PResult<Expr> {
         let start = self.advance();
         self.expect_sym("(")?;
-        let field = if self.is_string() { self.string()? } else { self.unreserved()? };
+        let field = if self.is_string() {
+            self.string()?
+        } else {
+            self.unreserved()?
+        };
         self.expect("from")?;
         let source = self.expr()?;
         self.expect_sym(")")?;
-        Ok(plain_call("extract", vec![Expr::String(field), source], start))
+        Ok(plain_call(
+            "extract",
+            vec![Expr::String(field), source],
+            start,
+        ))
     }
 
     fn position(&mut self) -> PResult<Expr> {
@@ -170,7 +222,10 @@ impl Parser<'_> {
     /// `substring(x FROM a FOR b)` in its several orders, or plain arguments.
     fn substring(&mut self) -> PResult<Expr> {
         let start = self.advance();
-        let name = ObjectName { span: start, ..ObjectName::bare("substring") };
+        let name = ObjectName {
+            span: start,
+            ..ObjectName::bare("substring")
+        };
         if !self.has_clause_in_parens(&["from", "for", "similar"]) {
             return Ok(Expr::Call(Box::new(self.plain_arguments(name)?)));
         }
@@ -186,7 +241,11 @@ impl Parser<'_> {
         }
         let (mut from, mut count) = (None, None);
         while from.is_none() && self.is("from") || count.is_none() && self.is("for") {
-            let place = if self.is("from") { &mut from } else { &mut count };
+            let place = if self.is("from") {
+                &mut from
+            } else {
+                &mut count
+            };
             self.advance();
             *place = Some(self.expr()?);
         }
@@ -195,12 +254,19 @@ impl Parser<'_> {
         }
         self.expect_sym(")")?;
         let from = from.unwrap_or_else(|| Expr::Number("1".to_owned()));
-        Ok(plain_call("substring", [text, from].into_iter().chain(count).collect(), start))
+        Ok(plain_call(
+            "substring",
+            [text, from].into_iter().chain(count).collect(),
+            start,
+        ))
     }
 
     fn overlay(&mut self) -> PResult<Expr> {
         let start = self.advance();
-        let name = ObjectName { span: start, ..ObjectName::bare("overlay") };
+        let name = ObjectName {
+            span: start,
+            ..ObjectName::bare("overlay")
+        };
         if !self.has_clause_in_parens(&["placing"]) {
             return Ok(Expr::Call(Box::new(self.plain_arguments(name)?)));
         }
@@ -296,14 +362,29 @@ impl Parser<'_> {
         }
         let span = self.here();
         let op = self.operator_text()?;
-        let order = self.nulls_order(OrderBy { expr, descending: op == ">", nulls_first: None })?;
-        if op == "<" || op == ">" { Ok(order) } else { Err(refused("ORDER BY USING another operator than < and >", span)) }
+        let order = self.nulls_order(OrderBy {
+            expr,
+            descending: op == ">",
+            nulls_first: None,
+        })?;
+        if op == "<" || op == ">" {
+            Ok(order)
+        } else {
+            Err(refused(
+                "ORDER BY USING another operator than < and >",
+                span,
+            ))
+        }
     }
 
     /// `ASC | DESC` and `NULLS FIRST | LAST` behind a key.
     pub(super) fn direction(&mut self, expr: Expr) -> PResult<OrderBy> {
         let descending = self.eat_any(&["asc", "desc"]) == Some("desc");
-        self.nulls_order(OrderBy { expr, descending, nulls_first: None })
+        self.nulls_order(OrderBy {
+            expr,
+            descending,
+            nulls_first: None,
+        })
     }
 
     fn nulls_order(&mut self, mut order: OrderBy) -> PResult<OrderBy> {
@@ -364,7 +445,12 @@ impl Parser<'_> {
         } else {
             None
         };
-        Ok(Some(Frame { units, start, end, exclude }))
+        Ok(Some(Frame {
+            units,
+            start,
+            end,
+            exclude,
+        }))
     }
 
     fn frame_bound(&mut self) -> PResult<FrameBound> {
@@ -372,14 +458,22 @@ impl Parser<'_> {
         if self.is("unbounded") && ["preceding", "following"].contains(&self.word_at(1)) {
             self.advance();
             let before = preceding(self.expect_any(&["preceding", "following"])?);
-            return Ok(if before { FrameBound::UnboundedPreceding } else { FrameBound::UnboundedFollowing });
+            return Ok(if before {
+                FrameBound::UnboundedPreceding
+            } else {
+                FrameBound::UnboundedFollowing
+            });
         }
         if self.eat_all(&["current", "row"]) {
             return Ok(FrameBound::CurrentRow);
         }
         let offset = Box::new(self.expr()?);
         let before = preceding(self.expect_any(&["preceding", "following"])?);
-        Ok(if before { FrameBound::Preceding(offset) } else { FrameBound::Following(offset) })
+        Ok(if before {
+            FrameBound::Preceding(offset)
+        } else {
+            FrameBound::Following(offset)
+        })
     }
 }
 
@@ -389,8 +483,12 @@ fn impossible_frame(start: &FrameBound, end: Option<&FrameBound>) -> Option<&'st
         (UnboundedFollowing, _) => "frame start cannot be UNBOUNDED FOLLOWING",
         (Following(_), None) => "frame starting from following row cannot end with current row",
         (_, Some(UnboundedPreceding)) => "frame end cannot be UNBOUNDED PRECEDING",
-        (CurrentRow, Some(Preceding(_))) => "frame starting from current row cannot have preceding rows",
-        (Following(_), Some(Preceding(_) | CurrentRow)) => "frame starting from following row cannot have preceding rows",
+        (CurrentRow, Some(Preceding(_))) => {
+            "frame starting from current row cannot have preceding rows"
+        }
+        (Following(_), Some(Preceding(_) | CurrentRow)) => {
+            "frame starting from following row cannot have preceding rows"
+        }
         _ => return None,
     })
 }

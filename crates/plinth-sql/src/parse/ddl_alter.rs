@@ -1,7 +1,10 @@
 //! `ALTER` of everything but tables' own actions: which object, and the forms that all kinds share.
 
 use super::parser::{PResult, Parser};
-use crate::ast::{AlterAction, AlterEnum, AlterEnumAction, AlterSequence, AlterTable, ObjectKind, ObjectName, Span, Statement};
+use crate::ast::{
+    AlterAction, AlterEnum, AlterEnumAction, AlterSequence, AlterTable, ObjectKind, ObjectName,
+    Span, Statement,
+};
 
 impl Parser<'_> {
     pub(super) fn alter(&mut self) -> PResult<Statement> {
@@ -18,17 +21,26 @@ impl Parser<'_> {
             "function" | "procedure" | "routine" => self.alter_function(),
             "schema" => {
                 self.advance();
-                let name = ObjectName { span: self.here(), ..ObjectName::bare(self.name()?) };
+                let name = ObjectName {
+                    span: self.here(),
+                    ..ObjectName::bare(self.name()?)
+                };
                 self.alter_named(ObjectKind::Schema, name, false)
             }
             "type" => self.alter_type(start),
             "policy" => self.alter_policy(),
-            "role" | "user" | "group" if !self.is_all(&["user", "mapping"]) => self.alter_role(start),
+            "role" | "user" | "group" if !self.is_all(&["user", "mapping"]) => {
+                self.alter_role(start)
+            }
             "default" => self.alter_default_privileges(),
             "database" => Ok(self.without_effect("ALTER DATABASE")),
             "extension" => Ok(self.without_effect("ALTER EXTENSION")),
             "publication" => Ok(self.without_effect("ALTER PUBLICATION")),
-            "trigger" => Ok(self.unsupported("ALTER TRIGGER", Some("Drop the trigger and create it again."), start)),
+            "trigger" => Ok(self.unsupported(
+                "ALTER TRIGGER",
+                Some("Drop the trigger and create it again."),
+                start,
+            )),
             "constraint" => Err(self.unexpected()),
             _ => self.alter_by_name(start),
         }
@@ -46,11 +58,17 @@ impl Parser<'_> {
             }
             ahead += 1;
         }
-        self.unsupported_kind("ALTER", start).ok_or_else(|| self.unexpected())
+        self.unsupported_kind("ALTER", start)
+            .ok_or_else(|| self.unexpected())
     }
 
     /// `OWNER TO`, `RENAME TO` and `SET SCHEMA` of an object whose name was read.
-    fn alter_named(&mut self, object: ObjectKind, name: ObjectName, if_exists: bool) -> PResult<Statement> {
+    fn alter_named(
+        &mut self,
+        object: ObjectKind,
+        name: ObjectName,
+        if_exists: bool,
+    ) -> PResult<Statement> {
         let action = self.common_action()?.ok_or_else(|| self.unexpected())?;
         Ok(alter(object, name, if_exists, action))
     }
@@ -84,14 +102,22 @@ impl Parser<'_> {
             return Err(self.unexpected());
         }
         let options = self.sequence_options()?;
-        Ok(Statement::AlterSequence(AlterSequence { name, if_exists, options }))
+        Ok(Statement::AlterSequence(AlterSequence {
+            name,
+            if_exists,
+            options,
+        }))
     }
 
     /// Options of a function are settings here: `("search_path", "''")`. What its arguments are does not get into
     /// the tree.
     fn alter_function(&mut self) -> PResult<Statement> {
         let function = self.expect_any(&["function", "procedure", "routine"])? != "procedure";
-        let object = if function { ObjectKind::Function } else { ObjectKind::Procedure };
+        let object = if function {
+            ObjectKind::Function
+        } else {
+            ObjectKind::Procedure
+        };
         let (name, _) = self.function_signature()?;
         if let Some(action) = self.common_action()? {
             return Ok(alter(object, name, false, action));
@@ -106,14 +132,22 @@ impl Parser<'_> {
         if actions.is_empty() {
             return Err(self.unexpected());
         }
-        Ok(Statement::AlterTable(Box::new(AlterTable { object, name, if_exists: false, actions })))
+        Ok(Statement::AlterTable(Box::new(AlterTable {
+            object,
+            name,
+            if_exists: false,
+            actions,
+        })))
     }
 
     fn function_option_action(&mut self) -> PResult<AlterAction> {
         let start = self.here();
         if self.eat("set") {
             let (name, value) = self.setting()?;
-            return Ok(AlterAction::SetOptions(vec![(name, value.map(|values| values.join(", ")))]));
+            return Ok(AlterAction::SetOptions(vec![(
+                name,
+                value.map(|values| values.join(", ")),
+            )]));
         }
         if self.is("reset") {
             let name = self.reset()?.name;
@@ -142,7 +176,10 @@ impl Parser<'_> {
             &["security", "definer"],
             &["security", "invoker"],
         ];
-        let Some(words) = forms.iter().find(|words| (!external || words[0] == "security") && self.is_all(words)) else {
+        let Some(words) = forms
+            .iter()
+            .find(|words| (!external || words[0] == "security") && self.is_all(words))
+        else {
             return Err(self.unexpected());
         };
         self.expect_all(words)?;
@@ -164,18 +201,29 @@ impl Parser<'_> {
                 Some(side) => Some((side == "before", self.string()?)),
                 None => None,
             };
-            AlterEnumAction::AddValue { label, if_not_exists, neighbour }
+            AlterEnumAction::AddValue {
+                label,
+                if_not_exists,
+                neighbour,
+            }
         } else if self.eat_all(&["rename", "value"]) {
             let from = self.string()?;
             self.expect("to")?;
-            AlterEnumAction::RenameValue { from, to: self.string()? }
+            AlterEnumAction::RenameValue {
+                from,
+                to: self.string()?,
+            }
         } else {
             match self.common_action()? {
                 Some(AlterAction::OwnerTo(role)) => AlterEnumAction::OwnerTo(role),
                 Some(AlterAction::RenameTo(to)) => AlterEnumAction::RenameTo(to),
                 Some(AlterAction::SetSchema(schema)) => AlterEnumAction::SetSchema(schema),
                 _ if self.is_any(&["add", "drop", "alter", "rename", "set"]) => {
-                    return Ok(self.unsupported("ALTER TYPE of a type that is not an enum", None, start));
+                    return Ok(self.unsupported(
+                        "ALTER TYPE of a type that is not an enum",
+                        None,
+                        start,
+                    ));
                 }
                 _ => return Err(self.unexpected()),
             }
@@ -184,6 +232,16 @@ impl Parser<'_> {
     }
 }
 
-pub(super) fn alter(object: ObjectKind, name: ObjectName, if_exists: bool, action: AlterAction) -> Statement {
-    Statement::AlterTable(Box::new(AlterTable { object, name, if_exists, actions: vec![action] }))
+pub(super) fn alter(
+    object: ObjectKind,
+    name: ObjectName,
+    if_exists: bool,
+    action: AlterAction,
+) -> Statement {
+    Statement::AlterTable(Box::new(AlterTable {
+        object,
+        name,
+        if_exists,
+        actions: vec![action],
+    }))
 }

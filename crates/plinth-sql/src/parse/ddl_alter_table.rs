@@ -25,7 +25,12 @@ impl Parser<'_> {
             return Ok(self.unsupported(what, None, start));
         }
         let actions = self.comma_list(Parser::table_action)?;
-        Ok(Statement::AlterTable(Box::new(AlterTable { object, name, if_exists, actions })))
+        Ok(Statement::AlterTable(Box::new(AlterTable {
+            object,
+            name,
+            if_exists,
+            actions,
+        })))
     }
 
     /// `RENAME …` and `SET SCHEMA`, which stand alone.
@@ -73,7 +78,9 @@ impl Parser<'_> {
             "reset" => {
                 self.advance();
                 let options = self.options()?;
-                Ok(AlterAction::SetOptions(options.into_iter().map(|(name, _)| (name, None)).collect()))
+                Ok(AlterAction::SetOptions(
+                    options.into_iter().map(|(name, _)| (name, None)).collect(),
+                ))
             }
             "cluster" => {
                 self.expect_all(&["cluster", "on"])?;
@@ -82,12 +89,9 @@ impl Parser<'_> {
             }
             "replica" => {
                 self.expect_all(&["replica", "identity"])?;
-                match self.expect_any(&["nothing", "full", "default", "using"])? {
-                    "using" => {
-                        self.expect("index")?;
-                        self.name()?;
-                    }
-                    _ => {}
+                if self.expect_any(&["nothing", "full", "default", "using"])? == "using" {
+                    self.expect("index")?;
+                    self.name()?;
                 }
                 Ok(AlterAction::NoOp("REPLICA IDENTITY".to_owned()))
             }
@@ -96,7 +100,10 @@ impl Parser<'_> {
             "options" => {
                 let start = self.advance();
                 self.skip_parens()?;
-                Ok(AlterAction::Unsupported("OPTIONS".to_owned(), self.since(start)))
+                Ok(AlterAction::Unsupported(
+                    "OPTIONS".to_owned(),
+                    self.since(start),
+                ))
             }
             _ => Err(self.unexpected()),
         }
@@ -122,7 +129,10 @@ impl Parser<'_> {
         }
         self.eat("column");
         let if_not_exists = self.if_not_exists()?;
-        Ok(AlterAction::AddColumn { if_not_exists, column: self.column()? })
+        Ok(AlterAction::AddColumn {
+            if_not_exists,
+            column: self.column()?,
+        })
     }
 
     fn drop_action(&mut self) -> PResult<AlterAction> {
@@ -135,9 +145,17 @@ impl Parser<'_> {
         let name = self.name()?;
         let cascade = self.cascade();
         Ok(if constraint {
-            AlterAction::DropConstraint { name, if_exists, cascade }
+            AlterAction::DropConstraint {
+                name,
+                if_exists,
+                cascade,
+            }
         } else {
-            AlterAction::DropColumn { name, if_exists, cascade }
+            AlterAction::DropColumn {
+                name,
+                if_exists,
+                cascade,
+            }
         })
     }
 
@@ -175,7 +193,10 @@ impl Parser<'_> {
             }
             _ => {}
         }
-        Ok(AlterAction::NoOp(format!("SET {}", what.to_ascii_uppercase())))
+        Ok(AlterAction::NoOp(format!(
+            "SET {}",
+            what.to_ascii_uppercase()
+        )))
     }
 
     /// `ALTER COLUMN …`.
@@ -186,7 +207,10 @@ impl Parser<'_> {
             if self.begins_deferrable() {
                 self.deferrable()?;
             }
-            return Ok(AlterAction::Unsupported("ALTER CONSTRAINT".to_owned(), self.since(start)));
+            return Ok(AlterAction::Unsupported(
+                "ALTER CONSTRAINT".to_owned(),
+                self.since(start),
+            ));
         }
         self.eat("column");
         if matches!(self.token().tok, super::lexer::Tok::Number(_)) {
@@ -205,7 +229,11 @@ impl Parser<'_> {
                 let always = self.generated_when()?;
                 self.expect("identity")?;
                 let options = self.identity_options()?;
-                Ok(AlterAction::AddIdentity { column, always, options })
+                Ok(AlterAction::AddIdentity {
+                    column,
+                    always,
+                    options,
+                })
             }
             "restart" => self.alter_identity(start),
             "reset" => {
@@ -216,7 +244,10 @@ impl Parser<'_> {
             "options" => {
                 self.advance();
                 self.skip_parens()?;
-                Ok(AlterAction::Unsupported("OPTIONS".to_owned(), self.since(start)))
+                Ok(AlterAction::Unsupported(
+                    "OPTIONS".to_owned(),
+                    self.since(start),
+                ))
             }
             _ => Err(self.unexpected()),
         }
@@ -236,11 +267,17 @@ impl Parser<'_> {
         Ok(match self.word_at(1) {
             "default" => {
                 self.expect_all(&["set", "default"])?;
-                AlterAction::SetDefault { column, default: Some(self.expr()?) }
+                AlterAction::SetDefault {
+                    column,
+                    default: Some(self.expr()?),
+                }
             }
             "not" => {
                 self.expect_all(&["set", "not", "null"])?;
-                AlterAction::SetNotNull { column, not_null: true }
+                AlterAction::SetNotNull {
+                    column,
+                    not_null: true,
+                }
             }
             "statistics" => {
                 self.expect_all(&["set", "statistics"])?;
@@ -266,24 +303,39 @@ impl Parser<'_> {
         if self.eat("collate") {
             self.object_name()?;
         }
-        let using = if self.eat("using") { Some(self.expr()?) } else { None };
+        let using = if self.eat("using") {
+            Some(self.expr()?)
+        } else {
+            None
+        };
         Ok(AlterAction::SetType { column, ty, using })
     }
 
     fn drop_from_column(&mut self, column: String, start: Span) -> PResult<AlterAction> {
         self.expect("drop")?;
-        Ok(match self.expect_any(&["default", "not", "identity", "expression"])? {
-            "default" => AlterAction::SetDefault { column, default: None },
-            "not" => {
-                self.expect("null")?;
-                AlterAction::SetNotNull { column, not_null: false }
-            }
-            "identity" => AlterAction::DropIdentity { column, if_exists: self.if_exists() },
-            _ => {
-                self.if_exists();
-                AlterAction::Unsupported("DROP EXPRESSION".to_owned(), self.since(start))
-            }
-        })
+        Ok(
+            match self.expect_any(&["default", "not", "identity", "expression"])? {
+                "default" => AlterAction::SetDefault {
+                    column,
+                    default: None,
+                },
+                "not" => {
+                    self.expect("null")?;
+                    AlterAction::SetNotNull {
+                        column,
+                        not_null: false,
+                    }
+                }
+                "identity" => AlterAction::DropIdentity {
+                    column,
+                    if_exists: self.if_exists(),
+                },
+                _ => {
+                    self.if_exists();
+                    AlterAction::Unsupported("DROP EXPRESSION".to_owned(), self.since(start))
+                }
+            },
+        )
     }
 
     /// `SET GENERATED ALWAYS SET INCREMENT 2 RESTART`: an identity column's options.
@@ -304,6 +356,9 @@ impl Parser<'_> {
                 self.sequence_options()?;
             }
         }
-        Ok(AlterAction::Unsupported("ALTER of an identity column".to_owned(), self.since(start)))
+        Ok(AlterAction::Unsupported(
+            "ALTER of an identity column".to_owned(),
+            self.since(start),
+        ))
     }
 }

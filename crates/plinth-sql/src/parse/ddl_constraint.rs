@@ -16,7 +16,11 @@ impl Parser<'_> {
     /// `[CONSTRAINT name] …`.
     pub(super) fn table_constraint(&mut self) -> PResult<TableConstraint> {
         let start = self.here();
-        let name = if self.eat("constraint") { Some(self.name()?) } else { None };
+        let name = if self.eat("constraint") {
+            Some(self.name()?)
+        } else {
+            None
+        };
         let kind = match self.word() {
             "check" => {
                 self.advance();
@@ -26,19 +30,28 @@ impl Parser<'_> {
                 self.advance();
                 if self.eat("using") {
                     self.expect("index")?;
-                    TableConstraintKind::UsingIndex { index: self.name()?, primary: false }
+                    TableConstraintKind::UsingIndex {
+                        index: self.name()?,
+                        primary: false,
+                    }
                 } else {
                     let nulls_not_distinct = self.nulls_not_distinct()?;
                     let columns = self.columns()?;
                     self.index_parameters()?;
-                    TableConstraintKind::Unique { columns, nulls_not_distinct }
+                    TableConstraintKind::Unique {
+                        columns,
+                        nulls_not_distinct,
+                    }
                 }
             }
             "primary" => {
                 self.expect_all(&["primary", "key"])?;
                 if self.eat("using") {
                     self.expect("index")?;
-                    TableConstraintKind::UsingIndex { index: self.name()?, primary: true }
+                    TableConstraintKind::UsingIndex {
+                        index: self.name()?,
+                        primary: true,
+                    }
                 } else {
                     let columns = self.columns()?;
                     self.index_parameters()?;
@@ -48,7 +61,10 @@ impl Parser<'_> {
             "foreign" => {
                 self.expect_all(&["foreign", "key"])?;
                 let columns = self.columns()?;
-                TableConstraintKind::ForeignKey { columns, references: self.references()? }
+                TableConstraintKind::ForeignKey {
+                    columns,
+                    references: self.references()?,
+                }
             }
             "exclude" => {
                 self.exclusion()?;
@@ -56,8 +72,13 @@ impl Parser<'_> {
             }
             _ => return Err(self.unexpected()),
         };
-        let mut constraint =
-            TableConstraint { name, kind, deferrable: Deferrable::Not, not_valid: false, span: start };
+        let mut constraint = TableConstraint {
+            name,
+            kind,
+            deferrable: Deferrable::Not,
+            not_valid: false,
+            span: start,
+        };
         self.constraint_attributes(&mut constraint)?;
         constraint.span = self.since(start);
         Ok(constraint)
@@ -129,7 +150,9 @@ impl Parser<'_> {
                 "full" => references.match_full = true,
                 "partial" => {
                     let message = "MATCH PARTIAL not yet implemented";
-                    return Err(Box::new(SqlError::new("0A000", message).at(self.since(start))));
+                    return Err(Box::new(
+                        SqlError::new("0A000", message).at(self.since(start)),
+                    ));
                 }
                 _ => {}
             }
@@ -148,7 +171,8 @@ impl Parser<'_> {
                 references.on_delete_columns = columns;
             } else {
                 if !columns.is_empty() {
-                    let message = "a column list with SET NULL is only supported for ON DELETE actions";
+                    let message =
+                        "a column list with SET NULL is only supported for ON DELETE actions";
                     return Err(Box::new(SqlError::new("0A000", message).at(self.here())));
                 }
                 references.on_update = action;
@@ -167,7 +191,11 @@ impl Parser<'_> {
             "cascade" => ForeignKeyAction::Cascade,
             _ => {
                 let null = self.expect_any(&["null", "default"])? == "null";
-                let action = if null { ForeignKeyAction::SetNull } else { ForeignKeyAction::SetDefault };
+                let action = if null {
+                    ForeignKeyAction::SetNull
+                } else {
+                    ForeignKeyAction::SetDefault
+                };
                 return Ok((action, self.optional_columns()?));
             }
         };
@@ -185,7 +213,9 @@ impl Parser<'_> {
         while self.begins_deferrable() {
             let place = self.here();
             let repeated = if self.eat("initially") {
-                deferred.replace(self.expect_any(&["deferred", "immediate"])? == "deferred").is_some()
+                deferred
+                    .replace(self.expect_any(&["deferred", "immediate"])? == "deferred")
+                    .is_some()
             } else {
                 let not = self.eat("not");
                 self.expect("deferrable")?;

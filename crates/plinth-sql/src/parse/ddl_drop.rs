@@ -1,6 +1,6 @@
 //! `DROP` and `COMMENT ON`.
 
-use super::parser::{PResult, Parser};
+use super::parser::{PResult, Parser, object_name};
 use crate::ast::{Comment, Drop, ObjectKind, ObjectName, Statement};
 
 impl Parser<'_> {
@@ -14,7 +14,9 @@ impl Parser<'_> {
         }
         match self.object_kind() {
             Some(kind @ (ObjectKind::Policy | ObjectKind::Trigger)) => self.drop_from_table(kind),
-            Some(kind @ (ObjectKind::Function | ObjectKind::Procedure)) => self.drop_functions(kind),
+            Some(kind @ (ObjectKind::Function | ObjectKind::Procedure)) => {
+                self.drop_functions(kind)
+            }
             Some(ObjectKind::Column | ObjectKind::Constraint) | None => Err(self.unexpected()),
             Some(kind) => self.drop_named(kind),
         }
@@ -32,9 +34,10 @@ impl Parser<'_> {
         let if_exists = self.if_exists();
         let names = match object {
             ObjectKind::Role => self.comma_list(|parser| parser.one_part(Parser::role))?,
-            ObjectKind::Schema | ObjectKind::Extension | ObjectKind::Publication | ObjectKind::Database => {
-                self.comma_list(|parser| parser.one_part(Parser::name))?
-            }
+            ObjectKind::Schema
+            | ObjectKind::Extension
+            | ObjectKind::Publication
+            | ObjectKind::Database => self.comma_list(|parser| parser.one_part(Parser::name))?,
             _ => self.object_names()?,
         };
         if object == ObjectKind::Database {
@@ -45,12 +48,22 @@ impl Parser<'_> {
         }
         let cascade = self.cascade();
         let arguments = vec![None; names.len()];
-        Ok(Statement::Drop(Drop { object, names, if_exists, cascade, table: None, arguments }))
+        Ok(Statement::Drop(Drop {
+            object,
+            names,
+            if_exists,
+            cascade,
+            table: None,
+            arguments,
+        }))
     }
 
     fn one_part(&mut self, read: impl FnOnce(&mut Self) -> PResult<String>) -> PResult<ObjectName> {
         let span = self.here();
-        Ok(ObjectName { span, ..ObjectName::bare(read(self)?) })
+        Ok(ObjectName {
+            span,
+            ..ObjectName::bare(read(self)?)
+        })
     }
 
     /// `DROP POLICY name ON table`.
@@ -62,15 +75,32 @@ impl Parser<'_> {
         let table = Some(self.object_name()?);
         let cascade = self.cascade();
         let (names, arguments) = (vec![name], vec![None]);
-        Ok(Statement::Drop(Drop { object, names, if_exists, cascade, table, arguments }))
+        Ok(Statement::Drop(Drop {
+            object,
+            names,
+            if_exists,
+            cascade,
+            table,
+            arguments,
+        }))
     }
 
     fn drop_functions(&mut self, object: ObjectKind) -> PResult<Statement> {
         self.advance();
         let if_exists = self.if_exists();
-        let (names, arguments) = self.comma_list(Parser::function_signature)?.into_iter().unzip();
+        let (names, arguments) = self
+            .comma_list(Parser::function_signature)?
+            .into_iter()
+            .unzip();
         let cascade = self.cascade();
-        Ok(Statement::Drop(Drop { object, names, if_exists, cascade, table: None, arguments }))
+        Ok(Statement::Drop(Drop {
+            object,
+            names,
+            if_exists,
+            cascade,
+            table: None,
+            arguments,
+        }))
     }
 
     /// The kind of object that the word here stands for.
@@ -133,8 +163,18 @@ impl Parser<'_> {
             _ => self.object_name()?,
         };
         self.expect("is")?;
-        let text = if self.eat("null") { None } else { Some(self.string()?) };
-        Ok(Statement::Comment(Comment { object, name, column, table, text }))
+        let text = if self.eat("null") {
+            None
+        } else {
+            Some(self.string()?)
+        };
+        Ok(Statement::Comment(Comment {
+            object,
+            name,
+            column,
+            table,
+            text,
+        }))
     }
 
     /// `[schema.]table.column`.
@@ -147,9 +187,12 @@ impl Parser<'_> {
         let column = parts.pop().unwrap_or_default();
         if parts.is_empty() {
             let message = "column name must be qualified";
-            return Err(Box::new(crate::SqlError::syntax(message, self.since(start))));
+            return Err(Box::new(crate::SqlError::syntax(
+                message,
+                self.since(start),
+            )));
         }
         let span = self.since(start);
-        Ok((self.to_object_name(parts, span)?, column))
+        Ok((object_name(parts, span)?, column))
     }
 }

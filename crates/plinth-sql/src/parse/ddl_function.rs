@@ -3,8 +3,8 @@
 use super::parser::{PResult, Parser, refused};
 use crate::SqlError;
 use crate::ast::{
-    ArgMode, CreateFunction, FunctionArg, FunctionBody, FunctionReturns, ObjectName, Query, Select, SelectItem,
-    Statement, TypeName, Volatility,
+    ArgMode, CreateFunction, FunctionArg, FunctionBody, FunctionReturns, ObjectName, Query, Select,
+    SelectItem, Statement, TypeName, Volatility,
 };
 
 /// Options as they are met; none where not written.
@@ -25,7 +25,11 @@ impl Parser<'_> {
         let procedure = self.expect_any(&["function", "procedure"])? == "procedure";
         let name = self.routine_name()?;
         let args = self.function_args(true)?;
-        let returns = if !procedure && self.eat("returns") { Some(self.function_returns()?) } else { None };
+        let returns = if !procedure && self.eat("returns") {
+            Some(self.function_returns()?)
+        } else {
+            None
+        };
         let mut options = Options::default();
         while self.function_option(&mut options)? {}
         if options.body.is_none() || matches!(options.body, Some(FunctionBody::Text(_))) {
@@ -35,11 +39,15 @@ impl Parser<'_> {
             return Err(self.unexpected());
         }
         let error = |message: &str| Box::new(SqlError::new("42P13", message).at(self.since(start)));
-        let out_args = args.iter().any(|arg| matches!(arg.mode, ArgMode::Out | ArgMode::InOut));
+        let out_args = args
+            .iter()
+            .any(|arg| matches!(arg.mode, ArgMode::Out | ArgMode::InOut));
         if !procedure && returns.is_none() && !out_args {
             return Err(error("function result type must be specified"));
         }
-        let body = options.body.ok_or_else(|| error("no function body specified"))?;
+        let body = options
+            .body
+            .ok_or_else(|| error("no function body specified"))?;
         let language = match (options.language, &body) {
             (Some(language), _) => language,
             (None, FunctionBody::Text(_)) => return Err(error("no language specified")),
@@ -81,7 +89,11 @@ impl Parser<'_> {
             return Ok((name, None));
         }
         let args = self.function_args(false)?;
-        let given = args.into_iter().filter(|arg| arg.mode != ArgMode::Out).map(|arg| arg.ty).collect();
+        let given = args
+            .into_iter()
+            .filter(|arg| arg.mode != ArgMode::Out)
+            .map(|arg| arg.ty)
+            .collect();
         Ok((name, Some(given)))
     }
 
@@ -104,16 +116,31 @@ impl Parser<'_> {
             mode = mode.or_else(|| self.arg_mode());
         }
         if self.is("setof") {
-            return Err(Box::new(SqlError::new("42P13", "functions cannot accept set arguments").at(self.here())));
+            return Err(Box::new(
+                SqlError::new("42P13", "functions cannot accept set arguments").at(self.here()),
+            ));
         }
         let ty = self.function_type()?;
-        let default = if defaults && (self.eat("default") || self.eat_sym("=")) { Some(self.expr()?) } else { None };
-        Ok(FunctionArg { mode: mode.unwrap_or(ArgMode::In), name, ty, default })
+        let default = if defaults && (self.eat("default") || self.eat_sym("=")) {
+            Some(self.expr()?)
+        } else {
+            None
+        };
+        Ok(FunctionArg {
+            mode: mode.unwrap_or(ArgMode::In),
+            name,
+            ty,
+            default,
+        })
     }
 
     fn arg_mode(&mut self) -> Option<ArgMode> {
         if self.eat("in") {
-            return Some(if self.eat("out") { ArgMode::InOut } else { ArgMode::In });
+            return Some(if self.eat("out") {
+                ArgMode::InOut
+            } else {
+                ArgMode::In
+            });
         }
         Some(match self.eat_any(&["out", "inout", "variadic"])? {
             "out" => ArgMode::Out,
@@ -164,12 +191,26 @@ impl Parser<'_> {
                 let language = self.unreserved_or_string()?.to_ascii_lowercase();
                 options.language.replace(language).is_some()
             }
-            "immutable" => self.option(&["immutable"], &mut options.volatility, Volatility::Immutable)?,
+            "immutable" => self.option(
+                &["immutable"],
+                &mut options.volatility,
+                Volatility::Immutable,
+            )?,
             "stable" => self.option(&["stable"], &mut options.volatility, Volatility::Stable)?,
-            "volatile" => self.option(&["volatile"], &mut options.volatility, Volatility::Volatile)?,
+            "volatile" => {
+                self.option(&["volatile"], &mut options.volatility, Volatility::Volatile)?
+            }
             "strict" => self.option(&["strict"], &mut options.strict, true)?,
-            "called" => self.option(&["called", "on", "null", "input"], &mut options.strict, false)?,
-            "returns" => self.option(&["returns", "null", "on", "null", "input"], &mut options.strict, true)?,
+            "called" => self.option(
+                &["called", "on", "null", "input"],
+                &mut options.strict,
+                false,
+            )?,
+            "returns" => self.option(
+                &["returns", "null", "on", "null", "input"],
+                &mut options.strict,
+                true,
+            )?,
             "external" | "security" => {
                 self.eat("external");
                 self.expect("security")?;
@@ -237,7 +278,9 @@ impl Parser<'_> {
         };
         if options.body.replace(body).is_some() {
             let message = "duplicate function body specified";
-            return Err(Box::new(SqlError::new("42P13", message).at(self.since(start))));
+            return Err(Box::new(
+                SqlError::new("42P13", message).at(self.since(start)),
+            ));
         }
         Ok(())
     }
@@ -250,8 +293,14 @@ impl Parser<'_> {
                 return Ok(FunctionBody::Atomic(statements));
             }
             if self.eat("return") {
-                let projection = vec![SelectItem::Expr { expr: self.expr()?, alias: None }];
-                let query = Query::select(Select { projection, ..Select::default() });
+                let projection = vec![SelectItem::Expr {
+                    expr: self.expr()?,
+                    alias: None,
+                }];
+                let query = Query::select(Select {
+                    projection,
+                    ..Select::default()
+                });
                 statements.push(Statement::Query(Box::new(query)));
             } else {
                 statements.push(self.row_statement()?);

@@ -6,8 +6,21 @@ use crate::ast::{AlterDefaultPrivileges, Grant, GrantObjects, Privilege, Stateme
 
 /// Everything Postgres knows as a privilege, on whatever kind of object.
 const PRIVILEGES: &[&str] = &[
-    "select", "insert", "update", "delete", "truncate", "references", "trigger", "usage", "execute", "create",
-    "connect", "temporary", "temp", "set", "alter system",
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "truncate",
+    "references",
+    "trigger",
+    "usage",
+    "execute",
+    "create",
+    "connect",
+    "temporary",
+    "temp",
+    "set",
+    "alter system",
 ];
 
 /// What stands before `ON`, or is a list of roles.
@@ -38,9 +51,21 @@ impl Parser<'_> {
             self.role()?;
         }
         let cascade = revoke && self.cascade();
-        let privileges = if matches!(objects, GrantObjects::Roles(_)) { Vec::new() } else { granted.privileges };
+        let privileges = if matches!(objects, GrantObjects::Roles(_)) {
+            Vec::new()
+        } else {
+            granted.privileges
+        };
         let all_columns = granted.all_columns;
-        Ok(Grant { revoke, privileges, all_columns, objects, roles, grant_option, cascade })
+        Ok(Grant {
+            revoke,
+            privileges,
+            all_columns,
+            objects,
+            roles,
+            grant_option,
+            cascade,
+        })
     }
 
     /// `GRANT OPTION FOR` and `ADMIN OPTION FOR`.
@@ -64,7 +89,12 @@ impl Parser<'_> {
 
     fn granted(&mut self) -> PResult<Granted> {
         let place = self.here();
-        let mut granted = Granted { all: false, all_columns: Vec::new(), privileges: Vec::new(), place };
+        let mut granted = Granted {
+            all: false,
+            all_columns: Vec::new(),
+            privileges: Vec::new(),
+            place,
+        };
         if self.eat("all") {
             granted.all = true;
             self.eat("privileges");
@@ -83,7 +113,10 @@ impl Parser<'_> {
         } else {
             self.role()?
         };
-        Ok(Privilege { name, columns: self.optional_columns()? })
+        Ok(Privilege {
+            name,
+            columns: self.optional_columns()?,
+        })
     }
 
     /// `GRANT role TO role`: what looked like privileges were roles.
@@ -91,11 +124,19 @@ impl Parser<'_> {
         if granted.all {
             return Err(self.unexpected());
         }
-        if granted.privileges.iter().any(|privilege| !privilege.columns.is_empty()) {
+        if granted
+            .privileges
+            .iter()
+            .any(|privilege| !privilege.columns.is_empty())
+        {
             let message = "column names cannot be included in GRANT/REVOKE ROLE";
             return Err(Box::new(SqlError::new("0LP01", message).at(granted.place)));
         }
-        Ok(granted.privileges.iter().map(|privilege| privilege.name.clone()).collect())
+        Ok(granted
+            .privileges
+            .iter()
+            .map(|privilege| privilege.name.clone())
+            .collect())
     }
 
     fn grantees(&mut self, revoke: bool) -> PResult<Vec<String>> {
@@ -108,7 +149,8 @@ impl Parser<'_> {
 
     fn grant_objects(&mut self) -> PResult<GrantObjects> {
         if self.eat("all") {
-            let kind = self.expect_any(&["tables", "sequences", "functions", "procedures", "routines"])?;
+            let kind =
+                self.expect_any(&["tables", "sequences", "functions", "procedures", "routines"])?;
             self.expect_all(&["in", "schema"])?;
             let schemas = self.comma_list(Parser::name)?;
             return Ok(match kind {
@@ -122,13 +164,21 @@ impl Parser<'_> {
         }
         // Words for kinds are free to be tables' names: a kind has a name behind it.
         let named = self.is_name_at(1) || self.is_function_name_at(1);
-        let kind = if named { self.word().to_owned() } else { String::new() };
+        let kind = if named {
+            self.word().to_owned()
+        } else {
+            String::new()
+        };
         match kind.as_str() {
-            "sequence" | "function" | "procedure" | "routine" | "schema" | "type" | "domain" => drop(self.advance()),
+            "sequence" | "function" | "procedure" | "routine" | "schema" | "type" | "domain" => {
+                self.advance();
+            }
             "database" | "language" | "tablespace" | "large" | "parameter" => {
                 return Ok(GrantObjects::Other(self.other_objects(&kind)));
             }
-            _ if self.is_all(&["foreign", "data", "wrapper"]) || self.is_all(&["foreign", "server"]) => {
+            _ if self.is_all(&["foreign", "data", "wrapper"])
+                || self.is_all(&["foreign", "server"]) =>
+            {
                 return Ok(GrantObjects::Other(self.other_objects("foreign")));
             }
             _ => return Ok(GrantObjects::Tables(self.object_names()?)),
@@ -168,12 +218,24 @@ impl Parser<'_> {
         let mut grant_option = revoke && self.option_for()?;
         let granted = self.granted()?;
         check_privileges(&granted)?;
-        if !granted.all_columns.is_empty() || granted.privileges.iter().any(|privilege| !privilege.columns.is_empty()) {
+        if !granted.all_columns.is_empty()
+            || granted
+                .privileges
+                .iter()
+                .any(|privilege| !privilege.columns.is_empty())
+        {
             let message = "default privileges cannot be set for columns";
             return Err(Box::new(SqlError::new("0LP01", message).at(granted.place)));
         }
         self.expect("on")?;
-        let kind = match self.expect_any(&["tables", "functions", "routines", "sequences", "types", "schemas"])? {
+        let kind = match self.expect_any(&[
+            "tables",
+            "functions",
+            "routines",
+            "sequences",
+            "types",
+            "schemas",
+        ])? {
             "routines" => "functions",
             kind => kind,
         };
@@ -191,12 +253,20 @@ impl Parser<'_> {
             grant_option,
             cascade,
         };
-        Ok(Statement::AlterDefaultPrivileges(AlterDefaultPrivileges { for_roles, schemas, grant }))
+        Ok(Statement::AlterDefaultPrivileges(AlterDefaultPrivileges {
+            for_roles,
+            schemas,
+            grant,
+        }))
     }
 }
 
 fn check_privileges(granted: &Granted) -> PResult<()> {
-    match granted.privileges.iter().find(|privilege| !PRIVILEGES.contains(&privilege.name.as_str())) {
+    match granted
+        .privileges
+        .iter()
+        .find(|privilege| !PRIVILEGES.contains(&privilege.name.as_str()))
+    {
         None => Ok(()),
         Some(unknown) => {
             let message = format!("unrecognized privilege type \"{}\"", unknown.name);

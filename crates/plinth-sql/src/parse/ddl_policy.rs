@@ -12,16 +12,36 @@ impl Parser<'_> {
         self.expect("on")?;
         let table = self.object_name()?;
         let permissive = !self.eat("as") || self.is_permissive()?;
-        let command = if self.eat("for") { self.policy_command()? } else { PolicyCommand::All };
-        let roles = if self.eat("to") { self.roles()? } else { vec!["public".to_owned()] };
-        let using = if self.eat("using") { Some(self.expr_in_parens()?) } else { None };
+        let command = if self.eat("for") {
+            self.policy_command()?
+        } else {
+            PolicyCommand::All
+        };
+        let roles = if self.eat("to") {
+            self.roles()?
+        } else {
+            vec!["public".to_owned()]
+        };
+        let using = if self.eat("using") {
+            Some(self.expr_in_parens()?)
+        } else {
+            None
+        };
         let check = if self.eat("with") {
             self.expect("check")?;
             Some(self.expr_in_parens()?)
         } else {
             None
         };
-        let policy = CreatePolicy { name, table, permissive, command, roles, using, check };
+        let policy = CreatePolicy {
+            name,
+            table,
+            permissive,
+            command,
+            roles,
+            using,
+            check,
+        };
         Ok(Statement::CreatePolicy(Box::new(policy)))
     }
 
@@ -32,20 +52,25 @@ impl Parser<'_> {
             "permissive" => Ok(true),
             "restrictive" => Ok(false),
             _ => {
-                let error = SqlError::syntax(format!("unrecognized row security option \"{kind}\""), span);
-                Err(Box::new(error.hint("Only PERMISSIVE or RESTRICTIVE policies are supported currently.")))
+                let error =
+                    SqlError::syntax(format!("unrecognized row security option \"{kind}\""), span);
+                Err(Box::new(error.hint(
+                    "Only PERMISSIVE or RESTRICTIVE policies are supported currently.",
+                )))
             }
         }
     }
 
     fn policy_command(&mut self) -> PResult<PolicyCommand> {
-        Ok(match self.expect_any(&["all", "select", "insert", "update", "delete"])? {
-            "all" => PolicyCommand::All,
-            "select" => PolicyCommand::Select,
-            "insert" => PolicyCommand::Insert,
-            "update" => PolicyCommand::Update,
-            _ => PolicyCommand::Delete,
-        })
+        Ok(
+            match self.expect_any(&["all", "select", "insert", "update", "delete"])? {
+                "all" => PolicyCommand::All,
+                "select" => PolicyCommand::Select,
+                "insert" => PolicyCommand::Insert,
+                "update" => PolicyCommand::Update,
+                _ => PolicyCommand::Delete,
+            },
+        )
     }
 
     /// From `POLICY` on.
@@ -54,7 +79,14 @@ impl Parser<'_> {
         let name = self.name()?;
         self.expect("on")?;
         let table = self.object_name()?;
-        let mut policy = AlterPolicy { name, table, rename_to: None, roles: None, using: None, check: None };
+        let mut policy = AlterPolicy {
+            name,
+            table,
+            rename_to: None,
+            roles: None,
+            using: None,
+            check: None,
+        };
         if self.eat("rename") {
             self.expect("to")?;
             policy.rename_to = Some(self.name()?);

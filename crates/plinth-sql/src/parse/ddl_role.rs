@@ -8,7 +8,10 @@ impl Parser<'_> {
     /// From `ROLE`, `USER` or `GROUP` on.
     pub(super) fn create_role(&mut self, start: Span) -> PResult<Statement> {
         let kind = self.expect_any(&["role", "user", "group"])?;
-        let mut role = CreateRole { name: self.role()?, ..CreateRole::default() };
+        let mut role = CreateRole {
+            name: self.role()?,
+            ..CreateRole::default()
+        };
         self.eat("with");
         while !self.at_end() {
             if self.is_any(&["role", "user", "admin"]) {
@@ -90,8 +93,11 @@ impl Parser<'_> {
                 role.password = true;
             }
             "unencrypted" => {
-                let error = SqlError::new("0A000", "UNENCRYPTED PASSWORD is no longer supported").at(start);
-                return Err(Box::new(error.hint("Remove UNENCRYPTED to store the password in encrypted form instead.")));
+                let error =
+                    SqlError::new("0A000", "UNENCRYPTED PASSWORD is no longer supported").at(start);
+                return Err(Box::new(error.hint(
+                    "Remove UNENCRYPTED to store the password in encrypted form instead.",
+                )));
             }
             "connection" => {
                 self.expect_all(&["connection", "limit"])?;
@@ -112,7 +118,10 @@ impl Parser<'_> {
             }
             _ if self.is_name_at(0) => {
                 let option = self.name()?;
-                return Err(Box::new(SqlError::syntax(format!("unrecognized role option \"{option}\""), start)));
+                return Err(Box::new(SqlError::syntax(
+                    format!("unrecognized role option \"{option}\""),
+                    start,
+                )));
             }
             _ => return Err(self.unexpected()),
         }

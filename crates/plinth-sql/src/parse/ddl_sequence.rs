@@ -12,7 +12,12 @@ impl Parser<'_> {
         let if_not_exists = self.if_not_exists()?;
         let name = self.object_name()?;
         let options = self.sequence_options()?;
-        Ok(Statement::CreateSequence(CreateSequence { name, if_not_exists, temporary, options }))
+        Ok(Statement::CreateSequence(CreateSequence {
+            name,
+            if_not_exists,
+            temporary,
+            options,
+        }))
     }
 
     pub(super) fn begins_sequence_option(&self) -> bool {
@@ -20,7 +25,17 @@ impl Parser<'_> {
             "no" => ["minvalue", "maxvalue", "cycle"].contains(&self.word_at(1)),
             "owned" => self.word_at(1) == "by",
             "sequence" => self.word_at(1) == "name",
-            word => ["as", "cache", "cycle", "increment", "maxvalue", "minvalue", "start", "restart"].contains(&word),
+            word => [
+                "as",
+                "cache",
+                "cycle",
+                "increment",
+                "maxvalue",
+                "minvalue",
+                "start",
+                "restart",
+            ]
+            .contains(&word),
         }
     }
 
@@ -52,7 +67,10 @@ impl Parser<'_> {
         let word = self.word().to_owned();
         self.advance();
         Ok(match word.as_str() {
-            "as" => options.data_type.replace(self.simple_type()?.name.name).is_some(),
+            "as" => options
+                .data_type
+                .replace(self.simple_type()?.name.name)
+                .is_some(),
             "cache" => options.cache.replace(self.integer()?).is_some(),
             "cycle" => options.cycle.replace(true).is_some(),
             "increment" => {
@@ -67,8 +85,14 @@ impl Parser<'_> {
             }
             "restart" => {
                 let with = self.eat("with");
-                let number = matches!(self.token().tok, Tok::Number(_)) || self.is_sym("-") || self.is_sym("+");
-                let value = if with || number { Some(self.integer()?) } else { None };
+                let number = matches!(self.token().tok, Tok::Number(_))
+                    || self.is_sym("-")
+                    || self.is_sym("+");
+                let value = if with || number {
+                    Some(self.integer()?)
+                } else {
+                    None
+                };
                 options.restart.replace(value).is_some()
             }
             "no" => match self.expect_any(&["minvalue", "maxvalue", "cycle"])? {
@@ -83,14 +107,16 @@ impl Parser<'_> {
             "sequence" => {
                 self.expect("name")?;
                 let name = self.object_name()?;
-                options.sequence_name.replace((name.schema, name.name)).is_some()
+                options
+                    .sequence_name
+                    .replace((name.schema, name.name))
+                    .is_some()
             }
             _ => return Err(self.unexpected()),
         })
     }
 
     /// `NONE` or `[schema.]table.column`.
-    #[expect(clippy::type_complexity, reason = "the tree's own form")]
     fn owning_column(&mut self) -> PResult<Option<(Option<String>, String, String)>> {
         if self.is("none") && !self.is_sym_at(1, ".") {
             self.advance();
@@ -101,15 +127,16 @@ impl Parser<'_> {
         while self.eat_sym(".") {
             parts.push(self.label()?);
         }
-        match <[String; 3]>::try_from(parts) {
-            Ok([schema, table, column]) => Ok(Some((Some(schema), table, column))),
-            Err(parts) => match <[String; 2]>::try_from(parts) {
-                Ok([table, column]) => Ok(Some((None, table, column))),
-                Err(_) => {
-                    let error = SqlError::syntax("invalid OWNED BY option", self.since(start));
-                    Err(Box::new(error.hint("Specify OWNED BY table.column or OWNED BY NONE.")))
-                }
-            },
+        let (column, table, schema) = (parts.pop(), parts.pop(), parts.pop());
+        match (schema, table, column) {
+            (schema, Some(table), Some(column)) if parts.is_empty() => {
+                Ok(Some((schema, table, column)))
+            }
+            _ => {
+                let error = SqlError::syntax("invalid OWNED BY option", self.since(start));
+                let hint = "Specify OWNED BY table.column or OWNED BY NONE.";
+                Err(Box::new(error.hint(hint)))
+            }
         }
     }
 
@@ -117,14 +144,28 @@ impl Parser<'_> {
     pub(super) fn create_schema(&mut self, start: Span) -> PResult<Statement> {
         self.expect("schema")?;
         let if_not_exists = self.if_not_exists()?;
-        let name = if self.is("authorization") { None } else { Some(self.name()?) };
-        let owner = if self.eat("authorization") { Some(self.role()?) } else { None };
+        let name = if self.is("authorization") {
+            None
+        } else {
+            Some(self.name()?)
+        };
+        let owner = if self.eat("authorization") {
+            Some(self.role()?)
+        } else {
+            None
+        };
         if self.is_any(&["create", "grant"]) {
             let hint = "Create the schema first, and each object in a statement of its own.";
             return Ok(self.unsupported("CREATE SCHEMA with objects in it", Some(hint), start));
         }
-        let Some(name) = name.or_else(|| owner.clone()) else { return Err(self.unexpected()) };
-        Ok(Statement::CreateSchema(CreateSchema { name, if_not_exists, owner }))
+        let Some(name) = name.or_else(|| owner.clone()) else {
+            return Err(self.unexpected());
+        };
+        Ok(Statement::CreateSchema(CreateSchema {
+            name,
+            if_not_exists,
+            owner,
+        }))
     }
 
     /// From `TYPE` on: enums; other types by name only.
@@ -145,10 +186,15 @@ impl Parser<'_> {
         }
         self.expect("enum")?;
         self.expect_sym("(")?;
-        let labels = if self.is_sym(")") { Vec::new() } else { self.comma_list(Parser::string)? };
+        let labels = if self.is_sym(")") {
+            Vec::new()
+        } else {
+            self.comma_list(Parser::string)?
+        };
         self.expect_sym(")")?;
         if let Some(label) = labels.iter().find(|label| label.len() > 63) {
-            let error = SqlError::new("42602", format!("invalid enum label \"{label}\"")).at(self.since(start));
+            let error = SqlError::new("42602", format!("invalid enum label \"{label}\""))
+                .at(self.since(start));
             return Err(Box::new(error.detail("Labels must be 63 bytes or less.")));
         }
         Ok(Statement::CreateEnum(CreateEnum { name, labels }))
@@ -159,9 +205,9 @@ impl Parser<'_> {
         match self.eat_any(&["current_user", "current_role", "session_user"]) {
             Some("session_user") => Ok("session_user".to_owned()),
             Some(_) => Ok("current_user".to_owned()),
-            None if self.is("none") => {
-                Err(Box::new(SqlError::new("42939", "role name \"none\" is reserved").at(self.here())))
-            }
+            None if self.is("none") => Err(Box::new(
+                SqlError::new("42939", "role name \"none\" is reserved").at(self.here()),
+            )),
             None => self.unreserved(),
         }
     }

@@ -5,7 +5,8 @@ use super::lexer::Tok;
 use super::parser::{PResult, Parser};
 use crate::SqlError;
 use crate::ast::{
-    ColumnConstraint, ColumnConstraintKind, ColumnDef, CreateTable, Deferrable, ObjectName, Span, Statement,
+    ColumnConstraint, ColumnConstraintKind, ColumnDef, CreateTable, Deferrable, ObjectName, Span,
+    Statement,
 };
 
 impl Parser<'_> {
@@ -27,7 +28,11 @@ impl Parser<'_> {
         let mut column_names = Vec::new();
         let listed = self.is_sym("(");
         if self.is("of") || self.is("partition") {
-            let what = if self.is("of") { "CREATE TABLE OF" } else { "PARTITION OF" };
+            let what = if self.is("of") {
+                "CREATE TABLE OF"
+            } else {
+                "PARTITION OF"
+            };
             table.unsupported.push((what.to_owned(), self.here()));
             self.skip_statement();
         } else if listed {
@@ -40,10 +45,11 @@ impl Parser<'_> {
             return Err(self.unexpected());
         }
         self.table_clauses(&mut table)?;
-        let defined = !table.columns.is_empty() || !table.constraints.is_empty() || !table.like.is_empty();
+        let defined =
+            !table.columns.is_empty() || !table.constraints.is_empty() || !table.like.is_empty();
         if self.is("as") && !defined {
             self.table_query(&mut table, column_names)?;
-        } else if !column_names.is_empty() || !(listed || !table.unsupported.is_empty()) {
+        } else if !column_names.is_empty() || (!listed && table.unsupported.is_empty()) {
             return Err(self.unexpected());
         }
         Ok(Statement::CreateTable(Box::new(table)))
@@ -84,13 +90,23 @@ impl Parser<'_> {
     /// `INCLUDING DEFAULTS EXCLUDING INDEXES`: those included, in upper case.
     fn like_options(&mut self) -> PResult<Vec<String>> {
         const OPTIONS: &[&str] = &[
-            "all", "comments", "compression", "constraints", "defaults", "generated", "identity", "indexes",
-            "statistics", "storage",
+            "all",
+            "comments",
+            "compression",
+            "constraints",
+            "defaults",
+            "generated",
+            "identity",
+            "indexes",
+            "statistics",
+            "storage",
         ];
         let mut included: Vec<String> = Vec::new();
         while let Some(verb) = self.eat_any(&["including", "excluding"]) {
             let option = self.expect_any(OPTIONS)?;
-            let named = OPTIONS[1..].iter().filter(|known| option == "all" || option == **known);
+            let named = OPTIONS[1..]
+                .iter()
+                .filter(|known| option == "all" || option == **known);
             for name in named.map(|name| name.to_ascii_uppercase()) {
                 included.retain(|other| *other != name);
                 if verb == "including" {
@@ -109,7 +125,9 @@ impl Parser<'_> {
             self.paren_list(Parser::object_name)?;
         }
         if self.is_all(&["partition", "by"]) {
-            table.unsupported.push(("PARTITION BY".to_owned(), self.here()));
+            table
+                .unsupported
+                .push(("PARTITION BY".to_owned(), self.here()));
             self.skip_statement();
             return Ok(());
         }
@@ -130,7 +148,14 @@ impl Parser<'_> {
                 self.expect("rows")?;
             }
             if action != "preserve" {
-                let what = format!("ON COMMIT {}", if action == "drop" { "DROP" } else { "DELETE ROWS" });
+                let what = format!(
+                    "ON COMMIT {}",
+                    if action == "drop" {
+                        "DROP"
+                    } else {
+                        "DELETE ROWS"
+                    }
+                );
                 table.unsupported.push((what, self.since(start)));
             }
         }
@@ -144,12 +169,18 @@ impl Parser<'_> {
     fn table_query(&mut self, table: &mut CreateTable, column_names: Vec<String>) -> PResult<()> {
         self.expect("as")?;
         if self.is("execute") {
-            table.unsupported.push(("CREATE TABLE AS EXECUTE".to_owned(), self.here()));
+            table
+                .unsupported
+                .push(("CREATE TABLE AS EXECUTE".to_owned(), self.here()));
             self.skip_statement();
             return Ok(());
         }
         let query = self.query()?;
-        let query = if column_names.is_empty() { query } else { renamed(query, "query", column_names) };
+        let query = if column_names.is_empty() {
+            query
+        } else {
+            renamed(query, "query", column_names)
+        };
         table.query = Some(Box::new(query));
         if let Some(span) = self.with_no_data()? {
             table.unsupported.push(("WITH NO DATA".to_owned(), span));
@@ -176,7 +207,13 @@ impl Parser<'_> {
         if self.eat("compression") {
             self.unreserved()?;
         }
-        let mut column = ColumnDef { name, ty, collation: None, constraints: Vec::new(), span: start };
+        let mut column = ColumnDef {
+            name,
+            ty,
+            collation: None,
+            constraints: Vec::new(),
+            span: start,
+        };
         while self.column_constraint(&mut column)? {}
         column.span = self.since(start);
         Ok(column)
@@ -186,12 +223,19 @@ impl Parser<'_> {
     fn column_constraint(&mut self, column: &mut ColumnDef) -> PResult<bool> {
         if self.eat("collate") {
             if column.collation.is_some() {
-                return Err(Box::new(SqlError::syntax("multiple COLLATE clauses not allowed", self.here())));
+                return Err(Box::new(SqlError::syntax(
+                    "multiple COLLATE clauses not allowed",
+                    self.here(),
+                )));
             }
             column.collation = Some(self.object_name()?);
             return Ok(true);
         }
-        let name = if self.eat("constraint") { Some(self.name()?) } else { None };
+        let name = if self.eat("constraint") {
+            Some(self.name()?)
+        } else {
+            None
+        };
         if name.is_none() && self.begins_deferrable() {
             let place = self.here();
             let deferrable = self.deferrable()?;
@@ -200,15 +244,26 @@ impl Parser<'_> {
                 matches!(last.kind, Unique { .. } | PrimaryKey | References(_))
             });
             let Some(last) = last else {
-                return Err(Box::new(SqlError::syntax("misplaced DEFERRABLE clause", place)));
+                return Err(Box::new(SqlError::syntax(
+                    "misplaced DEFERRABLE clause",
+                    place,
+                )));
             };
             last.deferrable = deferrable;
             return Ok(true);
         }
         let Some(kind) = self.column_constraint_kind()? else {
-            return if name.is_some() { Err(self.unexpected()) } else { Ok(false) };
+            return if name.is_some() {
+                Err(self.unexpected())
+            } else {
+                Ok(false)
+            };
         };
-        column.constraints.push(ColumnConstraint { name, kind, deferrable: Deferrable::Not });
+        column.constraints.push(ColumnConstraint {
+            name,
+            kind,
+            deferrable: Deferrable::Not,
+        });
         Ok(true)
     }
 
@@ -288,7 +343,11 @@ impl Parser<'_> {
                 name.push('.');
                 name.push_str(&parser.label()?);
             }
-            let value = if parser.eat_sym("=") { Some(parser.option_value()?) } else { None };
+            let value = if parser.eat_sym("=") {
+                Some(parser.option_value()?)
+            } else {
+                None
+            };
             Ok((name, value))
         })
     }

@@ -73,13 +73,15 @@ impl Parser<'_> {
     }
 
     fn trigger_event(&mut self) -> PResult<TriggerEvent> {
-        Ok(match self.expect_any(&["insert", "update", "delete", "truncate"])? {
-            "insert" => TriggerEvent::Insert,
-            "delete" => TriggerEvent::Delete,
-            "truncate" => TriggerEvent::Truncate,
-            _ if self.eat("of") => TriggerEvent::Update(self.comma_list(Parser::name)?),
-            _ => TriggerEvent::Update(Vec::new()),
-        })
+        Ok(
+            match self.expect_any(&["insert", "update", "delete", "truncate"])? {
+                "insert" => TriggerEvent::Insert,
+                "delete" => TriggerEvent::Delete,
+                "truncate" => TriggerEvent::Truncate,
+                _ if self.eat("of") => TriggerEvent::Update(self.comma_list(Parser::name)?),
+                _ => TriggerEvent::Update(Vec::new()),
+            },
+        )
     }
 
     /// `OLD TABLE AS name`.
@@ -87,14 +89,28 @@ impl Parser<'_> {
         let start = self.here();
         let old = self.expect_any(&["old", "new"])? == "old";
         if self.expect_any(&["table", "row"])? == "row" {
-            let error = SqlError::new("0A000", "ROW variable naming in the REFERENCING clause is not supported");
-            return Err(Box::new(error.at(self.since(start)).hint("Use OLD TABLE or NEW TABLE for naming transition tables.")));
+            let error = SqlError::new(
+                "0A000",
+                "ROW variable naming in the REFERENCING clause is not supported",
+            );
+            return Err(Box::new(
+                error
+                    .at(self.since(start))
+                    .hint("Use OLD TABLE or NEW TABLE for naming transition tables."),
+            ));
         }
         self.eat("as");
-        let place = if old { &mut trigger.old_table } else { &mut trigger.new_table };
+        let place = if old {
+            &mut trigger.old_table
+        } else {
+            &mut trigger.new_table
+        };
         let name = self.name()?;
         if place.replace(name).is_some() {
-            let message = format!("{} TABLE cannot be specified multiple times", if old { "OLD" } else { "NEW" });
+            let message = format!(
+                "{} TABLE cannot be specified multiple times",
+                if old { "OLD" } else { "NEW" }
+            );
             return Err(Box::new(SqlError::new("42P17", message).at(start)));
         }
         Ok(())

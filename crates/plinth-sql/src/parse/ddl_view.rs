@@ -2,7 +2,8 @@
 
 use super::parser::{PResult, Parser};
 use crate::ast::{
-    CreateIndex, CreateView, Cte, Expr, FromItem, IndexKey, ObjectName, Query, Select, SelectItem, Statement, With,
+    CreateIndex, CreateView, Cte, Expr, FromItem, IndexKey, ObjectName, Query, Select, SelectItem,
+    Statement, With,
 };
 
 impl Parser<'_> {
@@ -11,8 +12,16 @@ impl Parser<'_> {
         let recursive = self.eat("recursive");
         self.expect("view")?;
         let name = self.object_name()?;
-        let columns = if recursive { self.columns()? } else { self.optional_columns()? };
-        let options = if self.eat("with") { self.options()? } else { Vec::new() };
+        let columns = if recursive {
+            self.columns()?
+        } else {
+            self.optional_columns()?
+        };
+        let options = if self.eat("with") {
+            self.options()?
+        } else {
+            Vec::new()
+        };
         self.expect("as")?;
         let mut query = self.query()?;
         if recursive {
@@ -25,7 +34,16 @@ impl Parser<'_> {
             check_option = true;
         }
         let materialized = false;
-        let view = CreateView { name, or_replace, temporary, materialized, columns, options, query, check_option };
+        let view = CreateView {
+            name,
+            or_replace,
+            temporary,
+            materialized,
+            columns,
+            options,
+            query,
+            check_option,
+        };
         Ok(Statement::CreateView(Box::new(view)))
     }
 
@@ -37,7 +55,11 @@ impl Parser<'_> {
         if self.eat("using") {
             self.name()?;
         }
-        let options = if self.eat("with") { self.options()? } else { Vec::new() };
+        let options = if self.eat("with") {
+            self.options()?
+        } else {
+            Vec::new()
+        };
         if self.eat("tablespace") {
             self.name()?;
         }
@@ -62,12 +84,24 @@ impl Parser<'_> {
         self.expect("index")?;
         self.eat("concurrently");
         let if_not_exists = self.if_not_exists()?;
-        let name = if self.is("on") && !if_not_exists { None } else { Some(self.name()?) };
+        let name = if self.is("on") && !if_not_exists {
+            None
+        } else {
+            Some(self.name()?)
+        };
         self.expect("on")?;
         let table = self.only_name()?;
-        let method = if self.eat("using") { self.name()? } else { "btree".to_owned() };
+        let method = if self.eat("using") {
+            self.name()?
+        } else {
+            "btree".to_owned()
+        };
         let keys = self.paren_list(Parser::index_key)?;
-        let include = if self.eat("include") { self.columns()? } else { Vec::new() };
+        let include = if self.eat("include") {
+            self.columns()?
+        } else {
+            Vec::new()
+        };
         let nulls_not_distinct = self.nulls_not_distinct()?;
         if self.eat("with") {
             self.options()?;
@@ -75,7 +109,11 @@ impl Parser<'_> {
         if self.eat("tablespace") {
             self.name()?;
         }
-        let predicate = if self.eat("where") { Some(self.expr()?) } else { None };
+        let predicate = if self.eat("where") {
+            Some(self.expr()?)
+        } else {
+            None
+        };
         Ok(Statement::CreateIndex(Box::new(CreateIndex {
             name,
             table,
@@ -103,14 +141,25 @@ impl Parser<'_> {
             }
         };
         if self.eat("collate") {
-            expr = Expr::Collate { expr: Box::new(expr), collation: self.object_name()? };
+            expr = Expr::Collate {
+                expr: Box::new(expr),
+                collation: self.object_name()?,
+            };
         }
-        let named = self.is_name_at(0) && !(self.is("nulls") && ["first", "last"].contains(&self.word_at(1)));
-        let operator_class = if named { Some(self.object_name()?.name) } else { None };
+        let named = self.is_name_at(0)
+            && !(self.is("nulls") && ["first", "last"].contains(&self.word_at(1)));
+        let operator_class = if named {
+            Some(self.object_name()?.name)
+        } else {
+            None
+        };
         if self.is_sym("(") && operator_class.is_some() {
             self.options()?;
         }
-        Ok(IndexKey { order: self.direction(expr)?, operator_class })
+        Ok(IndexKey {
+            order: self.direction(expr)?,
+            operator_class,
+        })
     }
 }
 
@@ -122,11 +171,23 @@ fn recursive_query(name: &ObjectName, columns: &[String], query: Query) -> Query
         materialized: None,
         body: Box::new(Statement::Query(Box::new(query))),
     };
-    let item = |column: &String| SelectItem::Expr { expr: Expr::column(column), alias: None };
+    let item = |column: &String| SelectItem::Expr {
+        expr: Expr::column(column),
+        alias: None,
+    };
     let select = Select {
         projection: columns.iter().map(item).collect(),
-        from: vec![FromItem::Table { name: ObjectName::bare(&name.name), alias: None }],
+        from: vec![FromItem::Table {
+            name: ObjectName::bare(&name.name),
+            alias: None,
+        }],
         ..Select::default()
     };
-    Query { with: Some(With { recursive: true, ctes: vec![cte] }), ..Query::select(select) }
+    Query {
+        with: Some(With {
+            recursive: true,
+            ctes: vec![cte],
+        }),
+        ..Query::select(select)
+    }
 }

@@ -3,15 +3,19 @@
 use super::parser::{PResult, Parser, refused};
 use crate::SqlError;
 use crate::ast::{
-    Assignment, ConflictAction, ConflictTarget, Delete, Expr, Insert, InsertSource, OnConflict, Overriding, SelectItem,
-    Truncate, Update, With,
+    Assignment, ConflictAction, ConflictTarget, Delete, Expr, Insert, InsertSource, OnConflict,
+    Overriding, SelectItem, Truncate, Update, With,
 };
 
 impl Parser<'_> {
     pub(super) fn insert(&mut self, with: Option<With>) -> PResult<Insert> {
         self.expect_all(&["insert", "into"])?;
         let table = self.object_name()?;
-        let alias = if self.eat("as") { Some(self.name()?) } else { None };
+        let alias = if self.eat("as") {
+            Some(self.name()?)
+        } else {
+            None
+        };
         let columns = if self.is_sym("(") && !self.query_in_parens_ahead() {
             self.paren_list(Parser::target_column)?
         } else {
@@ -26,7 +30,16 @@ impl Parser<'_> {
         };
         let on_conflict = self.on_conflict()?;
         let returning = self.returning()?;
-        Ok(Insert { with, table, alias, columns, overriding, source, on_conflict, returning })
+        Ok(Insert {
+            with,
+            table,
+            alias,
+            columns,
+            overriding,
+            source,
+            on_conflict,
+            returning,
+        })
     }
 
     /// Whether the parenthesis here begins a query rather than a list of columns.
@@ -42,7 +55,11 @@ impl Parser<'_> {
         }
         let which = self.expect_any(&["system", "user"])?;
         self.expect("value")?;
-        Ok(Some(if which == "system" { Overriding::System } else { Overriding::User }))
+        Ok(Some(if which == "system" {
+            Overriding::System
+        } else {
+            Overriding::User
+        }))
     }
 
     /// A column that gets a value; parts of it (`a[1]`, `a.b`) are refused.
@@ -50,10 +67,16 @@ impl Parser<'_> {
         let start = self.here();
         let name = self.name()?;
         if self.is_sym("[") {
-            return Err(refused("assigning to an element of an array", self.since(start)));
+            return Err(refused(
+                "assigning to an element of an array",
+                self.since(start),
+            ));
         }
         if self.is_sym(".") {
-            return Err(refused("assigning to a field of a column", self.since(start)));
+            return Err(refused(
+                "assigning to a field of a column",
+                self.since(start),
+            ));
         }
         Ok(name)
     }
@@ -76,17 +99,27 @@ impl Parser<'_> {
         };
         self.expect("do")?;
         if self.eat("nothing") {
-            return Ok(Some(OnConflict { target, action: ConflictAction::Nothing }));
+            return Ok(Some(OnConflict {
+                target,
+                action: ConflictAction::Nothing,
+            }));
         }
         self.expect_all(&["update", "set"])?;
         let assignments = self.comma_list(Parser::assignment)?;
         let selection = self.selection()?;
         if target.is_none() {
-            let message = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
+            let message =
+                "ON CONFLICT DO UPDATE requires inference specification or constraint name";
             let hint = "For example, ON CONFLICT (column_name).";
             return Err(Box::new(SqlError::syntax(message, place).hint(hint)));
         }
-        Ok(Some(OnConflict { target, action: ConflictAction::Update { assignments, selection } }))
+        Ok(Some(OnConflict {
+            target,
+            action: ConflictAction::Update {
+                assignments,
+                selection,
+            },
+        }))
     }
 
     /// A column or expression of an index, without what does not tell indexes apart here.
@@ -109,13 +142,29 @@ impl Parser<'_> {
     pub(super) fn update(&mut self, with: Option<With>) -> PResult<Update> {
         self.expect("update")?;
         let table = self.only_name()?;
-        let alias = if self.eat("as") || (!self.is("set") && self.is_name_at(0)) { Some(self.name()?) } else { None };
+        let alias = if self.eat("as") || (!self.is("set") && self.is_name_at(0)) {
+            Some(self.name()?)
+        } else {
+            None
+        };
         self.expect("set")?;
         let assignments = self.comma_list(Parser::assignment)?;
-        let from = if self.eat("from") { self.from_list()? } else { Vec::new() };
+        let from = if self.eat("from") {
+            self.item_list()?
+        } else {
+            Vec::new()
+        };
         let selection = self.selection()?;
         let returning = self.returning()?;
-        Ok(Update { with, table, alias, assignments, from, selection, returning })
+        Ok(Update {
+            with,
+            table,
+            alias,
+            assignments,
+            from,
+            selection,
+            returning,
+        })
     }
 
     fn assignment(&mut self) -> PResult<Assignment> {
@@ -123,7 +172,10 @@ impl Parser<'_> {
         if !self.is_sym("(") {
             let column = self.target_column()?;
             self.expect_sym("=")?;
-            return Ok(Assignment::Column { column, value: self.expr()? });
+            return Ok(Assignment::Column {
+                column,
+                value: self.expr()?,
+            });
         }
         let columns = self.paren_list(Parser::target_column)?;
         self.expect_sym("=")?;
@@ -132,7 +184,9 @@ impl Parser<'_> {
             Expr::Row(values) => values,
             _ => {
                 let message = "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression";
-                return Err(Box::new(SqlError::new("0A000", message).at(self.since(start))));
+                return Err(Box::new(
+                    SqlError::new("0A000", message).at(self.since(start)),
+                ));
             }
         };
         if values.len() != columns.len() {
@@ -145,11 +199,26 @@ impl Parser<'_> {
     pub(super) fn delete(&mut self, with: Option<With>) -> PResult<Delete> {
         self.expect_all(&["delete", "from"])?;
         let table = self.only_name()?;
-        let alias = if self.eat("as") || self.is_name_at(0) { Some(self.name()?) } else { None };
-        let using = if self.eat("using") { self.from_list()? } else { Vec::new() };
+        let alias = if self.eat("as") || self.is_name_at(0) {
+            Some(self.name()?)
+        } else {
+            None
+        };
+        let using = if self.eat("using") {
+            self.item_list()?
+        } else {
+            Vec::new()
+        };
         let selection = self.selection()?;
         let returning = self.returning()?;
-        Ok(Delete { with, table, alias, using, selection, returning })
+        Ok(Delete {
+            with,
+            table,
+            alias,
+            using,
+            selection,
+            returning,
+        })
     }
 
     /// `WHERE …`.
@@ -164,7 +233,11 @@ impl Parser<'_> {
     }
 
     fn returning(&mut self) -> PResult<Vec<SelectItem>> {
-        if self.eat("returning") { self.select_list() } else { Ok(Vec::new()) }
+        if self.eat("returning") {
+            self.select_list()
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     pub(super) fn truncate(&mut self) -> PResult<Truncate> {
@@ -176,7 +249,11 @@ impl Parser<'_> {
             self.expect("identity")?;
         }
         let cascade = self.cascade();
-        Ok(Truncate { tables, restart_identity, cascade })
+        Ok(Truncate {
+            tables,
+            restart_identity,
+            cascade,
+        })
     }
 
     /// `CASCADE` or `RESTRICT`, when written.

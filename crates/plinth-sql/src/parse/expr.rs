@@ -45,6 +45,10 @@ impl Level {
             Level::Collate | Level::Sign => Level::Sign,
         }
     }
+
+    fn is_non_associative(self) -> bool {
+        matches!(self, Level::Is | Level::Compare | Level::Pattern)
+    }
 }
 
 /// Which operators may stand in an expression.
@@ -65,33 +69,30 @@ const MAX_LEANING_TERMS: usize = 64;
 /// What stands between parentheses.
 pub(super) enum Paren {
     /// A query.
-    Query(Query),
+    Query(Box<Query>),
     /// One or more expressions.
     List(Vec<Expr>),
 }
 
 /// An operator that may continue an expression.
-#[derive(Clone, Copy, PartialEq)]
-enum Infix {
-    Or,
-    And,
-    Is,
-    Isnull,
-    Notnull,
-    Symbol,
-    OperatorForm,
-    Between,
-    In,
-    Like(LikeKind),
-    Overlaps,
-    AtTimeZone,
-    Collate,
+#[derive(Clone, Copy)]
+struct Infix<'s> {
+    level: Level,
+    rule: Rule<'s>,
+    mode: Mode,
 }
 
-impl Parser<'_> {
+/// Reads an operator and what is behind it; true when it ended with an operand.
+type Rule<'s> = fn(&mut Parser<'s>, Box<Expr>, Infix<'s>) -> PResult<(Expr, bool)>;
+
+impl<'s> Parser<'s> {
     /// Any expression.
     pub(super) fn expr(&mut self) -> PResult<Expr> {
-        self.climb(Level::Or, Mode::Full)
+        let level = self.enter()?;
+        let left = self.prefix(Mode::Full)?;
+        let expr = self.operators(left, Level::Or, Mode::Full)?;
+        self.leave(level)?;
+        Ok(expr)
     }
 
     /// An expression in [`Mode::Restricted`].
@@ -107,12 +108,12 @@ impl Parser<'_> {
         Ok(expr)
     }
 
-    /// An expression whose operators bind at least as strongly as `min`.
+    /// An operand: its operators bind at least as strongly as `min`. Whoever asks counts the node above it.
     pub(super) fn climb(&mut self, min: Level, mode: Mode) -> PResult<Expr> {
         let level = self.enter()?;
         let left = self.prefix(mode)?;
         let expr = self.operators(left, min, mode)?;
-        self.leave(level)?;
+        self.leave_as_is(level);
         Ok(expr)
     }
 
@@ -121,24 +122,41 @@ impl Parser<'_> {
         let level = self.enter()?;
         self.expect_sym("(")?;
         let found = if self.starts_query() {
-            Paren::Query(self.query()?)
+            Paren::Query(self.boxed_query()?)
         } else if self.is_sym("(") {
-            match self.paren()? {
-                Paren::Query(query) if self.is_sym(")") => Paren::Query(query),
-                Paren::Query(query) if self.continues_query() => Paren::Query(self.query_after(query)?),
-                inner => {
-                    let left = self.postfix(paren_value(inner), true)?;
-                    let first = self.operators(left, Level::Or, Mode::Full)?;
-                    self.rest_of_list(first)?
-                }
-            }
+            let inner = self.paren()?;
+            self.after_inner_paren(inner)?
         } else {
-            let first = self.expr()?;
-            self.rest_of_list(first)?
+            self.list()?
         };
         self.expect_sym(")")?;
-        self.leave(level)?;
+        self.leave_as_is(level);
         Ok(found)
+    }
+
+    /// What goes on behind a parenthesis that opened right behind another.
+    fn after_inner_paren(&mut self, inner: Paren) -> PResult<Paren> {
+        match inner {
+            Paren::Query(query) if self.is_sym(")") => Ok(Paren::Query(query)),
+            Paren::Query(query) if self.continues_query() => {
+                Ok(Paren::Query(Box::new(self.query_after(*query)?)))
+            }
+            inner => {
+                self.grow(1)?;
+                let left = self.postfix(paren_value(inner), true)?;
+                let first = self.operators(left, Level::Or, Mode::Full)?;
+                self.rest_of_list(first)
+            }
+        }
+    }
+
+    fn list(&mut self) -> PResult<Paren> {
+        let first = self.expr()?;
+        self.rest_of_list(first)
+    }
+
+    pub(super) fn boxed_query(&mut self) -> PResult<Box<Query>> {
+        self.query().map(Box::new)
     }
 
     fn rest_of_list(&mut self, first: Expr) -> PResult<Paren> {
@@ -153,7 +171,9 @@ impl Parser<'_> {
         match &self.token().tok {
             Tok::Word(word) if word == "not" && mode == Mode::Full => {
                 self.advance();
-                Ok(Expr::Not(Box::new(self.climb(Level::Not, mode)?)))
+                let expr = self.climb(Level::Not, mode)?;
+                self.grow(1)?;
+                Ok(Expr::Not(Box::new(expr)))
             }
             Tok::Word(word) if word == "operator" && self.is_sym_at(1, "(") => {
                 let (op, span) = self.operator_form()?;
@@ -165,7 +185,9 @@ impl Parser<'_> {
                     let span = self.advance();
                     self.unary(op, span, Level::Sign, mode)
                 }
-                "*" | "/" | "%" | "^" | "<" | ">" | "=" | "<=" | ">=" | "<>" => Err(self.unexpected()),
+                "*" | "/" | "%" | "^" | "<" | ">" | "=" | "<=" | ">=" | "<>" => {
+                    Err(self.unexpected())
+                }
                 _ => {
                     let op = op.clone();
                     let span = self.advance();
@@ -178,6 +200,7 @@ impl Parser<'_> {
 
     fn unary(&mut self, op: String, span: Span, min: Level, mode: Mode) -> PResult<Expr> {
         let expr = Box::new(self.climb(min, mode)?);
+        self.grow(1)?;
         Ok(Expr::Unary { op, expr, span })
     }
 
@@ -185,78 +208,45 @@ impl Parser<'_> {
     fn operators(&mut self, mut left: Expr, min: Level, mode: Mode) -> PResult<Expr> {
         // The level of a non-associative operator whose right operand was read last.
         let mut closed = None;
-        while let Some((infix, level)) = self.infix(mode) {
+        while let Some(infix) = self.infix(mode) {
+            let level = infix.level;
             if level < min {
                 break;
             }
             if closed == Some(level) {
                 return Err(self.unexpected());
             }
-            closed = None;
-            left = match infix {
-                Infix::Or | Infix::And => self.chain(left, infix, mode)?,
-                Infix::Is => {
-                    let (expr, open) = self.is_form(left, mode)?;
-                    closed = open.then_some(level);
-                    expr
-                }
-                Infix::Isnull | Infix::Notnull => {
-                    self.advance();
-                    Expr::IsNull { expr: Box::new(left), negated: infix == Infix::Notnull }
-                }
-                Infix::Symbol | Infix::OperatorForm => {
-                    let (expr, open) = self.binary(left, infix, level, mode)?;
-                    closed = (open && level == Level::Compare).then_some(level);
-                    expr
-                }
-                Infix::Between => {
-                    closed = Some(level);
-                    self.between(left)?
-                }
-                Infix::In => self.in_form(left)?,
-                Infix::Like(kind) => {
-                    let (expr, open) = self.like(left, kind)?;
-                    closed = open.then_some(level);
-                    expr
-                }
-                Infix::Overlaps => self.overlaps(left)?,
-                Infix::AtTimeZone => {
-                    self.expect_all(&["at", "time", "zone"])?;
-                    let zone = Box::new(self.climb(level.next(), mode)?);
-                    Expr::AtTimeZone { expr: Box::new(left), zone }
-                }
-                Infix::Collate => {
-                    self.advance();
-                    Expr::Collate { expr: Box::new(left), collation: self.object_name()? }
-                }
-            };
+            // One call for all: a call for each would make this frame, on which expressions nest, several times larger.
+            let (expr, open) = (infix.rule)(self, Box::new(left), infix)?;
+            left = expr;
+            closed = (open && level.is_non_associative()).then_some(level);
             self.grow(1)?;
         }
         Ok(left)
     }
 
     /// The operator that stands here, if it may in this mode.
-    fn infix(&self, mode: Mode) -> Option<(Infix, Level)> {
+    fn infix(&self, mode: Mode) -> Option<Infix<'s>> {
         let full = mode == Mode::Full;
+        let found = |level: Level, rule: Rule<'s>| Some(Infix { level, rule, mode });
         let word = match &self.token().tok {
-            Tok::Op(op) => return Some((Infix::Symbol, symbol_level(op))),
+            Tok::Op(op) => return found(symbol_level(op), Parser::symbol),
             Tok::Word(word) => word.as_str(),
             _ => return None,
         };
-        Some(match word {
-            "operator" if self.is_sym_at(1, "(") => (Infix::OperatorForm, Level::Other),
-            "is" if full || self.is_distinct_ahead() => (Infix::Is, Level::Is),
-            _ if !full => return None,
-            "or" => (Infix::Or, Level::Or),
-            "and" => (Infix::And, Level::And),
-            "isnull" => (Infix::Isnull, Level::Is),
-            "notnull" => (Infix::Notnull, Level::Is),
-            "at" if self.word_at(1) == "time" => (Infix::AtTimeZone, Level::AtTimeZone),
-            "collate" => (Infix::Collate, Level::Collate),
-            "overlaps" => (Infix::Overlaps, Level::Other),
-            "not" => (pattern_form(self.word_at(1))?, Level::Pattern),
-            word => (pattern_form(word)?, Level::Pattern),
-        })
+        match word {
+            "operator" if self.is_sym_at(1, "(") => found(Level::Other, Parser::operator_infix),
+            "is" if full || self.is_distinct_ahead() => found(Level::Is, Parser::is_form),
+            _ if !full => None,
+            "or" => found(Level::Or, Parser::chain),
+            "and" => found(Level::And, Parser::chain),
+            "isnull" | "notnull" => found(Level::Is, Parser::isnull),
+            "at" if self.word_at(1) == "time" => found(Level::AtTimeZone, Parser::at_time_zone),
+            "collate" => found(Level::Collate, Parser::collate),
+            "overlaps" => found(Level::Other, Parser::overlaps),
+            "not" => found(Level::Pattern, pattern_rule(self.word_at(1))?),
+            word => found(Level::Pattern, pattern_rule(word)?),
+        }
     }
 
     fn is_distinct_ahead(&self) -> bool {
@@ -264,67 +254,113 @@ impl Parser<'_> {
     }
 
     /// `a OR b OR c`, without recursion.
-    fn chain(&mut self, left: Expr, infix: Infix, mode: Mode) -> PResult<Expr> {
-        let (word, operand) = if infix == Infix::Or { ("or", Level::And) } else { ("and", Level::Not) };
-        let mut terms = vec![left];
+    #[expect(clippy::boxed_local, reason = "rules have one shape")]
+    fn chain(&mut self, left: Box<Expr>, infix: Infix<'s>) -> PResult<(Expr, bool)> {
+        let or = infix.level == Level::Or;
+        let word = if or { "or" } else { "and" };
+        let mut terms = vec![*left];
         while self.eat(word) {
             if terms.len() == MAX_TERMS {
                 return Err(self.too_deep());
             }
-            terms.push(self.climb(operand, mode)?);
+            terms.push(self.climb(infix.level.next(), infix.mode)?);
         }
-        let join = |a, b| match infix {
-            Infix::Or => Expr::Or(Box::new(a), Box::new(b)),
-            _ => Expr::And(Box::new(a), Box::new(b)),
+        let join = |a, b| {
+            let (a, b) = (Box::new(a), Box::new(b));
+            if or { Expr::Or(a, b) } else { Expr::And(a, b) }
         };
         if terms.len() > MAX_LEANING_TERMS {
             self.grow(terms.len().ilog2())?;
-            return Ok(balanced(terms, join));
+            return Ok((balanced(terms, join), false));
         }
         // The caller counts one node itself.
         self.grow(u32::try_from(terms.len()).unwrap_or(u32::MAX) - 2)?;
-        Ok(terms.into_iter().reduce(join).unwrap_or(Expr::Null))
+        Ok((terms.into_iter().reduce(join).unwrap_or(Expr::Null), false))
     }
 
-    /// After `IS`; true when it ended with an operand.
-    fn is_form(&mut self, left: Expr, mode: Mode) -> PResult<(Expr, bool)> {
+    #[expect(clippy::unnecessary_wraps, reason = "rules have one shape")]
+    fn isnull(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
+        let negated = self.is("notnull");
+        self.advance();
+        Ok((Expr::IsNull { expr, negated }, false))
+    }
+
+    fn is_form(&mut self, expr: Box<Expr>, infix: Infix<'s>) -> PResult<(Expr, bool)> {
         let start = self.advance();
         let negated = self.eat("not");
-        let expr = Box::new(left);
         if self.eat("distinct") {
             self.expect("from")?;
-            let right = Box::new(self.climb(Level::Is.next(), mode)?);
-            return Ok((Expr::IsDistinct { left: expr, right, negated }, true));
+            let right = Box::new(self.climb(Level::Is.next(), infix.mode)?);
+            return Ok((
+                Expr::IsDistinct {
+                    left: expr,
+                    right,
+                    negated,
+                },
+                true,
+            ));
         }
         let form = match self.word() {
             "null" => Expr::IsNull { expr, negated },
-            "true" => Expr::IsBool { expr, value: Some(true), negated },
-            "false" => Expr::IsBool { expr, value: Some(false), negated },
-            "unknown" => Expr::IsBool { expr, value: None, negated },
+            "true" => Expr::IsBool {
+                expr,
+                value: Some(true),
+                negated,
+            },
+            "false" => Expr::IsBool {
+                expr,
+                value: Some(false),
+                negated,
+            },
+            "unknown" => Expr::IsBool {
+                expr,
+                value: None,
+                negated,
+            },
             "document" => return Err(refused("IS DOCUMENT", self.since(start))),
             "json" => return Err(refused("IS JSON", self.since(start))),
-            "normalized" | "nfc" | "nfd" | "nfkc" | "nfkd" => return Err(refused("IS NORMALIZED", self.since(start))),
+            "normalized" | "nfc" | "nfd" | "nfkc" | "nfkd" => {
+                return Err(refused("IS NORMALIZED", self.since(start)));
+            }
             _ => return Err(self.unexpected()),
         };
         self.advance();
         Ok((form, false))
     }
 
-    /// `a + b` and `a = ANY (…)`; true when it ended with an operand.
-    fn binary(&mut self, left: Expr, infix: Infix, level: Level, mode: Mode) -> PResult<(Expr, bool)> {
-        let (op, span) = match (&self.token().tok, infix) {
-            (Tok::Op(op), Infix::Symbol) => (op.clone(), self.here()),
-            _ => self.operator_form()?,
-        };
-        if infix == Infix::Symbol {
-            self.advance();
+    /// `a + b` and `a = ANY (…)`.
+    fn symbol(&mut self, left: Box<Expr>, infix: Infix<'s>) -> PResult<(Expr, bool)> {
+        let span = self.here();
+        let op = self.operator_text()?;
+        self.right_side(left, op, span, infix)
+    }
+
+    /// `a OPERATOR(schema.+) b`.
+    fn operator_infix(&mut self, left: Box<Expr>, infix: Infix<'s>) -> PResult<(Expr, bool)> {
+        let (op, span) = self.operator_form()?;
+        self.right_side(left, op, span, infix)
+    }
+
+    fn right_side(
+        &mut self,
+        left: Box<Expr>,
+        op: String,
+        span: Span,
+        infix: Infix<'s>,
+    ) -> PResult<(Expr, bool)> {
+        if infix.mode == Mode::Full && self.is_quantifier() {
+            return self.quantified(left, op, span);
         }
-        let left = Box::new(left);
-        if mode == Mode::Full && self.is_quantifier() {
-            return Ok((self.quantified(left, op, span)?, false));
-        }
-        let right = Box::new(self.climb(level.next(), mode)?);
-        Ok((Expr::Binary { op, left, right, span }, true))
+        let right = Box::new(self.climb(infix.level.next(), infix.mode)?);
+        Ok((
+            Expr::Binary {
+                op,
+                left,
+                right,
+                span,
+            },
+            true,
+        ))
     }
 
     fn is_quantifier(&self) -> bool {
@@ -332,13 +368,26 @@ impl Parser<'_> {
     }
 
     /// `ANY (…)`, `SOME (…)`, `ALL (…)` after an operator.
-    fn quantified(&mut self, left: Box<Expr>, op: String, span: Span) -> PResult<Expr> {
+    fn quantified(&mut self, left: Box<Expr>, op: String, span: Span) -> PResult<(Expr, bool)> {
         let all = self.is("all");
         self.advance();
-        Ok(match self.paren()? {
-            Paren::Query(query) => Expr::AnyQuery { left, op, query: Box::new(query), all, span },
-            Paren::List(list) => Expr::AnyArray { left, op, array: Box::new(row_or_one(list)), all, span },
-        })
+        let expr = match self.paren()? {
+            Paren::Query(query) => Expr::AnyQuery {
+                left,
+                op,
+                query,
+                all,
+                span,
+            },
+            Paren::List(list) => Expr::AnyArray {
+                left,
+                op,
+                array: Box::new(row_or_one(list)),
+                all,
+                span,
+            },
+        };
+        Ok((expr, false))
     }
 
     /// `OPERATOR(schema.+)`: the operator.
@@ -366,7 +415,24 @@ impl Parser<'_> {
         }
     }
 
-    fn between(&mut self, left: Expr) -> PResult<Expr> {
+    fn at_time_zone(&mut self, expr: Box<Expr>, infix: Infix<'s>) -> PResult<(Expr, bool)> {
+        self.expect_all(&["at", "time", "zone"])?;
+        let zone = Box::new(self.climb(infix.level.next(), infix.mode)?);
+        Ok((Expr::AtTimeZone { expr, zone }, false))
+    }
+
+    fn collate(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
+        self.advance();
+        Ok((
+            Expr::Collate {
+                expr,
+                collation: self.object_name()?,
+            },
+            false,
+        ))
+    }
+
+    fn between(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
         let negated = self.eat("not");
         self.expect("between")?;
         let symmetric = self.eat("symmetric");
@@ -376,23 +442,45 @@ impl Parser<'_> {
         let low = Box::new(self.restricted_expr()?);
         self.expect("and")?;
         let high = Box::new(self.climb(Level::Pattern.next(), Mode::Full)?);
-        Ok(Expr::Between { expr: Box::new(left), low, high, symmetric, negated })
+        Ok((
+            Expr::Between {
+                expr,
+                low,
+                high,
+                symmetric,
+                negated,
+            },
+            true,
+        ))
     }
 
-    fn in_form(&mut self, left: Expr) -> PResult<Expr> {
+    fn in_form(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
         let negated = self.eat("not");
         self.expect("in")?;
-        let expr = Box::new(left);
-        Ok(match self.paren()? {
-            Paren::Query(query) => Expr::InQuery { expr, query: Box::new(query), negated },
-            Paren::List(list) => Expr::InList { expr, list, negated },
-        })
+        let form = match self.paren()? {
+            Paren::Query(query) => Expr::InQuery {
+                expr,
+                query,
+                negated,
+            },
+            Paren::List(list) => Expr::InList {
+                expr,
+                list,
+                negated,
+            },
+        };
+        Ok((form, false))
     }
 
-    /// `LIKE` and siblings; true when it ended with an operand.
-    fn like(&mut self, left: Expr, kind: LikeKind) -> PResult<(Expr, bool)> {
+    /// `LIKE` and siblings.
+    fn like(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
         let start = self.here();
         let negated = self.eat("not");
+        let kind = match self.word() {
+            "like" => LikeKind::Like,
+            "ilike" => LikeKind::Ilike,
+            _ => LikeKind::Similar,
+        };
         self.advance();
         if kind == LikeKind::Similar {
             self.expect("to")?;
@@ -404,52 +492,70 @@ impl Parser<'_> {
                 (_, true) => "NOT LIKE",
             };
             let span = self.since(start);
-            return Ok((self.quantified(Box::new(left), op.to_owned(), span)?, false));
+            return self.quantified(expr, op.to_owned(), span);
         }
         let pattern = Box::new(self.climb(Level::Pattern.next(), Mode::Full)?);
-        let escape = if self.eat("escape") { Some(Box::new(self.climb(Level::Escape.next(), Mode::Full)?)) } else { None };
-        Ok((Expr::Like { kind, expr: Box::new(left), pattern, escape, negated }, true))
+        let escape = if self.eat("escape") {
+            Some(Box::new(self.climb(Level::Escape.next(), Mode::Full)?))
+        } else {
+            None
+        };
+        Ok((
+            Expr::Like {
+                kind,
+                expr,
+                pattern,
+                escape,
+                negated,
+            },
+            true,
+        ))
     }
 
     /// `(a, b) OVERLAPS (c, d)` is a call of `overlaps` with four arguments.
-    fn overlaps(&mut self, left: Expr) -> PResult<Expr> {
+    #[expect(clippy::boxed_local, reason = "rules have one shape")]
+    fn overlaps(&mut self, left: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
         let span = self.advance();
         let right = self.primary()?;
-        let (Expr::Row(mut args), Expr::Row(others)) = (left, right) else {
+        let (Expr::Row(mut args), Expr::Row(others)) = (*left, right) else {
             return Err(self.syntax_error(span));
         };
         for (side, count) in [("left", args.len()), ("right", others.len())] {
             if count != 2 {
-                let message = format!("wrong number of parameters on {side} side of OVERLAPS expression");
+                let message =
+                    format!("wrong number of parameters on {side} side of OVERLAPS expression");
                 return Err(Box::new(crate::SqlError::syntax(message, span)));
             }
         }
         args.extend(others);
-        Ok(plain_call("overlaps", args, span))
+        Ok((plain_call("overlaps", args, span), false))
     }
 }
 
 /// What a pair of parentheses around it means as a value.
 pub(super) fn paren_value(paren: Paren) -> Expr {
     match paren {
-        Paren::Query(query) => Expr::Scalar(Box::new(query)),
+        Paren::Query(query) => Expr::Scalar(query),
         Paren::List(list) => row_or_one(list),
     }
 }
 
-fn row_or_one(mut list: Vec<Expr>) -> Expr {
-    match (list.len(), list.pop()) {
-        (1, Some(only)) => only,
-        (_, last) => {
-            list.extend(last);
-            Expr::Row(list)
-        }
+fn row_or_one(list: Vec<Expr>) -> Expr {
+    match <[Expr; 1]>::try_from(list) {
+        Ok([only]) => only,
+        Err(several) => Expr::Row(several),
     }
 }
 
 /// A call of a built-in function that its own syntax stands for.
 pub(super) fn plain_call(name: &str, args: Vec<Expr>, span: Span) -> Expr {
-    Expr::call(ObjectName { span, ..ObjectName::bare(name) }, args)
+    Expr::call(
+        ObjectName {
+            span,
+            ..ObjectName::bare(name)
+        },
+        args,
+    )
 }
 
 /// Neighbours joined in pairs until one is left.
@@ -478,13 +584,11 @@ fn symbol_level(op: &str) -> Level {
     }
 }
 
-fn pattern_form(word: &str) -> Option<Infix> {
+fn pattern_rule<'s>(word: &str) -> Option<Rule<'s>> {
     Some(match word {
-        "between" => Infix::Between,
-        "in" => Infix::In,
-        "like" => Infix::Like(LikeKind::Like),
-        "ilike" => Infix::Like(LikeKind::Ilike),
-        "similar" => Infix::Like(LikeKind::Similar),
+        "between" => Parser::between,
+        "in" => Parser::in_form,
+        "like" | "ilike" | "similar" => Parser::like,
         _ => return None,
     })
 }

@@ -12,13 +12,16 @@ enum Paren {
 
 impl Parser<'_> {
     /// `a, b JOIN c ON …`.
-    pub(super) fn from_list(&mut self) -> PResult<Vec<FromItem>> {
-        self.comma_list(Parser::from_item)
+    pub(super) fn item_list(&mut self) -> PResult<Vec<FromItem>> {
+        self.comma_list(Parser::joined_item)
     }
 
     /// A table without anything: `TABLE t`.
     pub(super) fn plain_table(&mut self) -> PResult<FromItem> {
-        Ok(FromItem::Table { name: self.only_name()?, alias: None })
+        Ok(FromItem::Table {
+            name: self.only_name()?,
+            alias: None,
+        })
     }
 
     /// `[ONLY] name [*]`: without inheritance all of them are the table.
@@ -36,9 +39,9 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    fn from_item(&mut self) -> PResult<FromItem> {
+    fn joined_item(&mut self) -> PResult<FromItem> {
         let level = self.enter()?;
-        let first = self.from_primary()?;
+        let first = self.single_item()?;
         let item = self.joins(first)?;
         self.leave(level)?;
         Ok(item)
@@ -61,8 +64,13 @@ impl Parser<'_> {
         let left = Box::new(left);
         if self.eat("cross") {
             self.expect("join")?;
-            let right = Box::new(self.from_primary()?);
-            return Ok(FromItem::Join { left, right, kind: JoinKind::Cross, on: JoinOn::None });
+            let right = Box::new(self.single_item()?);
+            return Ok(FromItem::Join {
+                left,
+                right,
+                kind: JoinKind::Cross,
+                on: JoinOn::None,
+            });
         }
         let natural = self.eat("natural");
         let kind = match self.eat_any(&["inner", "left", "right", "full"]) {
@@ -75,9 +83,14 @@ impl Parser<'_> {
             self.eat("outer");
         }
         self.expect("join")?;
-        let mut right = self.from_primary()?;
+        let mut right = self.single_item()?;
         if natural {
-            return Ok(FromItem::Join { left, right: Box::new(right), kind, on: JoinOn::Natural });
+            return Ok(FromItem::Join {
+                left,
+                right: Box::new(right),
+                kind,
+                on: JoinOn::Natural,
+            });
         }
         // `a JOIN b JOIN c ON … ON …`: the inner condition comes first.
         if self.is_join() {
@@ -98,14 +111,19 @@ impl Parser<'_> {
             }
             JoinOn::Using(columns)
         };
-        Ok(FromItem::Join { left, right: Box::new(right), kind, on })
+        Ok(FromItem::Join {
+            left,
+            right: Box::new(right),
+            kind,
+            on,
+        })
     }
 
-    fn from_primary(&mut self) -> PResult<FromItem> {
+    fn single_item(&mut self) -> PResult<FromItem> {
         let lateral = self.eat("lateral");
         if self.is_sym("(") {
             let start = self.here();
-            let item = match self.from_paren()? {
+            let item = match self.paren_item()? {
                 Paren::Query(query) => self.subquery(query, lateral, start)?,
                 Paren::Item(_) if lateral => return Err(self.unexpected()),
                 Paren::Item(item) => self.without_alias(item)?,
@@ -118,7 +136,12 @@ impl Parser<'_> {
         if let Some(call) = self.table_function()? {
             let ordinality = self.eat_all(&["with", "ordinality"]);
             let alias = self.table_alias(true)?;
-            return Ok(FromItem::Function { lateral, call, ordinality, alias });
+            return Ok(FromItem::Function {
+                lateral,
+                call,
+                ordinality,
+                alias,
+            });
         }
         if lateral {
             return Err(self.unexpected());
@@ -142,30 +165,45 @@ impl Parser<'_> {
         Ok(join)
     }
 
-    fn subquery(&mut self, query: Query, lateral: bool, start: crate::ast::Span) -> PResult<FromItem> {
+    fn subquery(
+        &mut self,
+        query: Query,
+        lateral: bool,
+        start: crate::ast::Span,
+    ) -> PResult<FromItem> {
         let alias = self.table_alias(false)?;
         if alias.is_none() {
-            // An error of the grammar when what stands here could follow nothing at all.
             let (what, example) = match query.body {
                 SetExpr::Values(_) => ("VALUES", "VALUES"),
                 _ => ("subquery", "SELECT"),
             };
-            let error = SqlError::syntax(format!("{what} in FROM must have an alias"), self.since(start));
-            return Err(Box::new(error.hint(format!("For example, FROM ({example} ...) [AS] foo."))));
+            let error = SqlError::syntax(
+                format!("{what} in FROM must have an alias"),
+                self.since(start),
+            );
+            return Err(Box::new(
+                error.hint(format!("For example, FROM ({example} ...) [AS] foo.")),
+            ));
         }
-        Ok(FromItem::Subquery { lateral, query: Box::new(query), alias })
+        Ok(FromItem::Subquery {
+            lateral,
+            query: Box::new(query),
+            alias,
+        })
     }
 
     /// `( … )` in `FROM`: a query or a join.
-    fn from_paren(&mut self) -> PResult<Paren> {
+    fn paren_item(&mut self) -> PResult<Paren> {
         let level = self.enter()?;
         let start = self.expect_sym("(")?;
         let found = if self.starts_query() {
             Paren::Query(self.query()?)
         } else if self.is_sym("(") {
-            match self.from_paren()? {
+            match self.paren_item()? {
                 Paren::Query(query) if self.is_sym(")") => Paren::Query(query),
-                Paren::Query(query) if self.continues_query() => Paren::Query(self.query_after(query)?),
+                Paren::Query(query) if self.continues_query() => {
+                    Paren::Query(self.query_after(query)?)
+                }
                 Paren::Query(query) => {
                     let first = self.subquery(query, false, start)?;
                     Paren::Item(self.joins(first)?)
@@ -176,7 +214,7 @@ impl Parser<'_> {
                 }
             }
         } else {
-            Paren::Item(self.from_item()?)
+            Paren::Item(self.joined_item()?)
         };
         // Only joins may stand in parentheses, not a single table.
         if matches!(&found, Paren::Item(item) if !matches!(item, FromItem::Join { .. })) {
@@ -220,12 +258,18 @@ impl Parser<'_> {
         let written = self.eat("as");
         if function && written && self.is_sym("(") {
             let column_types = self.paren_list(Parser::column_definition)?;
-            return Ok(Some(TableAlias { column_types, ..TableAlias::default() }));
+            return Ok(Some(TableAlias {
+                column_types,
+                ..TableAlias::default()
+            }));
         }
         if !written && !self.is_name_at(0) {
             return Ok(None);
         }
-        let mut alias = TableAlias { name: self.name()?, ..TableAlias::default() };
+        let mut alias = TableAlias {
+            name: self.name()?,
+            ..TableAlias::default()
+        };
         if self.is_sym("(") {
             let names_only = self.is_sym_at(2, ",") || self.is_sym_at(2, ")");
             if !function || names_only {
@@ -249,10 +293,18 @@ impl Parser<'_> {
 
 /// A query that renames the columns of another: `SELECT * FROM (query) AS name(columns)`.
 pub(super) fn renamed(query: Query, name: &str, columns: Vec<String>) -> Query {
-    let alias = Some(TableAlias { name: name.to_owned(), columns, column_types: Vec::new() });
+    let alias = Some(TableAlias {
+        name: name.to_owned(),
+        columns,
+        column_types: Vec::new(),
+    });
     Query::select(crate::ast::Select {
         projection: vec![crate::ast::SelectItem::Wildcard],
-        from: vec![FromItem::Subquery { lateral: false, query: Box::new(query), alias }],
+        from: vec![FromItem::Subquery {
+            lateral: false,
+            query: Box::new(query),
+            alias,
+        }],
         ..crate::ast::Select::default()
     })
 }

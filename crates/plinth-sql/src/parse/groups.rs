@@ -17,11 +17,13 @@ pub(super) struct Group {
 /// The statements of a script, empty ones left out.
 pub(super) fn groups(source: &str) -> impl Iterator<Item = Group> {
     let mut lexer = Lexer { source, at: 0 };
-    std::iter::from_fn(move || loop {
-        match group(&mut lexer) {
-            Cut::Statement(group) => return Some(group),
-            Cut::Empty => {}
-            Cut::End => return None,
+    std::iter::from_fn(move || {
+        loop {
+            match group(&mut lexer) {
+                Cut::Statement(group) => return Some(group),
+                Cut::Empty => {}
+                Cut::End => return None,
+            }
         }
     })
 }
@@ -71,10 +73,16 @@ fn group(lexer: &mut Lexer<'_>) -> Cut {
         tokens.push(token);
     };
     let after = super::lexer::span(end, end);
-    tokens.push(Token { tok: Tok::End, span: after });
+    tokens.push(Token {
+        tok: Tok::End,
+        span: after,
+    });
     let text = lexer.source[start..end].trim();
     let start = end - lexer.source[start..end].trim_start().len();
-    Cut::Statement(Group { tokens, text: start..start + text.len() })
+    Cut::Statement(Group {
+        tokens,
+        text: start..start + text.len(),
+    })
 }
 
 /// How deep in parentheses and in `BEGIN ATOMIC` the next token stands.
@@ -128,5 +136,7 @@ impl Nesting {
 fn reads_inline_data(tokens: &[Token]) -> bool {
     let is = |token: &Token, word: &str| matches!(&token.tok, Tok::Word(found) if found == word);
     tokens.first().is_some_and(|first| is(first, "copy"))
-        && tokens.windows(2).any(|pair| is(&pair[0], "from") && is(&pair[1], "stdin"))
+        && tokens
+            .windows(2)
+            .any(|pair| is(&pair[0], "from") && is(&pair[1], "stdin"))
 }

@@ -18,7 +18,9 @@ pub(super) fn with_fields(text: &str, (first, last): Fields) -> Option<String> {
         return Some(format!("{text} {last}"));
     }
     let fits = match (first, last) {
-        ("year", "month") => number.split_once('-').is_some_and(|(years, months)| digits(years) && digits(months)),
+        ("year", "month") => number
+            .split_once('-')
+            .is_some_and(|(years, months)| digits(years) && digits(months)),
         ("hour", "minute") => clock(number, 2),
         ("hour", "second") => clock(number, 3),
         ("day", "minute") => day_and_clock(number, 2),
@@ -31,7 +33,9 @@ pub(super) fn with_fields(text: &str, (first, last): Fields) -> Option<String> {
         (single, same) if single == same => {
             let (amount, unit) = number.split_once(' ')?;
             let unit = unit.trim();
-            decimal(amount) && !amount.contains('.') && unit.strip_suffix('s').unwrap_or(unit) == single
+            decimal(amount)
+                && !amount.contains('.')
+                && unit.strip_suffix('s').unwrap_or(unit) == single
         }
         _ => false,
     };
@@ -44,12 +48,17 @@ fn clock(text: &str, parts: usize) -> bool {
     found.len() == parts
         && found.iter().enumerate().all(|(place, part)| {
             let fraction = place == 2;
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit() || (fraction && byte == b'.'))
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || (fraction && byte == b'.'))
         })
 }
 
 fn day_and_clock(text: &str, parts: usize) -> bool {
     text.split_once(' ').is_some_and(|(days, time)| {
-        !days.is_empty() && days.bytes().all(|byte| byte.is_ascii_digit()) && clock(time.trim(), parts)
+        !days.is_empty()
+            && days.bytes().all(|byte| byte.is_ascii_digit())
+            && clock(time.trim(), parts)
     })
 }

@@ -1,6 +1,6 @@
 //! Which words mean something, and where they may still be names.
 //!
-//! The lists are those of `pg_get_keywords()` in PostgreSQL 15. Within the grammar a keyword is compared by its
+//! The lists are those of `pg_get_keywords()` in Postgres 15. Within the grammar a keyword is compared by its
 //! text; this module only answers whether a word may be used as a name in some place.
 
 use std::collections::HashMap;
@@ -31,7 +31,11 @@ pub(super) fn may_be_bare_label(word: &str) -> bool {
 
 /// Keywords that restrict something: the class, and whether they may be a bare label.
 static KEYWORDS: LazyLock<HashMap<&'static str, (Class, bool)>> = LazyLock::new(|| {
-    let classes = [(RESERVED, Class::Reserved), (FUNCTION_NAME, Class::FunctionName), (COLUMN_NAME, Class::ColumnName)];
+    let classes = [
+        (RESERVED, Class::Reserved),
+        (FUNCTION_NAME, Class::FunctionName),
+        (COLUMN_NAME, Class::ColumnName),
+    ];
     let mut keywords = HashMap::new();
     for (list, class) in classes {
         keywords.extend(list.split_whitespace().map(|word| (word, (class, true))));

@@ -49,25 +49,28 @@ pub(super) struct Lexer<'a> {
 /// A span of two byte offsets.
 pub(super) fn span(start: usize, end: usize) -> Span {
     let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-    Span { start: clamp(start), end: clamp(end) }
+    Span {
+        start: clamp(start),
+        end: clamp(end),
+    }
 }
 
 impl Lexer<'_> {
     /// The next token; [`Tok::End`] for ever at the end.
     pub(super) fn next_token(&mut self) -> Token {
-        let tok = match self.skip_blanks() {
-            Ok(()) => None,
-            Err(bad) => Some(bad),
-        };
+        let bad = self.skip_blanks().err();
         let start = self.at;
-        let tok = match tok {
+        let tok = match bad {
             Some(bad) => {
                 self.at = self.source.len();
                 bad
             }
             None => self.token(),
         };
-        Token { tok, span: span(start, self.at) }
+        Token {
+            tok,
+            span: span(start, self.at),
+        }
     }
 
     /// After `COPY … FROM STDIN;`: skips the lines of data, when a line `\.` ends them.
@@ -85,7 +88,9 @@ impl Lexer<'_> {
 
     fn token(&mut self) -> Tok {
         let start = self.at;
-        let Some(first) = self.peek(0) else { return Tok::End };
+        let Some(first) = self.peek(0) else {
+            return Tok::End;
+        };
         match first {
             b'\'' => self.string(start, false),
             b'"' => self.quoted(),
@@ -106,7 +111,10 @@ impl Lexer<'_> {
             _ if is_operator_byte(first) => self.operator(),
             _ if is_name_start(first) => self.word(),
             _ => {
-                let width = self.source[start..].chars().next().map_or(1, char::len_utf8);
+                let width = self.source[start..]
+                    .chars()
+                    .next()
+                    .map_or(1, char::len_utf8);
                 self.at += width;
                 self.bad("syntax error", start, self.at)
             }
@@ -124,7 +132,10 @@ impl Lexer<'_> {
 
     fn bad(&self, message: &str, start: usize, end: usize) -> Tok {
         let near = self.source.get(start..end).unwrap_or_default();
-        Tok::Bad(Box::new(SqlError::syntax(format!("{message} at or near \"{near}\""), span(start, end))))
+        Tok::Bad(Box::new(SqlError::syntax(
+            format!("{message} at or near \"{near}\""),
+            span(start, end),
+        )))
     }
 
     fn unterminated(&mut self, what: &str, start: usize) -> Tok {
@@ -146,7 +157,10 @@ impl Lexer<'_> {
 
     fn skip_line(&mut self) {
         let rest = &self.source.as_bytes()[self.at..];
-        self.at += rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        self.at += rest
+            .iter()
+            .position(|byte| matches!(byte, b'\n' | b'\r'))
+            .unwrap_or(rest.len());
     }
 
     fn skip_comment(&mut self) -> Result<(), Tok> {
@@ -203,15 +217,22 @@ impl Lexer<'_> {
             _ => {}
         }
         let rest = &self.source.as_bytes()[start..];
-        let length = rest.iter().position(|&byte| !is_name_part(byte)).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|&byte| !is_name_part(byte))
+            .unwrap_or(rest.len());
         self.at += length;
-        Tok::Word(cut_identifier(self.source[start..self.at].to_ascii_lowercase()))
+        Tok::Word(cut_identifier(
+            self.source[start..self.at].to_ascii_lowercase(),
+        ))
     }
 
     fn unless_bad(&self, inner: Tok, what: &str, start: usize) -> Tok {
         match inner {
             Tok::Bad(error) => Tok::Bad(error),
-            _ => Tok::Bad(Box::new(SqlError::unsupported(what).at(span(start, self.at)))),
+            _ => Tok::Bad(Box::new(
+                SqlError::unsupported(what).at(span(start, self.at)),
+            )),
         }
     }
 
@@ -270,7 +291,10 @@ impl Lexer<'_> {
         }
         let bytes = self.source.as_bytes();
         let mut close = start + 1;
-        while bytes.get(close).is_some_and(|&byte| is_name_part(byte) && byte != b'$') {
+        while bytes
+            .get(close)
+            .is_some_and(|&byte| is_name_part(byte) && byte != b'$')
+        {
             close += 1;
         }
         if bytes.get(close) != Some(&b'$') {
@@ -298,7 +322,10 @@ impl Lexer<'_> {
         }
         if matches!(self.peek(0), Some(b'e' | b'E')) {
             let sign = usize::from(matches!(self.peek(1), Some(b'+' | b'-')));
-            if self.peek(1 + sign).is_some_and(|byte| byte.is_ascii_digit()) {
+            if self
+                .peek(1 + sign)
+                .is_some_and(|byte| byte.is_ascii_digit())
+            {
                 self.at += 1 + sign;
                 self.skip_digits();
             }
@@ -326,14 +353,18 @@ impl Lexer<'_> {
     /// wants to be an operator of its own.
     fn operator(&mut self) -> Tok {
         let rest = &self.source[self.at..];
-        let mut length = rest.bytes().position(|byte| !is_operator_byte(byte)).unwrap_or(rest.len());
+        let mut length = rest
+            .bytes()
+            .position(|byte| !is_operator_byte(byte))
+            .unwrap_or(rest.len());
         for comment in ["--", "/*"] {
             if let Some(found) = rest[..length].find(comment) {
                 length = found;
             }
         }
         let keeps_sign = |text: &str| text.bytes().any(|byte| b"~!@#^&|`?%".contains(&byte));
-        while length > 1 && rest[..length].ends_with(['+', '-']) && !keeps_sign(&rest[..length - 1]) {
+        while length > 1 && rest[..length].ends_with(['+', '-']) && !keeps_sign(&rest[..length - 1])
+        {
             length -= 1;
         }
         let text = &rest[..length];
@@ -341,7 +372,9 @@ impl Lexer<'_> {
         match text {
             "=>" => Tok::Sym("=>"),
             "!=" => Tok::Op("<>".to_owned()),
-            _ if length > MAX_IDENTIFIER_BYTES => self.bad("operator too long", self.at - length, self.at),
+            _ if length > MAX_IDENTIFIER_BYTES => {
+                self.bad("operator too long", self.at - length, self.at)
+            }
             _ => Tok::Op(text.to_owned()),
         }
     }
@@ -349,7 +382,10 @@ impl Lexer<'_> {
 
 fn cut_identifier(mut name: String) -> String {
     if name.len() > MAX_IDENTIFIER_BYTES {
-        let end = (0..=MAX_IDENTIFIER_BYTES).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+        let end = (0..=MAX_IDENTIFIER_BYTES)
+            .rev()
+            .find(|&end| name.is_char_boundary(end))
+            .unwrap_or(0);
         name.truncate(end);
     }
     name

@@ -1,38 +1,38 @@
-//! Text to the syntax tree: a hand-written recursive-descent parser of PostgreSQL's SQL.
+//! Text to the syntax tree: a hand-written recursive-descent parser of Postgres's SQL.
 //!
 //! What Postgres's grammar accepts is parsed or refused by name (`0A000`, or [`Statement::Unsupported`] for whole
 //! statements); anything else is `42601` in Postgres's words, with the place. No input makes it panic, and nesting
 //! is bounded (`54001`), so whoever walks a tree needs bounded stack.
 
-mod lexer;
-mod strings;
 mod groups;
 mod keywords;
+mod lexer;
 mod parser;
+mod strings;
 
-mod statement;
-mod query;
-mod from;
 mod dml;
+mod from;
+mod query;
+mod statement;
 
-mod expr;
-mod primary;
 mod call;
+mod expr;
 mod interval;
+mod primary;
 mod types;
 
-mod ddl_table;
-mod ddl_constraint;
 mod ddl_alter;
 mod ddl_alter_table;
-mod ddl_view;
-mod ddl_sequence;
+mod ddl_constraint;
+mod ddl_drop;
 mod ddl_function;
-mod ddl_trigger;
+mod ddl_grant;
 mod ddl_policy;
 mod ddl_role;
-mod ddl_grant;
-mod ddl_drop;
+mod ddl_sequence;
+mod ddl_table;
+mod ddl_trigger;
+mod ddl_view;
 mod session;
 
 #[cfg(test)]
@@ -43,6 +43,8 @@ use std::ops::Range;
 use crate::SqlError;
 use crate::ast::{Expr, Span, Statement, TypeName};
 use parser::{PResult, Parser};
+
+pub use parser::MAX_HEIGHT;
 
 /// One statement of a script.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,33 +57,40 @@ pub struct Parsed {
 
 /// Every statement of a script. The first error ends it.
 pub fn script(source: &str) -> Result<Vec<Parsed>, SqlError> {
-    groups::groups(source).map(|group| whole_statement(source, group.tokens)).collect()
+    groups::groups(source)
+        .map(|group| whole_statement(source, group.tokens))
+        .collect()
 }
 
 /// Exactly one statement, with or without a semicolon behind it.
 pub fn statement(source: &str) -> Result<Statement, SqlError> {
     let mut groups = groups::groups(source);
     let Some(first) = groups.next() else {
-        return whole(source, groups::all(source), |parser| Err(parser.unexpected()));
+        return whole(source, groups::all(source), |parser| {
+            Err(parser.unexpected())
+        });
     };
     let parsed = whole_statement(source, first.tokens)?;
     match groups.next() {
         None => Ok(parsed.statement),
         Some(second) => {
             let message = "cannot insert multiple commands into a prepared statement";
-            Err(SqlError::syntax(message, lexer::span(second.text.start, second.text.end)))
+            Err(SqlError::syntax(
+                message,
+                lexer::span(second.text.start, second.text.end),
+            ))
         }
     }
 }
 
 /// An expression and nothing else.
 pub fn expression(source: &str) -> Result<Expr, SqlError> {
-    whole(source, groups::all(source), |parser| parser.expr())
+    whole(source, groups::all(source), Parser::expr)
 }
 
 /// A type and nothing else.
 pub fn type_name(source: &str) -> Result<TypeName, SqlError> {
-    whole(source, groups::all(source), |parser| parser.function_type())
+    whole(source, groups::all(source), Parser::function_type)
 }
 
 /// Cuts a script at its top-level semicolons, whatever is between them: the text of each statement without its
@@ -102,15 +111,18 @@ fn whole_statement(source: &str, tokens: Vec<lexer::Token>) -> Result<Parsed, Sq
     whole(source, tokens, |parser| {
         let start = parser.here();
         let statement = parser.statement()?;
-        Ok(Parsed { statement, span: parser.since(start) })
+        Ok(Parsed {
+            statement,
+            span: parser.since(start),
+        })
     })
 }
 
 /// All tokens must be used up.
-fn whole<T>(
-    source: &str,
+fn whole<'s, T>(
+    source: &'s str,
     tokens: Vec<lexer::Token>,
-    rule: impl FnOnce(&mut Parser<'_>) -> PResult<T>,
+    rule: impl FnOnce(&mut Parser<'s>) -> PResult<T>,
 ) -> Result<T, SqlError> {
     let mut parser = Parser::new(source, tokens);
     let found = rule(&mut parser).map_err(|error| *error)?;

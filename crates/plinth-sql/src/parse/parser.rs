@@ -5,11 +5,15 @@ use super::lexer::{Tok, Token};
 use crate::SqlError;
 use crate::ast::{ObjectName, Span};
 
-/// Expressions, queries and joins within each other. Each level costs several stack frames.
-pub(super) const MAX_NESTING: u32 = 200;
+/// Rules within each other. One level of `(1 + (1 + …` enters three rules, so some 200 of those are the most.
+const MAX_NESTING: u32 = 600;
 
-/// The height of a tree, chains such as `a || b || c` included: whoever walks the tree needs a frame for each.
-pub(super) const MAX_HEIGHT: u32 = 600;
+/// No tree is higher than this, chains such as `a || b || c` included: who walks one needs a stack frame for each.
+pub const MAX_HEIGHT: u32 = 500;
+
+/// How much stack the parser takes at most. Threads often have 2 MiB; unoptimised builds need some 10 KiB a level, so
+/// counting levels alone would either overflow there or refuse too much elsewhere.
+const STACK_BUDGET_BYTES: usize = 1024 * 1024;
 
 /// What went wrong; boxed because every rule of the grammar returns it.
 pub(super) type PResult<T> = Result<T, Box<SqlError>>;
@@ -21,6 +25,8 @@ pub(super) struct Parser<'a> {
     tokens: Vec<Token>,
     at: usize,
     nesting: u32,
+    /// Where the stack was when the parser began.
+    stack_base: usize,
     /// The height of the highest tree finished since the enclosing rule began.
     height: u32,
 }
@@ -32,7 +38,14 @@ pub(super) struct Level {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(source: &'a str, tokens: Vec<Token>) -> Parser<'a> {
-        Parser { source, tokens, at: 0, nesting: 0, height: 0 }
+        Parser {
+            source,
+            tokens,
+            at: 0,
+            nesting: 0,
+            stack_base: stack_address(),
+            height: 0,
+        }
     }
 
     // Looking.
@@ -68,7 +81,10 @@ impl<'a> Parser<'a> {
 
     /// Whether these words come next.
     pub(super) fn is_all(&self, words: &[&str]) -> bool {
-        words.iter().enumerate().all(|(ahead, word)| self.word_at(ahead) == *word)
+        words
+            .iter()
+            .enumerate()
+            .all(|(ahead, word)| self.word_at(ahead) == *word)
     }
 
     pub(super) fn is_any(&self, words: &[&str]) -> bool {
@@ -90,7 +106,9 @@ impl<'a> Parser<'a> {
 
     /// Whether the token before this one was that.
     pub(super) fn was_sym(&self, text: &str) -> bool {
-        self.at.checked_sub(1).is_some_and(|last| matches!(&self.tokens[last].tok, Tok::Sym(found) if *found == text))
+        self.at
+            .checked_sub(1)
+            .is_some_and(|last| matches!(&self.tokens[last].tok, Tok::Sym(found) if *found == text))
     }
 
     /// The unquoted word before this token.
@@ -116,8 +134,14 @@ impl<'a> Parser<'a> {
 
     /// From a place to the end of the last token taken.
     pub(super) fn since(&self, start: Span) -> Span {
-        let end = self.at.checked_sub(1).map_or(start.end, |last| self.tokens[last].span.end);
-        Span { start: start.start, end: end.max(start.end) }
+        let end = self
+            .at
+            .checked_sub(1)
+            .map_or(start.end, |last| self.tokens[last].span.end);
+        Span {
+            start: start.start,
+            end: end.max(start.end),
+        }
     }
 
     // Taking.
@@ -160,12 +184,18 @@ impl<'a> Parser<'a> {
     // Expecting.
 
     pub(super) fn expect(&mut self, word: &str) -> PResult<Span> {
-        if self.is(word) { Ok(self.advance()) } else { Err(self.unexpected()) }
+        if self.is(word) {
+            Ok(self.advance())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// Expects each of these words; the error is at the first that is not there.
     pub(super) fn expect_all(&mut self, words: &[&str]) -> PResult<()> {
-        words.iter().try_for_each(|word| self.expect(word).map(drop))
+        words
+            .iter()
+            .try_for_each(|word| self.expect(word).map(drop))
     }
 
     pub(super) fn expect_any(&mut self, words: &[&'static str]) -> PResult<&'static str> {
@@ -173,7 +203,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn expect_sym(&mut self, text: &str) -> PResult<Span> {
-        if self.is_sym(text) { Ok(self.advance()) } else { Err(self.unexpected()) }
+        if self.is_sym(text) {
+            Ok(self.advance())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// A string constant.
@@ -198,9 +232,15 @@ impl<'a> Parser<'a> {
         let text = self.numeric()?;
         text.parse().map_err(|_| {
             let error = if text.contains(['.', 'e', 'E']) {
-                SqlError::new("22P02", format!("invalid input syntax for type bigint: \"{text}\""))
+                SqlError::new(
+                    "22P02",
+                    format!("invalid input syntax for type bigint: \"{text}\""),
+                )
             } else {
-                SqlError::new("22003", format!("value \"{text}\" is out of range for type bigint"))
+                SqlError::new(
+                    "22003",
+                    format!("value \"{text}\" is out of range for type bigint"),
+                )
             };
             Box::new(error.at(span))
         })
@@ -223,7 +263,10 @@ impl<'a> Parser<'a> {
     }
 
     /// `item, item, …`.
-    pub(super) fn comma_list<T>(&mut self, mut item: impl FnMut(&mut Self) -> PResult<T>) -> PResult<Vec<T>> {
+    pub(super) fn comma_list<T>(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> PResult<T>,
+    ) -> PResult<Vec<T>> {
         let mut items = vec![item(self)?];
         while self.eat_sym(",") {
             items.push(item(self)?);
@@ -232,7 +275,10 @@ impl<'a> Parser<'a> {
     }
 
     /// `(item, item, …)`.
-    pub(super) fn paren_list<T>(&mut self, item: impl FnMut(&mut Self) -> PResult<T>) -> PResult<Vec<T>> {
+    pub(super) fn paren_list<T>(
+        &mut self,
+        item: impl FnMut(&mut Self) -> PResult<T>,
+    ) -> PResult<Vec<T>> {
         self.expect_sym("(")?;
         let items = self.comma_list(item)?;
         self.expect_sym(")")?;
@@ -246,7 +292,11 @@ impl<'a> Parser<'a> {
 
     /// Names of columns when a parenthesis stands here.
     pub(super) fn optional_columns(&mut self) -> PResult<Vec<String>> {
-        if self.is_sym("(") { self.columns() } else { Ok(Vec::new()) }
+        if self.is_sym("(") {
+            self.columns()
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     // Names.
@@ -304,7 +354,11 @@ impl<'a> Parser<'a> {
 
     /// A name or a string constant: `LANGUAGE sql`, `LANGUAGE 'sql'`.
     pub(super) fn unreserved_or_string(&mut self) -> PResult<String> {
-        if self.is_string() { self.string() } else { self.unreserved() }
+        if self.is_string() {
+            self.string()
+        } else {
+            self.unreserved()
+        }
     }
 
     /// `name` or `schema.name`.
@@ -321,16 +375,7 @@ impl<'a> Parser<'a> {
             parts.push(self.label()?);
         }
         let span = self.since(start);
-        self.to_object_name(parts, span)
-    }
-
-    /// At most two parts.
-    pub(super) fn to_object_name(&self, mut parts: Vec<String>, span: Span) -> PResult<ObjectName> {
-        if parts.len() > 2 {
-            return Err(too_many_dots(&parts, 3, span));
-        }
-        let name = parts.pop().unwrap_or_default();
-        Ok(ObjectName { schema: parts.pop(), name, span })
+        object_name(parts, span)
     }
 
     // Errors.
@@ -344,15 +389,24 @@ impl<'a> Parser<'a> {
         let Token { tok, span } = self.token_at(ahead);
         match tok {
             Tok::Bad(error) => error.clone(),
-            Tok::End => Box::new(SqlError { span: Some(*span), ..SqlError::new("42601", "syntax error at end of input") }),
+            Tok::End => Box::new(SqlError {
+                span: Some(*span),
+                ..SqlError::new("42601", "syntax error at end of input")
+            }),
             _ => self.syntax_error(*span),
         }
     }
 
     /// A syntax error at the text of a place.
     pub(super) fn syntax_error(&self, span: Span) -> Box<SqlError> {
-        let text = self.source.get(span.start as usize..span.end as usize).unwrap_or_default();
-        Box::new(SqlError::syntax(format!("syntax error at or near \"{text}\""), span))
+        let text = self
+            .source
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default();
+        Box::new(SqlError::syntax(
+            format!("syntax error at or near \"{text}\""),
+            span,
+        ))
     }
 
     /// Something of Postgres's that is known by name only, here.
@@ -363,7 +417,11 @@ impl<'a> Parser<'a> {
     /// Nothing may follow but the end of the statement.
     pub(super) fn finish(&mut self) -> PResult<()> {
         self.eat_sym(";");
-        if matches!(self.token().tok, Tok::End) { Ok(()) } else { Err(self.unexpected()) }
+        if matches!(self.token().tok, Tok::End) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     /// Goes to the end of the statement without looking.
@@ -380,24 +438,37 @@ impl<'a> Parser<'a> {
     /// Begins a nested tree.
     pub(super) fn enter(&mut self) -> PResult<Level> {
         self.nesting += 1;
-        if self.nesting > MAX_NESTING {
+        if self.nesting > MAX_NESTING
+            || stack_address().abs_diff(self.stack_base) > STACK_BUDGET_BYTES
+        {
             return Err(self.too_deep());
         }
-        Ok(Level { outer_height: std::mem::take(&mut self.height) })
+        Ok(Level {
+            outer_height: std::mem::take(&mut self.height),
+        })
     }
 
     /// Ends a nested tree: it is one higher than the highest within it.
     pub(super) fn leave(&mut self, level: Level) -> PResult<()> {
-        self.nesting -= 1;
         self.grow(1)?;
-        self.height = self.height.max(level.outer_height);
+        self.leave_as_is(level);
         Ok(())
+    }
+
+    /// Ends a nested rule that put no node of its own on top.
+    pub(super) fn leave_as_is(&mut self, Level { outer_height }: Level) {
+        self.nesting -= 1;
+        self.height = self.height.max(outer_height);
     }
 
     /// A node was put on top of what this rule has made so far.
     pub(super) fn grow(&mut self, by: u32) -> PResult<()> {
         self.height = self.height.saturating_add(by);
-        if self.height > MAX_HEIGHT { Err(self.too_deep()) } else { Ok(()) }
+        if self.height > MAX_HEIGHT {
+            Err(self.too_deep())
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn too_deep(&self) -> Box<SqlError> {
@@ -406,17 +477,44 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// About where the stack ends now.
+#[inline(never)]
+fn stack_address() -> usize {
+    let marker = 0_u8;
+    std::ptr::from_ref(&marker).addr()
+}
+
 /// Something of Postgres's that is known by name only.
 pub(super) fn refused(what: &str, span: Span) -> Box<SqlError> {
     Box::new(SqlError::unsupported(what).at(span))
+}
+
+/// At most two parts.
+pub(super) fn object_name(mut parts: Vec<String>, span: Span) -> PResult<ObjectName> {
+    if parts.len() > 2 {
+        return Err(too_many_dots(&parts, 3, span));
+    }
+    let name = parts.pop().unwrap_or_default();
+    Ok(ObjectName {
+        schema: parts.pop(),
+        name,
+        span,
+    })
 }
 
 /// A name of more parts than it may have; `database` parts would name another database.
 pub(super) fn too_many_dots(parts: &[String], database: usize, span: Span) -> Box<SqlError> {
     let name = parts.join(".");
     Box::new(if parts.len() == database {
-        SqlError::new("0A000", format!("cross-database references are not implemented: {name}")).at(span)
+        SqlError::new(
+            "0A000",
+            format!("cross-database references are not implemented: {name}"),
+        )
+        .at(span)
     } else {
-        SqlError::syntax(format!("improper qualified name (too many dotted names): {name}"), span)
+        SqlError::syntax(
+            format!("improper qualified name (too many dotted names): {name}"),
+            span,
+        )
     })
 }

@@ -1,10 +1,10 @@
 //! What operators stand between: constants, columns, parentheses, `CASE`, arrays, and the casts and subscripts behind them.
 
-use super::expr::{Paren, paren_value, plain_call};
+use super::expr::{Paren, paren_value};
 use super::interval;
 use super::keywords::{self, Class};
 use super::lexer::Tok;
-use super::parser::{PResult, Parser, refused, too_many_dots};
+use super::parser::{PResult, Parser, object_name, refused, too_many_dots};
 use crate::SqlError;
 use crate::ast::{ColumnRef, Expr, ObjectName, Query, Span, TypeName};
 
@@ -32,7 +32,10 @@ impl Parser<'_> {
         loop {
             if self.eat_sym("::") {
                 let ty = self.type_name()?;
-                expr = Expr::Cast { expr: Box::new(expr), ty };
+                expr = Expr::Cast {
+                    expr: Box::new(expr),
+                    ty,
+                };
                 subscripts = false;
             } else if subscripts && self.is_sym("[") {
                 expr = self.subscript(expr)?;
@@ -41,7 +44,10 @@ impl Parser<'_> {
                 if self.eat_sym("*") {
                     return Err(refused("expanding a row value with .*", self.since(start)));
                 }
-                expr = Expr::Field { base: Box::new(expr), name: self.label()? };
+                expr = Expr::Field {
+                    base: Box::new(expr),
+                    name: self.label()?,
+                };
             } else {
                 return Ok(expr);
             }
@@ -52,9 +58,17 @@ impl Parser<'_> {
     fn subscript(&mut self, base: Expr) -> PResult<Expr> {
         let base = Box::new(base);
         self.expect_sym("[")?;
-        let low = if self.is_sym(":") { None } else { Some(Box::new(self.expr()?)) };
+        let low = if self.is_sym(":") {
+            None
+        } else {
+            Some(Box::new(self.expr()?))
+        };
         let found = if self.eat_sym(":") {
-            let high = if self.is_sym("]") { None } else { Some(Box::new(self.expr()?)) };
+            let high = if self.is_sym("]") {
+                None
+            } else {
+                Some(Box::new(self.expr()?))
+            };
             Expr::Slice { base, low, high }
         } else {
             match low {
@@ -71,7 +85,11 @@ impl Parser<'_> {
         // Words that are free, and quoted names, can only begin names; and so may `time` and its kind, as columns.
         let special = match class {
             Class::Free if self.is("double") => self.typed_constant()?,
-            Class::Free | Class::FunctionName if !self.is("collation") && !self.is("current_schema") => None,
+            Class::Free | Class::FunctionName
+                if !self.is("collation") && !self.is("current_schema") =>
+            {
+                None
+            }
             Class::Free | Class::FunctionName => self.special_function()?,
             Class::ColumnName => match self.typed_constant()? {
                 Some(found) => Some(found),
@@ -113,7 +131,7 @@ impl Parser<'_> {
         match self.word() {
             "exists" => {
                 self.advance();
-                Ok(Some(Expr::Exists(Box::new(self.query_in_parens()?))))
+                Ok(Some(Expr::Exists(self.query_in_parens()?)))
             }
             "row" => {
                 self.advance();
@@ -134,7 +152,11 @@ impl Parser<'_> {
 
     fn case(&mut self) -> PResult<Expr> {
         self.expect("case")?;
-        let operand = if self.is("when") { None } else { Some(Box::new(self.expr()?)) };
+        let operand = if self.is("when") {
+            None
+        } else {
+            Some(Box::new(self.expr()?))
+        };
         let mut whens = Vec::new();
         while self.eat("when") {
             let when = self.expr()?;
@@ -144,9 +166,17 @@ impl Parser<'_> {
         if whens.is_empty() {
             return Err(self.unexpected());
         }
-        let otherwise = if self.eat("else") { Some(Box::new(self.expr()?)) } else { None };
+        let otherwise = if self.eat("else") {
+            Some(Box::new(self.expr()?))
+        } else {
+            None
+        };
         self.expect("end")?;
-        Ok(Expr::Case { operand, whens, otherwise })
+        Ok(Expr::Case {
+            operand,
+            whens,
+            otherwise,
+        })
     }
 
     fn cast(&mut self) -> PResult<Expr> {
@@ -164,11 +194,11 @@ impl Parser<'_> {
         if self.is_sym("[") {
             return self.array_elements();
         }
-        Ok(Expr::ArrayQuery(Box::new(self.query_in_parens()?)))
+        Ok(Expr::ArrayQuery(self.query_in_parens()?))
     }
 
     /// `( … )` where only a query may stand.
-    fn query_in_parens(&mut self) -> PResult<Query> {
+    fn query_in_parens(&mut self) -> PResult<Box<Query>> {
         let mut ahead = 0;
         while self.is_sym_at(ahead, "(") {
             ahead += 1;
@@ -201,13 +231,24 @@ impl Parser<'_> {
 
     /// `timestamp '…'` and others of the types whose names are keywords.
     fn typed_constant(&mut self) -> PResult<Option<Expr>> {
-        if !self.is_any(super::types::KEYWORD_TYPES) || (self.is("double") && self.word_at(1) != "precision") {
+        if !self.is_any(super::types::KEYWORD_TYPES)
+            || (self.is("double") && self.word_at(1) != "precision")
+        {
             return Ok(None);
         }
         // Only what a type's name may go on with makes it one: otherwise it is a column called `time`.
         let constant = matches!(self.tok_at(1), Tok::String(_))
-            || (self.is_sym_at(1, "(") && !self.is_any(&["int", "integer", "smallint", "bigint", "real", "boolean"]))
-            || ["precision", "varying", "with", "without", "character", "char"].contains(&self.word_at(1))
+            || (self.is_sym_at(1, "(")
+                && !self.is_any(&["int", "integer", "smallint", "bigint", "real", "boolean"]))
+            || [
+                "precision",
+                "varying",
+                "with",
+                "without",
+                "character",
+                "char",
+            ]
+            .contains(&self.word_at(1))
                 && (self.word_at(1) != "with" || self.word_at(2) == "time");
         if !constant {
             return Ok(None);
@@ -235,11 +276,21 @@ impl Parser<'_> {
         if modifiers.is_empty()
             && let Some((fields, precision)) = self.interval_fields()?
         {
-            text = interval::with_fields(&text, fields)
-                .ok_or_else(|| refused("an interval constant whose text does not fit its fields", self.since(start)))?;
+            text = interval::with_fields(&text, fields).ok_or_else(|| {
+                refused(
+                    "an interval constant whose text does not fit its fields",
+                    self.since(start),
+                )
+            })?;
             modifiers.extend(precision);
         }
-        Ok(Expr::cast(Expr::String(text), TypeName { modifiers, ..TypeName::simple("interval") }))
+        Ok(Expr::cast(
+            Expr::String(text),
+            TypeName {
+                modifiers,
+                ..TypeName::simple("interval")
+            },
+        ))
     }
 
     /// A column, a call, or a constant of a named type: `date '2024-01-01'`.
@@ -261,7 +312,7 @@ impl Parser<'_> {
         let callable = function_first || parts.len() > 1;
         if callable && (self.is_sym("(") || self.is_string()) {
             let span = self.since(start);
-            let name = self.to_object_name(parts, span)?;
+            let name = object_name(parts, span)?;
             let expr = self.call_or_constant(name)?;
             return self.postfix(expr, false);
         }
@@ -292,7 +343,11 @@ impl Parser<'_> {
             Vec::new()
         };
         let text = self.string()?;
-        let ty = TypeName { name: super::types::without_pg_catalog(name), modifiers, ..TypeName::simple("") };
+        let ty = TypeName {
+            name: super::types::without_pg_catalog(name),
+            modifiers,
+            ..TypeName::simple("")
+        };
         Ok(Expr::cast(Expr::String(text), ty))
     }
 
@@ -302,11 +357,5 @@ impl Parser<'_> {
             return Err(too_many_dots(&parts, 4, span));
         }
         Ok(ColumnRef { parts, span })
-    }
-
-    /// A call without arguments, for words that are calls by themselves.
-    pub(super) fn word_call(&mut self, name: &str) -> Expr {
-        let span = self.advance();
-        plain_call(name, Vec::new(), span)
     }
 }

@@ -1,7 +1,7 @@
 //! Queries: `WITH`, set operations, `SELECT` and its clauses.
 
-use super::lexer::Tok;
 use super::keywords;
+use super::lexer::Tok;
 use super::parser::{PResult, Parser, refused};
 use crate::SqlError;
 use crate::ast::{
@@ -24,7 +24,16 @@ impl Parser<'_> {
 
     /// Whether what stands here goes on with a query that was in parentheses.
     pub(super) fn continues_query(&self) -> bool {
-        self.is_any(&["union", "intersect", "except", "order", "limit", "offset", "fetch", "for"])
+        self.is_any(&[
+            "union",
+            "intersect",
+            "except",
+            "order",
+            "limit",
+            "offset",
+            "fetch",
+            "for",
+        ])
     }
 
     /// A whole query.
@@ -79,7 +88,12 @@ impl Parser<'_> {
             let what = format!("{} in WITH", self.word().to_ascii_uppercase());
             return Err(self.refused(&what));
         }
-        Ok(Cte { name, columns, materialized, body })
+        Ok(Cte {
+            name,
+            columns,
+            materialized,
+            body,
+        })
     }
 
     /// A query, `INSERT`, `UPDATE` or `DELETE`, with a `WITH` of its own.
@@ -116,7 +130,12 @@ impl Parser<'_> {
             }
             let operand = self.set_operand()?;
             let right = self.set_operations(operand, level + 1)?;
-            left = SetExpr::SetOp { op, all, left: Box::new(left), right: Box::new(right) };
+            left = SetExpr::SetOp {
+                op,
+                all,
+                left: Box::new(left),
+                right: Box::new(right),
+            };
             self.grow(1)?;
         }
     }
@@ -153,7 +172,14 @@ impl Parser<'_> {
         // `(SELECT … ORDER BY a) LIMIT 1` is one query to Postgres, clauses from both places.
         let mut query = match body {
             SetExpr::Query(inner) => *inner,
-            body => Query { with: None, body, order_by: Vec::new(), limit: None, offset: None, locking: None },
+            body => Query {
+                with: None,
+                body,
+                order_by: Vec::new(),
+                limit: None,
+                offset: None,
+                locking: None,
+            },
         };
         if self.is("order") {
             if !query.order_by.is_empty() {
@@ -169,7 +195,11 @@ impl Parser<'_> {
                         return Err(self.repeated("LIMIT"));
                     }
                     limited = true;
-                    query.limit = if self.is("limit") { self.limit()? } else { Some(self.fetch_first()?) };
+                    query.limit = if self.is("limit") {
+                        self.limit()?
+                    } else {
+                        Some(self.fetch_first()?)
+                    };
                 }
                 "offset" if !offset => {
                     if query.offset.is_some() {
@@ -194,15 +224,24 @@ impl Parser<'_> {
     }
 
     fn repeated(&self, clause: &str) -> Box<SqlError> {
-        Box::new(SqlError::syntax(format!("multiple {clause} clauses not allowed"), self.here()))
+        Box::new(SqlError::syntax(
+            format!("multiple {clause} clauses not allowed"),
+            self.here(),
+        ))
     }
 
     fn limit(&mut self) -> PResult<Option<Expr>> {
         let start = self.expect("limit")?;
-        let limit = if self.eat("all") { None } else { Some(self.expr()?) };
+        let limit = if self.eat("all") {
+            None
+        } else {
+            Some(self.expr()?)
+        };
         if self.is_sym(",") {
             let error = SqlError::syntax("LIMIT #,# syntax is not supported", self.since(start));
-            return Err(Box::new(error.hint("Use separate LIMIT and OFFSET clauses.")));
+            return Err(Box::new(
+                error.hint("Use separate LIMIT and OFFSET clauses."),
+            ));
         }
         Ok(limit)
     }
@@ -210,7 +249,11 @@ impl Parser<'_> {
     fn fetch_first(&mut self) -> PResult<Expr> {
         let start = self.expect("fetch")?;
         self.expect_any(&["first", "next"])?;
-        let count = if self.is_any(&["row", "rows"]) { Expr::Number("1".to_owned()) } else { self.fetch_count()? };
+        let count = if self.is_any(&["row", "rows"]) {
+            Expr::Number("1".to_owned())
+        } else {
+            self.fetch_count()?
+        };
         self.expect_any(&["row", "rows"])?;
         if self.eat("with") {
             self.expect("ties")?;
@@ -224,7 +267,11 @@ impl Parser<'_> {
         if self.is_sym("+") || self.is_sym("-") {
             let op = if self.is_sym("-") { "-" } else { "+" };
             let span = self.advance();
-            return Ok(Expr::Unary { op: op.to_owned(), expr: Box::new(self.primary()?), span });
+            return Ok(Expr::Unary {
+                op: op.to_owned(),
+                expr: Box::new(self.primary()?),
+                span,
+            });
         }
         self.primary()
     }
@@ -274,10 +321,14 @@ impl Parser<'_> {
         }
         if self.is("into") {
             let hint = "Use CREATE TABLE … AS SELECT …, or a common table expression.";
-            return Err(Box::new(SqlError::unsupported("SELECT INTO").at(self.here()).hint(hint)));
+            return Err(Box::new(
+                SqlError::unsupported("SELECT INTO")
+                    .at(self.here())
+                    .hint(hint),
+            ));
         }
         if self.eat("from") {
-            select.from = self.from_list()?;
+            select.from = self.item_list()?;
         }
         if self.eat("where") {
             select.selection = Some(self.expr()?);
@@ -366,7 +417,11 @@ fn set_body(query: Query) -> SetExpr {
         && query.limit.is_none()
         && query.offset.is_none()
         && query.locking.is_none();
-    if bare { query.body } else { SetExpr::Query(Box::new(query)) }
+    if bare {
+        query.body
+    } else {
+        SetExpr::Query(Box::new(query))
+    }
 }
 
 fn merge_with(with: Option<With>, mut query: Query, parser: &Parser<'_>) -> PResult<Query> {

@@ -20,11 +20,15 @@ impl Parser<'_> {
         ])? {
             "start" => {
                 self.expect("transaction")?;
-                Transaction::Begin { read_only: self.transaction_modes()? }
+                Transaction::Begin {
+                    read_only: self.transaction_modes()?,
+                }
             }
             "begin" => {
                 self.eat_any(&["work", "transaction"]);
-                Transaction::Begin { read_only: self.transaction_modes()? }
+                Transaction::Begin {
+                    read_only: self.transaction_modes()?,
+                }
             }
             "savepoint" => Transaction::Savepoint(self.name()?),
             "release" => {
@@ -33,21 +37,35 @@ impl Parser<'_> {
             }
             verb => {
                 if self.is("prepared") {
-                    return Ok(self.unsupported(&format!("{} PREPARED", verb.to_ascii_uppercase()), None, start));
+                    return Ok(self.unsupported(
+                        &format!("{} PREPARED", verb.to_ascii_uppercase()),
+                        None,
+                        start,
+                    ));
                 }
                 self.eat_any(&["work", "transaction"]);
                 if verb == "rollback" && self.eat("to") {
                     self.eat("savepoint");
-                    return Ok(Statement::Transaction(Transaction::RollbackTo(self.name()?)));
+                    return Ok(Statement::Transaction(Transaction::RollbackTo(
+                        self.name()?,
+                    )));
                 }
                 if self.eat("and") && !self.eat("no") {
                     self.expect("chain")?;
-                    return Ok(self.unsupported("AND CHAIN", Some("Begin the next transaction with BEGIN."), start));
+                    return Ok(self.unsupported(
+                        "AND CHAIN",
+                        Some("Begin the next transaction with BEGIN."),
+                        start,
+                    ));
                 }
                 if self.last_word() == "no" {
                     self.expect("chain")?;
                 }
-                if matches!(verb, "commit" | "end") { Transaction::Commit } else { Transaction::Rollback }
+                if matches!(verb, "commit" | "end") {
+                    Transaction::Commit
+                } else {
+                    Transaction::Rollback
+                }
             }
         };
         Ok(Statement::Transaction(transaction))
@@ -93,7 +111,11 @@ impl Parser<'_> {
             let read_only = self.transaction_modes()?;
             let value = Some(vec!["on".to_owned()]);
             return Ok(if read_only {
-                Statement::Set(SetVariable { name: "transaction_read_only".to_owned(), local: true, value })
+                Statement::Set(SetVariable {
+                    name: "transaction_read_only".to_owned(),
+                    local: true,
+                    value,
+                })
             } else {
                 Statement::NoOp("SET TRANSACTION".to_owned())
             });
@@ -102,7 +124,11 @@ impl Parser<'_> {
             let read_only = self.transaction_modes()?;
             let value = Some(vec![if read_only { "on" } else { "off" }.to_owned()]);
             let name = "default_transaction_read_only".to_owned();
-            return Ok(Statement::Set(SetVariable { name, local: false, value }));
+            return Ok(Statement::Set(SetVariable {
+                name,
+                local: false,
+                value,
+            }));
         }
         let assigned = self.is_sym_at(1, "=") || self.word_at(1) == "to";
         let local = !assigned && self.eat("local");
@@ -128,7 +154,11 @@ impl Parser<'_> {
         }
         if self.eat_all(&["session", "authorization"]) {
             let name = "session_authorization".to_owned();
-            let value = if self.eat("default") { None } else { Some(vec![self.unreserved_or_string()?]) };
+            let value = if self.eat("default") {
+                None
+            } else {
+                Some(vec![self.unreserved_or_string()?])
+            };
             return Ok((name, value));
         }
         let assigned = self.is_sym_at(1, "=") || self.is_sym_at(1, ".") || self.word_at(1) == "to";
@@ -164,7 +194,7 @@ impl Parser<'_> {
         Ok((name, Some(values)))
     }
 
-    /// Lower case, dots kept. `TIME ZONE` and others with a space have the name that `pg_settings` gives them.
+    /// Lower case, dots kept.
     fn setting_name(&mut self) -> PResult<String> {
         let mut name = self.name()?;
         while self.eat_sym(".") {
@@ -188,7 +218,11 @@ impl Parser<'_> {
     /// `RESET name`.
     pub(super) fn reset(&mut self) -> PResult<SetVariable> {
         self.expect("reset")?;
-        Ok(SetVariable { name: self.shown_name()?, local: false, value: None })
+        Ok(SetVariable {
+            name: self.shown_name()?,
+            local: false,
+            value: None,
+        })
     }
 
     pub(super) fn show(&mut self) -> PResult<Statement> {
@@ -200,7 +234,10 @@ impl Parser<'_> {
         const PHRASES: &[(&[&str], &str)] = &[
             (&["all"], "all"),
             (&["time", "zone"], "timezone"),
-            (&["transaction", "isolation", "level"], "transaction_isolation"),
+            (
+                &["transaction", "isolation", "level"],
+                "transaction_isolation",
+            ),
             (&["session", "authorization"], "session_authorization"),
         ];
         for (words, name) in PHRASES {
@@ -216,19 +253,27 @@ impl Parser<'_> {
         let (mut language, mut body) = (None, None);
         while !self.at_end() {
             let repeated = if self.eat("language") {
-                language.replace(self.unreserved_or_string()?.to_ascii_lowercase()).is_some()
+                language
+                    .replace(self.unreserved_or_string()?.to_ascii_lowercase())
+                    .is_some()
             } else {
                 body.replace(self.string()?).is_some()
             };
             if repeated {
-                return Err(Box::new(SqlError::syntax("conflicting or redundant options", self.since(start))));
+                return Err(Box::new(SqlError::syntax(
+                    "conflicting or redundant options",
+                    self.since(start),
+                )));
             }
         }
         let language = language.unwrap_or_else(|| "plpgsql".to_owned());
         match body {
             Some(body) => Ok(Statement::Do { language, body }),
             None if self.last_word() == "do" => Err(self.unexpected()),
-            None => Err(Box::new(SqlError::syntax("no inline code specified", self.since(start)))),
+            None => Err(Box::new(SqlError::syntax(
+                "no inline code specified",
+                self.since(start),
+            ))),
         }
     }
 }

@@ -6,13 +6,22 @@ use crate::ast::{Span, Statement};
 /// Kinds of objects that `CREATE`, `ALTER` and `DROP` know by name only, longer names first, with what to do instead.
 const UNSUPPORTED_KINDS: &[(&str, Option<&str>)] = &[
     ("access method", None),
-    ("aggregate", Some("Use a function over array_agg(…), or aggregate in a view.")),
+    (
+        "aggregate",
+        Some("Use a function over array_agg(…), or aggregate in a view."),
+    ),
     ("cast", Some("Write a function and call it.")),
     ("collation", None),
     ("conversion", None),
-    ("database", Some("One server holds one database; schemas divide it.")),
+    (
+        "database",
+        Some("One server holds one database; schemas divide it."),
+    ),
     ("default conversion", None),
-    ("domain", Some("Use the base type, with a CHECK constraint on each column.")),
+    (
+        "domain",
+        Some("Use the base type, with a CHECK constraint on each column."),
+    ),
     ("event trigger", None),
     ("foreign data wrapper", None),
     ("foreign table", None),
@@ -40,7 +49,10 @@ const UNSUPPORTED_KINDS: &[(&str, Option<&str>)] = &[
 const UNSUPPORTED_STATEMENTS: &[(&str, Option<&str>)] = &[
     ("call", Some("Call a function with SELECT.")),
     ("close", Some(WITHOUT_CURSORS)),
-    ("copy", Some("Use INSERT; pg_dump --inserts writes a dump in this way.")),
+    (
+        "copy",
+        Some("Use INSERT; pg_dump --inserts writes a dump in this way."),
+    ),
     ("deallocate", None),
     ("declare", Some(WITHOUT_CURSORS)),
     ("execute", None),
@@ -52,14 +64,26 @@ const UNSUPPORTED_STATEMENTS: &[(&str, Option<&str>)] = &[
     ("move", Some(WITHOUT_CURSORS)),
     ("prepare", None),
     ("reassign owned", None),
-    ("refresh materialized view", Some("A plain view is always fresh.")),
+    (
+        "refresh materialized view",
+        Some("A plain view is always fresh."),
+    ),
 ];
 
 const WITHOUT_CURSORS: &str = "Read pages with LIMIT and a condition on the last key.";
 
 /// Statements without any effect where there is nothing to tune.
 const WITHOUT_EFFECT: &[&str] = &[
-    "analyse", "analyze", "checkpoint", "cluster", "discard", "listen", "lock", "reindex", "security label", "unlisten",
+    "analyse",
+    "analyze",
+    "checkpoint",
+    "cluster",
+    "discard",
+    "listen",
+    "lock",
+    "reindex",
+    "security label",
+    "unlisten",
     "vacuum",
 ];
 
@@ -70,14 +94,17 @@ impl Parser<'_> {
             return self.row_statement();
         }
         match self.word() {
-            "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => self.row_statement(),
+            "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => {
+                self.row_statement()
+            }
             "truncate" => Ok(Statement::Truncate(self.truncate()?)),
             "create" => self.create(),
             "alter" => self.alter(),
             "drop" => self.drop(),
             "comment" => self.comment(),
             "grant" | "revoke" => self.grant().map(Statement::Grant),
-            "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => self.transaction(),
+            "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint"
+            | "release" => self.transaction(),
             "set" => self.set(),
             "reset" => self.reset().map(Statement::Set),
             "show" => self.show(),
@@ -94,7 +121,10 @@ impl Parser<'_> {
         if let Some(what) = WITHOUT_EFFECT.iter().find(|what| self.is_phrase(what)) {
             return Ok(self.without_effect(&what.to_ascii_uppercase()));
         }
-        match UNSUPPORTED_STATEMENTS.iter().find(|(what, _)| self.is_phrase(what)) {
+        match UNSUPPORTED_STATEMENTS
+            .iter()
+            .find(|(what, _)| self.is_phrase(what))
+        {
             Some((what, hint)) => {
                 let start = self.here();
                 Ok(self.unsupported(&what.to_ascii_uppercase(), *hint, start))
@@ -113,7 +143,9 @@ impl Parser<'_> {
             "function" | "procedure" => return self.create_function(or_replace),
             "trigger" | "constraint" => return self.create_trigger(or_replace),
             "view" | "recursive" => return self.create_view(or_replace, false),
-            "temp" | "temporary" | "local" | "global" | "unlogged" => return self.create_with_persistence(or_replace),
+            "temp" | "temporary" | "local" | "global" | "unlogged" => {
+                return self.create_with_persistence(or_replace);
+            }
             _ if or_replace => return Err(self.unexpected()),
             _ => {}
         }
@@ -158,18 +190,31 @@ impl Parser<'_> {
 
     /// The statement by its name, when the kind of object here is known by name only.
     pub(super) fn unsupported_kind(&mut self, verb: &str, start: Span) -> Option<Statement> {
-        let (kind, hint) = UNSUPPORTED_KINDS.iter().find(|(kind, _)| self.is_phrase(kind))?;
-        Some(self.unsupported(&format!("{verb} {}", kind.to_ascii_uppercase()), *hint, start))
+        let (kind, hint) = UNSUPPORTED_KINDS
+            .iter()
+            .find(|(kind, _)| self.is_phrase(kind))?;
+        Some(self.unsupported(
+            &format!("{verb} {}", kind.to_ascii_uppercase()),
+            *hint,
+            start,
+        ))
     }
 
     fn is_phrase(&self, words: &str) -> bool {
-        words.split(' ').enumerate().all(|(ahead, word)| self.word_at(ahead) == word)
+        words
+            .split(' ')
+            .enumerate()
+            .all(|(ahead, word)| self.word_at(ahead) == word)
     }
 
     /// Skips the rest: the statement is known by name only.
     pub(super) fn unsupported(&mut self, what: &str, hint: Option<&str>, start: Span) -> Statement {
         self.skip_statement();
-        Statement::Unsupported { what: what.to_owned(), hint: hint.map(str::to_owned), span: self.since(start) }
+        Statement::Unsupported {
+            what: what.to_owned(),
+            hint: hint.map(str::to_owned),
+            span: self.since(start),
+        }
     }
 
     /// Skips the rest: the statement changes nothing here.

@@ -3,7 +3,11 @@
 use crate::SqlError;
 
 /// Reads the constant whose opening quote is at `open`: its text and where it ends, or none when it never ends.
-pub(super) fn quoted_text(source: &str, open: usize, escapes: bool) -> Option<(Result<String, SqlError>, usize)> {
+pub(super) fn quoted_text(
+    source: &str,
+    open: usize,
+    escapes: bool,
+) -> Option<(Result<String, SqlError>, usize)> {
     let bytes = source.as_bytes();
     // Bytes rather than characters: `E'\xc3\xa9'` is one letter written as two escapes.
     let mut text = Vec::new();
@@ -34,7 +38,8 @@ pub(super) fn quoted_text(source: &str, open: usize, escapes: bool) -> Option<(R
     }
     let result = match failed {
         Some(error) => Err(error),
-        None => String::from_utf8(text).map_err(|error| invalid_bytes(error.as_bytes(), error.utf8_error().valid_up_to())),
+        None => String::from_utf8(text)
+            .map_err(|error| invalid_bytes(error.as_bytes(), error.utf8_error().valid_up_to())),
     };
     Some((result.and_then(without_zero), at + 1))
 }
@@ -52,7 +57,9 @@ fn continuation(source: &str, after: usize) -> Option<usize> {
             }
             b' ' | b'\t' | 0x0c | 0x0b => at += 1,
             b'-' if bytes.get(at + 1) == Some(&b'-') => {
-                at += bytes[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+                at += bytes[at..]
+                    .iter()
+                    .position(|byte| matches!(byte, b'\n' | b'\r'))?;
             }
             b'\'' if new_line => return Some(at + 1),
             _ => return None,
@@ -62,7 +69,9 @@ fn continuation(source: &str, after: usize) -> Option<usize> {
 
 /// One escape at the start of `rest` (which begins with the backslash): how many bytes follow the backslash.
 fn escape(rest: &str, text: &mut Vec<u8>) -> Result<usize, SqlError> {
-    let Some(letter) = rest[1..].chars().next() else { return Ok(0) };
+    let Some(letter) = rest[1..].chars().next() else {
+        return Ok(0);
+    };
     let plain = match letter {
         'b' => 0x08,
         'f' => 0x0c,
@@ -110,7 +119,9 @@ fn unicode(rest: &str, text: &mut Vec<u8>) -> Result<usize, SqlError> {
     })?;
     let mut code = first;
     if (0xd800..0xdc00).contains(&first) {
-        let second = (rest.as_bytes().get(1 + length) == Some(&b'\\')).then(|| code_at(1 + length)).flatten();
+        let second = (rest.as_bytes().get(1 + length) == Some(&b'\\'))
+            .then(|| code_at(1 + length))
+            .flatten();
         let Some((low @ 0xdc00..0xe000, more)) = second else {
             return Err(SqlError::new("42601", "invalid Unicode surrogate pair"));
         };
@@ -125,9 +136,12 @@ fn unicode(rest: &str, text: &mut Vec<u8>) -> Result<usize, SqlError> {
 
 /// Up to `most` digits at the start: their value and number.
 fn digits(text: &str, base: u32, most: usize) -> (u32, usize) {
-    text.chars().take(most).map_while(|letter| letter.to_digit(base)).fold((0_u32, 0), |(value, length), digit| {
-        (value.wrapping_mul(base).wrapping_add(digit), length + 1)
-    })
+    text.chars()
+        .take(most)
+        .map_while(|letter| letter.to_digit(base))
+        .fold((0_u32, 0), |(value, length), digit| {
+            (value.wrapping_mul(base).wrapping_add(digit), length + 1)
+        })
 }
 
 fn invalid_bytes(bytes: &[u8], at: usize) -> SqlError {
@@ -138,13 +152,26 @@ fn invalid_bytes(bytes: &[u8], at: usize) -> SqlError {
         0xf0..=0xf7 => 4,
         _ => 1,
     };
-    let shown: Vec<String> = bytes[at..].iter().take(width).map(|byte| format!("0x{byte:02x}")).collect();
-    SqlError::new("22021", format!("invalid byte sequence for encoding \"UTF8\": {}", shown.join(" ")))
+    let shown: Vec<String> = bytes[at..]
+        .iter()
+        .take(width)
+        .map(|byte| format!("0x{byte:02x}"))
+        .collect();
+    SqlError::new(
+        "22021",
+        format!(
+            "invalid byte sequence for encoding \"UTF8\": {}",
+            shown.join(" ")
+        ),
+    )
 }
 
 fn without_zero(text: String) -> Result<String, SqlError> {
     if text.contains('\0') {
-        return Err(SqlError::new("22021", "invalid byte sequence for encoding \"UTF8\": 0x00"));
+        return Err(SqlError::new(
+            "22021",
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        ));
     }
     Ok(text)
 }

@@ -1,5 +1,7 @@
 //! Text in, text out: what statements become, what is said about those that are none, and that nothing panics.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
+
 mod bounds;
 mod shape;
 mod statements;
@@ -47,7 +49,7 @@ fn operators_bind_as_in_postgres() {
     ";
     check_expressions(
         table,
-        expect![[r#"
+        &expect![[r#"
             (a or (b and (not c)))
             (not (a = b))
             ((a = b) is null)
@@ -117,7 +119,7 @@ fn constants_and_columns() {
     ";
     check_expressions(
         table,
-        expect![[r#"
+        &expect![[r#"
             'it's'
             'a
             	\'AAé'
@@ -156,7 +158,10 @@ fn constants_and_columns() {
 
 #[test]
 fn adjacent_strings_on_two_lines_are_one() {
-    assert_eq!(expression("'a' -- comment\n  'b'"), Ok(Expr::String("ab".to_owned())));
+    assert_eq!(
+        expression("'a' -- comment\n  'b'"),
+        Ok(Expr::String("ab".to_owned()))
+    );
     assert_eq!(
         expression("'a' 'b'").map_err(|error| error.message),
         Err("syntax error at or near \"'b'\"".to_owned())
@@ -203,7 +208,7 @@ fn calls_and_their_own_syntaxes() {
     ";
     check_expressions(
         table,
-        expect![[r#"
+        &expect![[r#"
             count(*)
             count(distinct a order by b desc nulls last)
             sum(a) filter b over ( partition c order by d Some(Frame { units: Rows, start: Preceding(Number("1")), end: Some(CurrentRow), exclude: None }))
@@ -273,7 +278,10 @@ fn type_names_are_canonical() {
         t.a%type
         s.t.a%type
     ";
-    check(table, |text| type_name(text).map(|ty| type_shape(&ty)), expect![[r#"
+    check(
+        table,
+        |text| type_name(text).map(|ty| type_shape(&ty)),
+        &expect![[r#"
         int4
         int4[]
         int8[]
@@ -301,7 +309,8 @@ fn type_names_are_canonical() {
         MyType
         t.a%type
         s.t.a%type
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -376,11 +385,18 @@ fn errors_are_in_the_words_of_postgres() {
     "#;
     let describe = |text: &str| {
         let error = statement(text).expect_err(text);
-        let place = error.span.map_or_else(String::new, |span| format!(" [{}..{}]", span.start, span.end));
-        let hint = error.hint.map_or_else(String::new, |hint| format!("; {hint}"));
+        let place = error.span.map_or_else(String::new, |span| {
+            format!(" [{}..{}]", span.start, span.end)
+        });
+        let hint = error
+            .hint
+            .map_or_else(String::new, |hint| format!("; {hint}"));
         Ok(format!("{} {}{place}{hint}", error.code, error.message))
     };
-    check(table, describe, expect![[r#"
+    check(
+        table,
+        describe,
+        &expect![[r#"
         42601 syntax error at or near "selec" [0..5]
         42601 syntax error at or near "c" [11..12]
         42601 syntax error at end of input [10..10]
@@ -447,7 +463,8 @@ fn errors_are_in_the_words_of_postgres() {
         42601 syntax error at or near "column" [5..11]
         42601 syntax error at or near "foo" [0..3]
         42601 syntax error at or near "'a'" [0..3]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -477,8 +494,16 @@ fn keywords_are_names_where_postgres_lets_them() {
     for text in lines(refused) {
         assert_eq!(statement(text).expect_err(text).code, "42601");
     }
-    assert!(["select", "left", "time", "user"].into_iter().all(is_keyword_reserved));
-    assert!(!["name", "value", "orders"].into_iter().any(is_keyword_reserved));
+    assert!(
+        ["select", "left", "time", "user"]
+            .into_iter()
+            .all(is_keyword_reserved)
+    );
+    assert!(
+        !["name", "value", "orders"]
+            .into_iter()
+            .any(is_keyword_reserved)
+    );
 }
 
 #[test]
@@ -510,18 +535,31 @@ fn a_script_gives_every_statement_with_its_place() {
     let text = " select 1;\n\ninsert into t values (2) ;";
     let found = script(text).unwrap();
     let place = |parsed: &Parsed| &text[parsed.span.start as usize..parsed.span.end as usize];
-    assert_eq!(found.iter().map(place).collect::<Vec<_>>(), ["select 1", "insert into t values (2)"]);
+    assert_eq!(
+        found.iter().map(place).collect::<Vec<_>>(),
+        ["select 1", "insert into t values (2)"]
+    );
     assert_eq!(statement("select 1; select 2").unwrap_err().code, "42601");
-    assert_eq!(statement("").unwrap_err().message, "syntax error at end of input");
-    assert_eq!(script("select 1;; select 2 +;").unwrap_err().message, "syntax error at or near \";\"");
+    assert_eq!(
+        statement("").unwrap_err().message,
+        "syntax error at end of input"
+    );
+    assert_eq!(
+        script("select 1;; select 2 +;").unwrap_err().message,
+        "syntax error at or near \";\""
+    );
 }
 
-fn check_expressions(table: &str, expected: Expect) {
-    check(table, |text| expression(text).map(|expr| shape(&expr)), expected);
+fn check_expressions(table: &str, expected: &Expect) {
+    check(
+        table,
+        |text| expression(text).map(|expr| shape(&expr)),
+        expected,
+    );
 }
 
 /// One line of result for each line of the table.
-fn check(table: &str, read: impl Fn(&str) -> Result<String, SqlError>, expected: Expect) {
+fn check(table: &str, read: impl Fn(&str) -> Result<String, SqlError>, expected: &Expect) {
     let mut actual = String::new();
     for line in lines(table) {
         match read(line) {

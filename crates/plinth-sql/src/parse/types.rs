@@ -2,14 +2,32 @@
 
 use super::interval::Fields;
 use super::lexer::Tok;
-use super::parser::{PResult, Parser, refused};
+use super::parser::{PResult, Parser, object_name, refused};
 use crate::SqlError;
 use crate::ast::{ObjectName, Span, TypeName};
 
 /// Words that begin a type and could otherwise be a column.
 pub(super) const KEYWORD_TYPES: &[&str] = &[
-    "int", "integer", "smallint", "bigint", "real", "float", "double", "decimal", "dec", "numeric", "boolean", "bit",
-    "character", "char", "varchar", "national", "nchar", "timestamp", "time", "interval",
+    "int",
+    "integer",
+    "smallint",
+    "bigint",
+    "real",
+    "float",
+    "double",
+    "decimal",
+    "dec",
+    "numeric",
+    "boolean",
+    "bit",
+    "character",
+    "char",
+    "varchar",
+    "national",
+    "nchar",
+    "timestamp",
+    "time",
+    "interval",
 ];
 
 /// Type names in `pg_catalog` are those that stand without a schema.
@@ -42,8 +60,12 @@ impl Parser<'_> {
         let span = self.since(start);
         self.expect_sym("%")?;
         self.expect("type")?;
-        let name = self.to_object_name(parts, span)?;
-        Ok(TypeName { name, percent_column: column, ..TypeName::simple("") })
+        let name = object_name(parts, span)?;
+        Ok(TypeName {
+            name,
+            percent_column: column,
+            ..TypeName::simple("")
+        })
     }
 
     fn ends_in_percent_type(&self) -> bool {
@@ -89,8 +111,15 @@ impl Parser<'_> {
     }
 
     fn built_in(&self, name: &str, modifiers: Vec<i32>, start: Span) -> TypeName {
-        let name = ObjectName { span: self.since(start), ..ObjectName::bare(name) };
-        TypeName { name, modifiers, ..TypeName::simple("") }
+        let name = ObjectName {
+            span: self.since(start),
+            ..ObjectName::bare(name)
+        };
+        TypeName {
+            name,
+            modifiers,
+            ..TypeName::simple("")
+        }
     }
 
     fn with_modifiers(&mut self, name: &str, start: Span) -> PResult<TypeName> {
@@ -100,17 +129,27 @@ impl Parser<'_> {
 
     /// `(10, 2)` when it stands here.
     fn modifiers(&mut self) -> PResult<Vec<i32>> {
-        if self.is_sym("(") { self.paren_list(Parser::modifier) } else { Ok(Vec::new()) }
+        if self.is_sym("(") {
+            self.paren_list(Parser::modifier)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// One number of a modifier list.
     pub(super) fn modifier(&mut self) -> PResult<i32> {
         let span = self.here();
         match self.token().tok {
-            Tok::String(_) | Tok::Word(_) | Tok::Quoted(_) => Err(refused("a type modifier that is not a number", span)),
+            Tok::String(_) | Tok::Word(_) | Tok::Quoted(_) => {
+                Err(refused("a type modifier that is not a number", span))
+            }
             _ => {
                 let text = self.numeric()?;
-                let error = || Box::new(SqlError::new("22P02", "invalid input syntax for type integer").at(span));
+                let error = || {
+                    Box::new(
+                        SqlError::new("22P02", "invalid input syntax for type integer").at(span),
+                    )
+                };
                 text.parse().map_err(|_| error())
             }
         }
@@ -124,7 +163,11 @@ impl Parser<'_> {
         let first = self.function_name()?;
         let name = without_pg_catalog(self.rest_of_name(first, start)?);
         let modifiers = self.modifiers()?;
-        Ok(TypeName { name, modifiers, ..TypeName::simple("") })
+        Ok(TypeName {
+            name,
+            modifiers,
+            ..TypeName::simple("")
+        })
     }
 
     fn float(&mut self) -> PResult<TypeName> {
@@ -199,7 +242,9 @@ impl Parser<'_> {
     /// `YEAR TO MONTH`, `DAY`, `SECOND(3)`, … behind an interval: the fields and the precision.
     pub(super) fn interval_fields(&mut self) -> PResult<Option<(Fields, Option<i32>)>> {
         const FIELDS: &[&str] = &["year", "month", "day", "hour", "minute", "second"];
-        let Some(first) = self.eat_any(FIELDS) else { return Ok(None) };
+        let Some(first) = self.eat_any(FIELDS) else {
+            return Ok(None);
+        };
         let mut last = first;
         if self.is("to") {
             let ends: &[&'static str] = match first {

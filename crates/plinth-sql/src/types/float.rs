@@ -41,12 +41,12 @@ pub fn format_f32(value: f32) -> String {
 
 /// Appends `double precision`. Plain digits from 1e-4 up to below 1e15, otherwise with an exponent.
 pub fn write_f64(value: f64, out: &mut Vec<u8>) {
-    write(value, &format!("{value:e}"), 15, out);
+    write(value, &shortest_f64(value), 15, out);
 }
 
 /// Appends `real`. Plain digits from 1e-4 up to below 1e6, otherwise with an exponent.
 pub fn write_f32(value: f32, out: &mut Vec<u8>) {
-    write(f64::from(value), &format!("{value:e}"), 6, out);
+    write(f64::from(value), &shortest_f32(value), 6, out);
 }
 
 /// The nearest integer, halves to the even one, within an integer type: `22003 integer out of range`.
@@ -126,6 +126,65 @@ fn is_word(text: &str) -> bool {
 
 fn too_large(ty: &Type, text: &str) -> SqlError {
     SqlError::new("22003", format!("\"{}\" is out of range for type {ty}", text.trim_matches(is_space)))
+}
+
+/// The shortest digits that read back the same. Where Rust stops at a number exactly half way to the neighbour (which
+/// reads back by the rule for ties), Postgres takes the next longer one.
+fn shortest_f64(value: f64) -> String {
+    let text = format!("{value:e}");
+    // Only whole numbers of this size have half-way points that short.
+    if !(9e15..1e38).contains(&value.abs()) {
+        return text;
+    }
+    let whole = |value: f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, below 2^127")]
+        let whole = value.abs() as u128;
+        whole
+    };
+    let is_half_way = |text: &str| {
+        let Some(decimal) = whole_number(text) else { return false };
+        decimal.abs_diff(whole(value)) * 2 == whole(if decimal > whole(value) { value.abs().next_up() } else { value.abs().next_down() }).abs_diff(whole(value))
+            && decimal != whole(value)
+    };
+    longer(text, &is_half_way, |digits| format!("{value:.digits$e}"), |text| text.parse() == Ok(value))
+}
+
+/// As [`shortest_f64`]; an `f64` holds every half-way point of an `f32` exactly.
+fn shortest_f32(value: f32) -> String {
+    let text = format!("{value:e}");
+    let exact = f64::from(value);
+    let is_half_way = |text: &str| {
+        let decimal: f64 = text.parse().unwrap_or(exact);
+        let neighbour = if decimal > exact { value.next_up() } else { value.next_down() };
+        decimal != exact && (decimal - exact) * 2.0 == f64::from(neighbour) - exact
+    };
+    longer(text, &is_half_way, |digits| format!("{value:.digits$e}"), |text| text.parse() == Ok(value))
+}
+
+/// `text`, or the next longer form that reads back the same and is not half way.
+fn longer(
+    text: String,
+    is_half_way: &dyn Fn(&str) -> bool,
+    with_digits: impl Fn(usize) -> String,
+    reads_back: impl Fn(&str) -> bool,
+) -> String {
+    if !is_half_way(&text) {
+        return text;
+    }
+    let have = text.bytes().take_while(|b| *b != b'e').filter(u8::is_ascii_digit).count();
+    (have..18)
+        .map(with_digits)
+        .find(|candidate| reads_back(candidate) && !is_half_way(candidate))
+        .unwrap_or(text)
+}
+
+/// The size of a `d.ddde±x` that is whole, if it fits.
+fn whole_number(scientific: &str) -> Option<u128> {
+    let (mantissa, exponent) = scientific.trim_start_matches('-').split_once('e')?;
+    let (first, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let zeros = exponent.parse::<usize>().ok()?.checked_sub(fraction.len())?;
+    let digits: u128 = format!("{first}{fraction}").parse().ok()?;
+    digits.checked_mul(10u128.checked_pow(u32::try_from(zeros).ok()?)?)
 }
 
 /// Lays out Rust's shortest `d.ddde±x` as C's `%g` would with `plain_below` digits of room.

@@ -200,3 +200,6 @@ impl fmt::Display for ColumnType {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,27 +1,33 @@
 //! `ALTER TABLE` and its siblings for views, sequences, indexes and schemas.
 
 mod columns;
+mod constraints;
+mod others;
 
 use std::sync::Arc;
 
-use super::constraints::{
-    Def, add_check, add_foreign, add_keys, constraint_exists, define, free_index_name, has_constraint, plain_column,
-    table_mut,
-};
+use constraints::{add_constraint, no_constraint, rename_constraint, validate};
+use others::{alter_index, alter_sequence};
+
+use super::constraints::{Def, define, has_constraint, table_mut};
 use super::depend::Object;
-use super::names::{Named, has_index, is_key, missing_relation, named, no_schema, relation_exists};
+use super::names::{Named, missing_relation, named, no_schema, relation_exists};
 use super::rename::rename;
-use super::{Effect, Verb, Work, drop, error, function, schema, sequence, table, tag, view};
+use super::{Effect, Verb, Work, drop, error, function, schema, table, tag, view};
 use crate::SqlError;
-use crate::ast::{AlterAction, AlterTable, Deferrable, ObjectKind, TableConstraint};
+use crate::ast::{AlterAction, AlterTable, ObjectKind};
 use crate::catalog::references::Renamed;
-use crate::catalog::{Constraint, ConstraintKind, Privilege, QName, Relation, RelationKind, Sequence};
+use crate::catalog::{Privilege, QName, Relation, RelationKind};
 
 /// `ALTER TABLE`.
 pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'static str, SqlError> {
     let done = tag(Verb::Alter, statement.object);
     match statement.object {
-        ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Index | ObjectKind::Sequence => {}
+        ObjectKind::Table
+        | ObjectKind::View
+        | ObjectKind::MaterializedView
+        | ObjectKind::Index
+        | ObjectKind::Sequence => {}
         ObjectKind::Schema => return schema::alter(work, statement),
         ObjectKind::Function | ObjectKind::Procedure => return function::alter(work, statement),
         _ => return Err(SqlError::unsupported(done).at(statement.name.span)),
@@ -42,7 +48,9 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'sta
         _ => found.kind(),
     };
     if found.kind() != wanted {
-        return Err(found.wrong_kind(&statement.name.name, wanted).at(statement.name.span));
+        return Err(found
+            .wrong_kind(&statement.name.name, wanted)
+            .at(statement.name.span));
     }
     match found {
         Named::Sequence(sequence) => alter_sequence(work, &sequence, statement)?,
@@ -53,9 +61,12 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'sta
             actions.sort_by_key(|action| pass(action));
             let mut name = relation.name.clone();
             for action in actions {
-                let Some(relation) = work.catalog.relations.get(&name).cloned() else { break };
+                let Some(relation) = work.catalog.relations.get(&name).cloned() else {
+                    break;
+                };
                 refuse_on_view(&relation, action)?;
-                name = relation_action(work, &relation, action).map_err(|error| error.at(statement.name.span))?;
+                name = relation_action(work, &relation, action)
+                    .map_err(|error| error.at(statement.name.span))?;
             }
         }
     }
@@ -68,11 +79,15 @@ fn pass(action: &AlterAction) -> u8 {
         AlterAction::DropColumn { .. }
         | AlterAction::DropConstraint { .. }
         | AlterAction::SetDefault { default: None, .. }
-        | AlterAction::SetNotNull { not_null: false, .. }
+        | AlterAction::SetNotNull {
+            not_null: false, ..
+        }
         | AlterAction::DropIdentity { .. } => 0,
         AlterAction::SetType { .. } => 1,
         AlterAction::AddColumn { .. } => 2,
-        AlterAction::SetNotNull { .. } | AlterAction::SetDefault { .. } | AlterAction::AddIdentity { .. } => 3,
+        AlterAction::SetNotNull { .. }
+        | AlterAction::SetDefault { .. }
+        | AlterAction::AddIdentity { .. } => 3,
         AlterAction::AddConstraint(constraint) => match define(constraint) {
             Ok(Def::Key(_) | Def::Index(..)) => 4,
             _ => 5,
@@ -82,11 +97,22 @@ fn pass(action: &AlterAction) -> u8 {
 }
 
 /// One action; the relation's name after it.
-fn relation_action(work: &mut Work<'_>, relation: &Arc<Relation>, action: &AlterAction) -> Result<QName, SqlError> {
+fn relation_action(
+    work: &mut Work<'_>,
+    relation: &Arc<Relation>,
+    action: &AlterAction,
+) -> Result<QName, SqlError> {
     let name = relation.name.clone();
     match action {
-        AlterAction::AddColumn { if_not_exists, column } => columns::add(work, relation, column, *if_not_exists)?,
-        AlterAction::DropColumn { name: column, if_exists, cascade } => {
+        AlterAction::AddColumn {
+            if_not_exists,
+            column,
+        } => columns::add(work, relation, column, *if_not_exists)?,
+        AlterAction::DropColumn {
+            name: column,
+            if_exists,
+            cascade,
+        } => {
             if relation.column(column).is_none() {
                 let missing = super::names::no_column(column, &name.name);
                 if !if_exists {
@@ -95,10 +121,16 @@ fn relation_action(work: &mut Work<'_>, relation: &Arc<Relation>, action: &Alter
                 work.skip(&missing, "00000");
                 return Ok(name);
             }
-            drop::run(work, &[Object::Column(name.clone(), column.clone())], *cascade)?;
+            drop::run(
+                work,
+                &[Object::Column(name.clone(), column.clone())],
+                *cascade,
+            )?;
         }
         AlterAction::RenameColumn { from, to } => columns::rename_to(work, relation, from, to)?,
-        AlterAction::RenameTo(to) => return move_relation(work, relation, QName::new(&name.schema, to)),
+        AlterAction::RenameTo(to) => {
+            return move_relation(work, relation, QName::new(&name.schema, to));
+        }
         AlterAction::SetSchema(schema) => {
             if !work.catalog.schemas.contains_key(schema) {
                 return Err(no_schema(schema));
@@ -106,14 +138,21 @@ fn relation_action(work: &mut Work<'_>, relation: &Arc<Relation>, action: &Alter
             work.may_create_in(schema)?;
             let to = QName::new(schema, &name.name);
             if to != name && named(&work.catalog, &to).is_some() {
-                let message = format!("relation \"{}\" already exists in schema \"{schema}\"", name.name);
+                let message = format!(
+                    "relation \"{}\" already exists in schema \"{schema}\"",
+                    name.name
+                );
                 return Err(error("42P07", message));
             }
             return move_relation(work, relation, to);
         }
         AlterAction::RenameConstraint { from, to } => rename_constraint(work, relation, from, to)?,
         AlterAction::AddConstraint(constraint) => add_constraint(work, relation, constraint)?,
-        AlterAction::DropConstraint { name: constraint, if_exists, cascade } => {
+        AlterAction::DropConstraint {
+            name: constraint,
+            if_exists,
+            cascade,
+        } => {
             if !has_constraint(relation, constraint) {
                 let missing = no_constraint(constraint, &name.name);
                 if !if_exists {
@@ -122,21 +161,41 @@ fn relation_action(work: &mut Work<'_>, relation: &Arc<Relation>, action: &Alter
                 work.skip(&missing, "00000");
                 return Ok(name);
             }
-            drop::run(work, &[Object::Constraint(name.clone(), constraint.clone())], *cascade)?;
+            drop::run(
+                work,
+                &[Object::Constraint(name.clone(), constraint.clone())],
+                *cascade,
+            )?;
         }
         AlterAction::ValidateConstraint(constraint) => validate(work, relation, constraint)?,
-        AlterAction::SetDefault { column, default } => columns::set_default(work, relation, column, default.as_ref())?,
-        AlterAction::SetNotNull { column, not_null } => columns::set_not_null(work, relation, column, *not_null)?,
-        AlterAction::SetType { column, ty, using } => columns::set_type(work, relation, column, ty, using.as_ref())?,
-        AlterAction::AddIdentity { column, always, options } => {
+        AlterAction::SetDefault { column, default } => {
+            columns::set_default(work, relation, column, default.as_ref())?
+        }
+        AlterAction::SetNotNull { column, not_null } => {
+            columns::set_not_null(work, relation, column, *not_null)?
+        }
+        AlterAction::SetType { column, ty, using } => {
+            columns::set_type(work, relation, column, ty, using.as_ref())?
+        }
+        AlterAction::AddIdentity {
+            column,
+            always,
+            options,
+        } => {
             columns::add_identity(work, relation, column, *always, options)?;
         }
-        AlterAction::DropIdentity { column, if_exists } => columns::drop_identity(work, relation, column, *if_exists)?,
+        AlterAction::DropIdentity { column, if_exists } => {
+            columns::drop_identity(work, relation, column, *if_exists)?
+        }
         AlterAction::RowSecurity(on) => {
-            work.edit_relation(&name, |relation| table_mut(relation).map(|table| table.row_security = *on));
+            work.edit_relation(&name, |relation| {
+                table_mut(relation).map(|table| table.row_security = *on)
+            });
         }
         AlterAction::ForceRowSecurity(on) => {
-            work.edit_relation(&name, |relation| table_mut(relation).map(|table| table.force_row_security = *on));
+            work.edit_relation(&name, |relation| {
+                table_mut(relation).map(|table| table.force_row_security = *on)
+            });
         }
         AlterAction::OwnerTo(role) => set_owner(work, relation, role)?,
         AlterAction::SetOptions(options) => {
@@ -144,7 +203,9 @@ fn relation_action(work: &mut Work<'_>, relation: &Arc<Relation>, action: &Alter
                 set_view_options(work, &name, options)?;
             }
         }
-        AlterAction::NoOp(what) => work.notice(error("00000", format!("{what} has no effect here"))),
+        AlterAction::NoOp(what) => {
+            work.notice(error("00000", format!("{what} has no effect here")))
+        }
         AlterAction::Unsupported(what, span) => return Err(SqlError::unsupported(what).at(*span)),
     }
     Ok(name)
@@ -180,176 +241,67 @@ fn refuse_on_view(relation: &Relation, action: &AlterAction) -> Result<(), SqlEr
         | AlterAction::NoOp(_)
         | AlterAction::Unsupported(..) => return Ok(()),
     };
-    Err(error("42809", format!("ALTER action {what} cannot be performed on relation \"{}\"", relation.name.name))
-        .detail("This operation is not supported for views."))
-}
-
-fn add_constraint(work: &mut Work<'_>, relation: &Relation, written: &TableConstraint) -> Result<(), SqlError> {
-    let table = relation.name.clone();
-    let mut changed = relation.clone();
-    match define(written)? {
-        Def::Check(def) => {
-            let constraint = add_check(work, &mut changed, &def)?;
-            work.put(changed);
-            if !def.not_valid {
-                work.effect(Effect::Validate { table, constraint });
-            }
-        }
-        Def::Key(def) => {
-            let names = add_keys(work, &mut changed, std::slice::from_ref(&def))?;
-            put_with_keys(work, relation, changed, names);
-        }
-        Def::Foreign(def) => {
-            let constraint = add_foreign(work, &table, &def)?;
-            if !def.not_valid {
-                work.effect(Effect::Validate { table, constraint });
-            }
-        }
-        Def::Index(name, index, primary) => use_index(work, relation, name, &index, primary, written.deferrable)?,
-    }
-    Ok(())
-}
-
-/// Keeps a relation that has new keys: primary ones made columns `NOT NULL`.
-fn put_with_keys(work: &mut Work<'_>, before: &Relation, after: Relation, keys: Vec<String>) {
-    let table = after.name.clone();
-    let nullable_before = |name: &str| before.column(name).is_some_and(|column| !column.not_null);
-    let newly: Vec<String> =
-        after.columns.iter().filter(|c| c.not_null && nullable_before(&c.name)).map(|c| c.name.clone()).collect();
-    work.put(after);
-    for column in newly {
-        work.effect(Effect::ValidateNotNull { table: table.clone(), column });
-    }
-    for name in keys {
-        work.effect(Effect::CreateIndex { table: table.clone(), name });
-    }
-}
-
-fn use_index(
-    work: &mut Work<'_>,
-    relation: &Relation,
-    name: Option<String>,
-    index: &str,
-    primary: bool,
-    deferrable: Deferrable,
-) -> Result<(), SqlError> {
-    let found = relation.table().into_iter().flat_map(|table| &table.indexes).find(|found| found.name == index);
-    let found = found.ok_or_else(|| error("42704", format!("index \"{index}\" does not exist")))?.clone();
-    let refuse = |what: &str| error("42809", format!("\"{index}\" {what}"));
-    if !found.unique {
-        return Err(refuse("is not a unique index").detail("Cannot create a primary key or unique constraint using such an index."));
-    }
-    let columns: Option<Vec<String>> = found.keys.iter().map(|key| plain_column(&key.expr)).collect();
-    let columns = columns.ok_or_else(|| {
-        error("42809", format!("index \"{index}\" contains expressions"))
-            .detail("Cannot create a primary key or unique constraint using such an index.")
-    })?;
-    if found.predicate.is_some() {
-        return Err(refuse("is a partial index").detail("Cannot create a primary key or unique constraint using such an index."));
-    }
-    if primary && !relation.primary_key().is_empty() {
-        let table = &relation.name.name;
-        return Err(error("42P16", format!("multiple primary keys for table \"{table}\" are not allowed")));
-    }
-    let name = name.unwrap_or_else(|| index.to_owned());
-    let mut changed = relation.clone();
-    if let Some(table) = table_mut(&mut changed) {
-        table.indexes.retain(|other| other.name != index);
-    }
-    if name != index {
-        free_index_name(work, &changed, &name)?;
-        let message = format!("ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index \"{index}\" to \"{name}\"");
-        work.notice(error("00000", message));
-    }
-    if primary {
-        changed.columns.iter_mut().filter(|c| columns.contains(&c.name)).for_each(|c| c.not_null = true);
-    }
-    let kind = if primary {
-        ConstraintKind::PrimaryKey { columns }
-    } else {
-        ConstraintKind::Unique { columns, nulls_not_distinct: found.nulls_not_distinct }
-    };
-    if let Some(table) = table_mut(&mut changed) {
-        table.constraints.push(Constraint { name: name.clone(), kind, deferrable, validated: true });
-    }
-    put_with_keys(work, relation, changed, Vec::new());
-    if name != index {
-        work.effect(Effect::RenameIndex { table: relation.name.clone(), from: index.to_owned(), to: name });
-    }
-    Ok(())
-}
-
-fn validate(work: &mut Work<'_>, relation: &Relation, name: &str) -> Result<(), SqlError> {
-    let table = relation.name.clone();
-    let mut constraints = relation.table().into_iter().flat_map(|table| &table.constraints);
-    let found = constraints.find(|constraint| constraint.name == name);
-    let found = found.ok_or_else(|| no_constraint(name, &table.name))?;
-    if is_key(&found.kind) {
-        let message =
-            format!("constraint \"{name}\" of relation \"{}\" is not a foreign key or check constraint", table.name);
-        return Err(error("42809", message));
-    }
-    if !found.validated {
-        work.edit_relation(&table, |relation| {
-            let constraints = table_mut(relation).into_iter().flat_map(|table| &mut table.constraints);
-            constraints.filter(|constraint| constraint.name == name).for_each(|constraint| constraint.validated = true);
-        });
-        work.effect(Effect::Validate { table, constraint: name.to_owned() });
-    }
-    Ok(())
-}
-
-fn rename_constraint(work: &mut Work<'_>, relation: &Relation, from: &str, to: &str) -> Result<(), SqlError> {
-    let table = relation.name.clone();
-    let mut constraints = relation.table().into_iter().flat_map(|table| &table.constraints);
-    let Some(found) = constraints.find(|constraint| constraint.name == from) else {
-        return Err(error("42704", format!("constraint \"{from}\" for table \"{}\" does not exist", table.name)));
-    };
-    if has_constraint(relation, to) {
-        return Err(constraint_exists(to, &table.name));
-    }
-    let key = is_key(&found.kind);
-    if key {
-        free_index_name(work, relation, to)?;
-    }
-    rename_index(work, &table, from, to, key);
-    Ok(())
-}
-
-/// Renames a constraint, or an index that is none.
-fn rename_index(work: &mut Work<'_>, table: &QName, from: &str, to: &str, stored: bool) {
-    work.edit_relation(table, |relation| {
-        let Some(table) = table_mut(relation) else { return };
-        let constraints = table.constraints.iter_mut().map(|constraint| &mut constraint.name);
-        let names = constraints.chain(table.indexes.iter_mut().map(|index| &mut index.name));
-        names.filter(|name| *name == from).for_each(|name| to.clone_into(name));
-    });
-    if stored {
-        work.effect(Effect::RenameIndex { table: table.clone(), from: from.to_owned(), to: to.to_owned() });
-    }
+    Err(error(
+        "42809",
+        format!(
+            "ALTER action {what} cannot be performed on relation \"{}\"",
+            relation.name.name
+        ),
+    )
+    .detail("This operation is not supported for views."))
 }
 
 fn move_relation(work: &mut Work<'_>, relation: &Relation, to: QName) -> Result<QName, SqlError> {
     let from = relation.name.clone();
     if from == to {
-        return if from.schema == to.schema { Err(relation_exists(&to.name)) } else { Ok(to) };
+        return if from.schema == to.schema {
+            Err(relation_exists(&to.name))
+        } else {
+            Ok(to)
+        };
     }
     work.may_create_in(&to.schema)?;
     if named(&work.catalog, &to).is_some() {
         return Err(relation_exists(&to.name));
     }
     table::type_name_free(work, &to)?;
-    rename(work, &Renamed::Relation { from: from.clone(), to: to.clone() });
+    rename(
+        work,
+        &Renamed::Relation {
+            from: from.clone(),
+            to: to.clone(),
+        },
+    );
     if relation.table().is_some() {
-        work.effect(Effect::RenameTable { from: from.clone(), to: to.clone() });
+        work.effect(Effect::RenameTable {
+            from: from.clone(),
+            to: to.clone(),
+        });
     }
     if from.schema != to.schema {
         let owned = work.catalog.sequences.values();
-        let owned = owned.filter(|sequence| sequence.owned_by.as_ref().is_some_and(|(table, _)| *table == to));
-        for sequence in owned.map(|sequence| sequence.name.clone()).collect::<Vec<_>>() {
+        let owned = owned.filter(|sequence| {
+            sequence
+                .owned_by
+                .as_ref()
+                .is_some_and(|(table, _)| *table == to)
+        });
+        for sequence in owned
+            .map(|sequence| sequence.name.clone())
+            .collect::<Vec<_>>()
+        {
             let target = QName::new(&to.schema, &sequence.name);
-            rename(work, &Renamed::Sequence { from: sequence.clone(), to: target.clone() });
-            work.effect(Effect::RenameSequence { from: sequence, to: target });
+            rename(
+                work,
+                &Renamed::Sequence {
+                    from: sequence.clone(),
+                    to: target.clone(),
+                },
+            );
+            work.effect(Effect::RenameSequence {
+                from: sequence,
+                to: target,
+            });
         }
     }
     Ok(to)
@@ -365,10 +317,14 @@ pub(super) fn may_give(work: &Work<'_>, role: &str, schema: &str) -> Result<Stri
         return Err(error("42501", format!("must be member of role \"{role}\"")));
     }
     let allowed = |schema: &crate::catalog::Schema| {
-        work.catalog.allows(&role, &schema.owner, &schema.acl, Privilege::Create)
+        work.catalog
+            .allows(&role, &schema.owner, &schema.acl, Privilege::Create)
     };
     if !work.catalog.schemas.get(schema).is_some_and(allowed) {
-        return Err(error("42501", format!("permission denied for schema {schema}")));
+        return Err(error(
+            "42501",
+            format!("permission denied for schema {schema}"),
+        ));
     }
     Ok(role)
 }
@@ -380,7 +336,11 @@ fn set_owner(work: &mut Work<'_>, relation: &Relation, role: &str) -> Result<(),
         relation.owner.clone_from(&role);
     });
     for sequence in work.edit().sequences.values_mut() {
-        if sequence.owned_by.as_ref().is_some_and(|(table, _)| *table == relation.name) {
+        if sequence
+            .owned_by
+            .as_ref()
+            .is_some_and(|(table, _)| *table == relation.name)
+        {
             let sequence = Arc::make_mut(sequence);
             sequence.acl.hand_over(&sequence.owner, &role);
             sequence.owner.clone_from(&role);
@@ -394,76 +354,20 @@ fn set_view_options(
     name: &QName,
     options: &[(String, Option<String>)],
 ) -> Result<(), SqlError> {
-    let reset = options.iter().any(|(option, value)| option == "security_invoker" && value.is_none());
-    let security_invoker = if reset { Some(false) } else { view::options(options)? };
+    let reset = options
+        .iter()
+        .any(|(option, value)| option == "security_invoker" && value.is_none());
+    let security_invoker = if reset {
+        Some(false)
+    } else {
+        view::options(options)?
+    };
     work.edit_relation(name, |relation| {
-        if let (RelationKind::View(view), Some(security_invoker)) = (&mut relation.kind, security_invoker) {
+        if let (RelationKind::View(view), Some(security_invoker)) =
+            (&mut relation.kind, security_invoker)
+        {
             view.security_invoker = security_invoker;
         }
     });
     Ok(())
-}
-
-fn alter_sequence(work: &mut Work<'_>, found: &Sequence, statement: &AlterTable) -> Result<(), SqlError> {
-    work.must_own(&found.owner, "sequence", &found.name.name)?;
-    for action in &statement.actions {
-        let to = match action {
-            AlterAction::RenameTo(to) => QName::new(&found.name.schema, to),
-            AlterAction::SetSchema(schema) => {
-                sequence::refuse_identity(work, found)?;
-                if !work.catalog.schemas.contains_key(schema) {
-                    return Err(no_schema(schema));
-                }
-                QName::new(schema, &found.name.name)
-            }
-            AlterAction::OwnerTo(role) => {
-                sequence::refuse_identity(work, found)?;
-                let role = may_give(work, role, &found.name.schema)?;
-                if let Some(sequence) = work.edit().sequences.get_mut(&found.name) {
-                    let sequence = Arc::make_mut(sequence);
-                    sequence.acl.hand_over(&sequence.owner, &role);
-                    sequence.owner = role;
-                }
-                continue;
-            }
-            AlterAction::NoOp(what) => {
-                work.notice(error("00000", format!("{what} has no effect here")));
-                continue;
-            }
-            _ => return Err(SqlError::unsupported("this form of ALTER SEQUENCE").at(statement.name.span)),
-        };
-        work.may_create_in(&to.schema)?;
-        if named(&work.catalog, &to).is_some() {
-            return Err(relation_exists(&to.name));
-        }
-        rename(work, &Renamed::Sequence { from: found.name.clone(), to: to.clone() });
-        work.effect(Effect::RenameSequence { from: found.name.clone(), to });
-    }
-    Ok(())
-}
-
-fn alter_index(work: &mut Work<'_>, relation: &Relation, statement: &AlterTable) -> Result<(), SqlError> {
-    let from = &statement.name.name;
-    work.must_own(&relation.owner, "index", from)?;
-    for action in &statement.actions {
-        match action {
-            AlterAction::RenameTo(to) => {
-                let taken = relation.table().is_some_and(|table| has_index(table, to));
-                if taken || named(&work.catalog, &QName::new(&relation.name.schema, to)).is_some() {
-                    return Err(relation_exists(to));
-                }
-                rename_index(work, &relation.name, from, to, true);
-            }
-            AlterAction::OwnerTo(_) => {
-                work.notice(error("01000", format!("cannot change owner of index \"{from}\"")));
-            }
-            AlterAction::NoOp(_) | AlterAction::SetOptions(_) => {}
-            _ => return Err(SqlError::unsupported("this form of ALTER INDEX").at(statement.name.span)),
-        }
-    }
-    Ok(())
-}
-
-fn no_constraint(name: &str, table: &str) -> SqlError {
-    error("42704", format!("constraint \"{name}\" of relation \"{table}\" does not exist"))
 }

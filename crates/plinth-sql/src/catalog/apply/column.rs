@@ -6,7 +6,8 @@ use super::types::assignable;
 use super::{Effect, Work, error, sequence};
 use crate::SqlError;
 use crate::ast::{
-    ColumnConstraintKind, ColumnDef, Deferrable, Expr, Names, ObjectName, SequenceOptions, Span, TypeName,
+    ColumnConstraintKind, ColumnDef, Deferrable, Expr, Names, ObjectName, SequenceOptions, Span,
+    TypeName,
 };
 use crate::catalog::references::{regclass_text, store_expr};
 use crate::catalog::{Acl, Column, Identity, QName, Relation, Sequence};
@@ -42,7 +43,13 @@ pub(super) enum Value {
 impl Draft {
     /// Nothing waits.
     pub(super) fn new(relation: Relation) -> Draft {
-        Draft { relation, values: Vec::new(), checks: Vec::new(), keys: Vec::new(), foreign: Vec::new() }
+        Draft {
+            relation,
+            values: Vec::new(),
+            checks: Vec::new(),
+            keys: Vec::new(),
+            foreign: Vec::new(),
+        }
     }
 }
 
@@ -75,11 +82,20 @@ fn add_column(work: &mut Work<'_>, draft: &mut Draft, def: &ColumnDef) -> Result
     let mut nullable = false;
     let mut value = None;
     let twice = || {
-        error("42601", format!("multiple default values specified for column \"{}\" of table \"{table}\"", def.name))
+        error(
+            "42601",
+            format!(
+                "multiple default values specified for column \"{}\" of table \"{table}\"",
+                def.name
+            ),
+        )
     };
     let both = |first: &str, second: &str| {
         let place = format!("for column \"{}\" of table \"{table}\"", def.name);
-        error("42601", format!("both {first} and {second} specified {place}"))
+        error(
+            "42601",
+            format!("both {first} and {second} specified {place}"),
+        )
     };
     if is_serial(&def.ty) {
         let sequence = own_sequence(work, &draft.relation, &column, &SequenceOptions::default())?;
@@ -91,8 +107,12 @@ fn add_column(work: &mut Work<'_>, draft: &mut Draft, def: &ColumnDef) -> Result
         let columns = vec![def.name.clone()];
         let deferrable = constraint.deferrable;
         match &constraint.kind {
-            ColumnConstraintKind::NotNull if nullable => return Err(null_conflict(&def.name, &table)),
-            ColumnConstraintKind::Null if column.not_null => return Err(null_conflict(&def.name, &table)),
+            ColumnConstraintKind::NotNull if nullable => {
+                return Err(null_conflict(&def.name, &table));
+            }
+            ColumnConstraintKind::Null if column.not_null => {
+                return Err(null_conflict(&def.name, &table));
+            }
             ColumnConstraintKind::NotNull => column.not_null = true,
             ColumnConstraintKind::Null => nullable = true,
             ColumnConstraintKind::Default(expr) => match value {
@@ -102,34 +122,51 @@ fn add_column(work: &mut Work<'_>, draft: &mut Draft, def: &ColumnDef) -> Result
                 _ => return Err(twice()),
             },
             ColumnConstraintKind::Generated(expr) => match value {
-                None if column.identity.is_some() => return Err(both("identity", "generation expression")),
+                None if column.identity.is_some() => {
+                    return Err(both("identity", "generation expression"));
+                }
                 None if column.default.is_none() => value = Some(Value::Generated(expr.clone())),
                 Some(Value::Generated(_)) => {
                     let place = format!("for column \"{}\" of table \"{table}\"", def.name);
-                    return Err(error("42601", format!("multiple generation clauses specified {place}")));
+                    return Err(error(
+                        "42601",
+                        format!("multiple generation clauses specified {place}"),
+                    ));
                 }
                 _ => return Err(both("default", "generation expression")),
             },
             ColumnConstraintKind::Identity { always, options } => {
                 match value {
                     None if column.default.is_none() => {}
-                    Some(Value::Generated(_)) => return Err(both("identity", "generation expression")),
+                    Some(Value::Generated(_)) => {
+                        return Err(both("identity", "generation expression"));
+                    }
                     _ => return Err(both("default", "identity")),
                 }
                 if column.identity.is_some() {
                     let place = format!("for column \"{}\" of table \"{table}\"", def.name);
-                    return Err(error("42601", format!("multiple identity specifications {place}")));
+                    return Err(error(
+                        "42601",
+                        format!("multiple identity specifications {place}"),
+                    ));
                 }
                 if nullable {
                     return Err(null_conflict(&def.name, &table));
                 }
                 let sequence = identity_sequence(work, &draft.relation, &column, options)?;
-                column.identity = Some(Identity { always: *always, sequence });
+                column.identity = Some(Identity {
+                    always: *always,
+                    sequence,
+                });
                 column.not_null = true;
             }
             ColumnConstraintKind::Check(expr) => {
                 not_deferrable(deferrable)?;
-                draft.checks.push(CheckDef { name, expr: expr.clone(), not_valid: false });
+                draft.checks.push(CheckDef {
+                    name,
+                    expr: expr.clone(),
+                    not_valid: false,
+                });
             }
             ColumnConstraintKind::Unique { nulls_not_distinct } => draft.keys.push(KeyDef {
                 name,
@@ -156,7 +193,9 @@ fn add_column(work: &mut Work<'_>, draft: &mut Draft, def: &ColumnDef) -> Result
             }),
         }
     }
-    draft.values.extend(value.map(|value| (def.name.clone(), value)));
+    draft
+        .values
+        .extend(value.map(|value| (def.name.clone(), value)));
     draft.relation.columns.push(column);
     Ok(())
 }
@@ -164,8 +203,21 @@ fn add_column(work: &mut Work<'_>, draft: &mut Draft, def: &ColumnDef) -> Result
 /// Checks the expressions that waited and puts them into their columns.
 pub(super) fn settle_values(work: &Work<'_>, draft: &mut Draft) -> Result<(), SqlError> {
     for (name, value) in std::mem::take(&mut draft.values) {
-        let Some(at) = draft.relation.columns.iter().position(|column| column.name == name) else { continue };
-        let generated: Vec<&str> = draft.relation.columns.iter().filter(|c| c.generated.is_some()).map(|c| &*c.name).collect();
+        let Some(at) = draft
+            .relation
+            .columns
+            .iter()
+            .position(|column| column.name == name)
+        else {
+            continue;
+        };
+        let generated: Vec<&str> = draft
+            .relation
+            .columns
+            .iter()
+            .filter(|c| c.generated.is_some())
+            .map(|c| &*c.name)
+            .collect();
         match value {
             Value::Default(expr) => {
                 let stored = default(work, &draft.relation.columns[at], &expr)?;
@@ -184,7 +236,9 @@ pub(super) fn settle_values(work: &Work<'_>, draft: &mut Draft) -> Result<(), Sq
 pub(super) fn default(work: &Work<'_>, column: &Column, expr: &Expr) -> Result<Expr, SqlError> {
     let names = Names::of_expr(expr);
     if let Some(reference) = names.columns.first() {
-        return Err(error("0A000", "cannot use column reference in DEFAULT expression").at(reference.span));
+        return Err(
+            error("0A000", "cannot use column reference in DEFAULT expression").at(reference.span),
+        );
     }
     if names.subqueries {
         return Err(error("0A000", "cannot use subquery in DEFAULT expression"));
@@ -203,14 +257,22 @@ fn generation(
     let column = &relation.columns[at];
     let names = Names::of_expr(expr);
     if names.subqueries {
-        return Err(error("0A000", "cannot use subquery in column generation expression"));
+        return Err(error(
+            "0A000",
+            "cannot use subquery in column generation expression",
+        ));
     }
     for reference in &names.columns {
-        let Some(name) = reference.parts.last() else { continue };
+        let Some(name) = reference.parts.last() else {
+            continue;
+        };
         if *name == column.name || generated.contains(&name.as_str()) {
-            return Err(error("42P17", format!("cannot use generated column \"{name}\" in column generation expression"))
-                .detail("A generated column cannot reference another generated column.")
-                .at(reference.span));
+            return Err(error(
+                "42P17",
+                format!("cannot use generated column \"{name}\" in column generation expression"),
+            )
+            .detail("A generated column cannot reference another generated column.")
+            .at(reference.span));
         }
     }
     fits(work, column, expr, Some(relation))?;
@@ -218,17 +280,30 @@ fn generation(
 }
 
 /// 42804 when the value of the expression cannot be assigned to the column. A string constant is tried as that type.
-fn fits(work: &Work<'_>, column: &Column, expr: &Expr, relation: Option<&Relation>) -> Result<(), SqlError> {
+fn fits(
+    work: &Work<'_>,
+    column: &Column,
+    expr: &Expr,
+    relation: Option<&Relation>,
+) -> Result<(), SqlError> {
     let ty = match expr {
-        Expr::String(_) => work.expr_type(&Expr::cast(expr.clone(), type_name(&column.ty)), relation)?,
+        Expr::String(_) => {
+            work.expr_type(&Expr::cast(expr.clone(), type_name(&column.ty)), relation)?
+        }
         other => work.expr_type(other, relation)?,
     };
     if assignable(&ty.ty, &column.ty.ty) {
         return Ok(());
     }
     let (name, wanted) = (&column.name, &column.ty.ty);
-    Err(error("42804", format!("column \"{name}\" is of type {wanted} but default expression is of type {}", ty.ty))
-        .hint("You will need to rewrite or cast the expression."))
+    Err(error(
+        "42804",
+        format!(
+            "column \"{name}\" is of type {wanted} but default expression is of type {}",
+            ty.ty
+        ),
+    )
+    .hint("You will need to rewrite or cast the expression."))
 }
 
 /// A sequence of its own for an identity column, whose type must be an integer.
@@ -239,7 +314,10 @@ pub(super) fn identity_sequence(
     options: &SequenceOptions,
 ) -> Result<QName, SqlError> {
     if !column.ty.ty.is_integer() {
-        return Err(error("22023", "identity column type must be smallint, integer, or bigint"));
+        return Err(error(
+            "22023",
+            "identity column type must be smallint, integer, or bigint",
+        ));
     }
     own_sequence(work, relation, column, options)
 }
@@ -256,7 +334,10 @@ fn own_sequence(
     };
     let name = match &options.sequence_name {
         Some((Some(other), _)) if *other != schema => {
-            return Err(error("55000", "sequence must be in same schema as table it is linked to"));
+            return Err(error(
+                "55000",
+                "sequence must be in same schema as table it is linked to",
+            ));
         }
         Some((_, written)) if taken(written) => return Err(relation_exists(written)),
         Some((_, written)) => written.clone(),
@@ -264,7 +345,9 @@ fn own_sequence(
     };
     let name = QName::new(schema, name);
     let mut options = options.clone();
-    options.data_type.get_or_insert_with(|| type_name(&column.ty).name.name);
+    options
+        .data_type
+        .get_or_insert_with(|| type_name(&column.ty).name.name);
     let sequence = Sequence {
         oid: work.next_oid(),
         name: name.clone(),
@@ -280,25 +363,40 @@ fn own_sequence(
 }
 
 fn next_value(sequence: &QName) -> Expr {
-    let name = Expr::cast(Expr::String(regclass_text(sequence)), TypeName::simple("regclass"));
+    let name = Expr::cast(
+        Expr::String(regclass_text(sequence)),
+        TypeName::simple("regclass"),
+    );
     Expr::call(ObjectName::bare("nextval"), vec![name])
 }
 
 fn is_serial(ty: &TypeName) -> bool {
     ty.name.schema.is_none()
         && ty.array_dimensions == 0
-        && matches!(&*ty.name.name, "serial" | "serial2" | "serial4" | "serial8" | "bigserial" | "smallserial")
+        && matches!(
+            &*ty.name.name,
+            "serial" | "serial2" | "serial4" | "serial8" | "bigserial" | "smallserial"
+        )
 }
 
 fn check_name(name: &str, relation: &Relation) -> Result<(), SqlError> {
     if SYSTEM_COLUMNS.contains(&name) {
-        return Err(error("42701", format!("column name \"{name}\" conflicts with a system column name")));
+        return Err(error(
+            "42701",
+            format!("column name \"{name}\" conflicts with a system column name"),
+        ));
     }
     if relation.column(name).is_some() {
-        return Err(error("42701", format!("column \"{name}\" specified more than once")));
+        return Err(error(
+            "42701",
+            format!("column \"{name}\" specified more than once"),
+        ));
     }
     if relation.columns.len() >= MAX_COLUMNS {
-        return Err(error("54011", format!("tables can have at most {MAX_COLUMNS} columns")));
+        return Err(error(
+            "54011",
+            format!("tables can have at most {MAX_COLUMNS} columns"),
+        ));
     }
     Ok(())
 }
@@ -306,34 +404,64 @@ fn check_name(name: &str, relation: &Relation) -> Result<(), SqlError> {
 /// 42P16 for what is no column's type, 0A000 for row types.
 pub(super) fn check_type(column: &str, ty: &Type) -> Result<(), SqlError> {
     match ty {
-        Type::Record | Type::Void | Type::Trigger => {
-            Err(error("42P16", format!("column \"{column}\" has pseudo-type {ty}")))
-        }
-        Type::Row(_) => Err(SqlError::unsupported(format!("a column of row type (\"{column}\")"))
-            .hint("Use jsonb, or a table of its own.")),
+        Type::Record | Type::Void | Type::Trigger => Err(error(
+            "42P16",
+            format!("column \"{column}\" has pseudo-type {ty}"),
+        )),
+        Type::Row(_) => Err(
+            SqlError::unsupported(format!("a column of row type (\"{column}\")"))
+                .hint("Use jsonb, or a table of its own."),
+        ),
         Type::Array(element) => check_type(column, element),
         _ => Ok(()),
     }
 }
 
 fn check_collation(def: &ColumnDef, ty: &Type) -> Result<(), SqlError> {
-    let Some(collation) = &def.collation else { return Ok(()) };
-    let element = if let Type::Array(element) = ty { element } else { ty };
+    let Some(collation) = &def.collation else {
+        return Ok(());
+    };
+    let element = if let Type::Array(element) = ty {
+        element
+    } else {
+        ty
+    };
     if !element.is_string() {
-        return Err(error("42804", format!("collations are not supported by type {ty}")).at(collation.span));
+        return Err(error(
+            "42804",
+            format!("collations are not supported by type {ty}"),
+        )
+        .at(collation.span));
     }
-    if matches!(&*collation.name, "default" | "C" | "POSIX" | "C.UTF-8" | "C.utf8" | "ucs_basic") {
+    if matches!(
+        &*collation.name,
+        "default" | "C" | "POSIX" | "C.UTF-8" | "C.utf8" | "ucs_basic"
+    ) {
         return Ok(());
     }
-    Err(SqlError::unsupported(format!("collation \"{}\"", collation.name))
-        .hint("Text compares as in C.UTF-8; leave COLLATE out, or sort by lower(…).")
-        .at(collation.span))
+    Err(
+        SqlError::unsupported(format!("collation \"{}\"", collation.name))
+            .hint("Text compares as in C.UTF-8; leave COLLATE out, or sort by lower(…).")
+            .at(collation.span),
+    )
 }
 
 fn not_deferrable(deferrable: Deferrable) -> Result<(), SqlError> {
-    if deferrable == Deferrable::Not { Ok(()) } else { Err(SqlError::syntax("misplaced DEFERRABLE clause", Span::default())) }
+    if deferrable == Deferrable::Not {
+        Ok(())
+    } else {
+        Err(SqlError::syntax(
+            "misplaced DEFERRABLE clause",
+            Span::default(),
+        ))
+    }
 }
 
 fn null_conflict(column: &str, table: &str) -> SqlError {
-    error("42601", format!("conflicting NULL/NOT NULL declarations for column \"{column}\" of table \"{table}\""))
+    error(
+        "42601",
+        format!(
+            "conflicting NULL/NOT NULL declarations for column \"{column}\" of table \"{table}\""
+        ),
+    )
 }

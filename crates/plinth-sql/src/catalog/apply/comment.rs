@@ -13,19 +13,32 @@ pub(super) fn comment(work: &mut Work<'_>, statement: &Comment) -> Result<&'stat
     // An empty comment is none, as in Postgres.
     let text = statement.text.clone().filter(|text| !text.is_empty());
     match statement.object {
-        ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Sequence | ObjectKind::Index => {
+        ObjectKind::Table
+        | ObjectKind::View
+        | ObjectKind::MaterializedView
+        | ObjectKind::Sequence
+        | ObjectKind::Index => {
             relation_like(work, statement.object, name, text)?;
         }
         ObjectKind::Column => {
             let relation = work.relation(name)?;
             work.must_own_relation(&relation)?;
             let column = statement.column.as_deref().unwrap_or_default();
-            let at = relation.columns.iter().position(|found| found.name == column);
+            let at = relation
+                .columns
+                .iter()
+                .position(|found| found.name == column);
             let at = at.ok_or_else(|| no_column(column, &relation.name.name).at(name.span))?;
-            work.edit_relation(&relation.name, |relation| relation.columns[at].comment = text);
+            work.edit_relation(&relation.name, |relation| {
+                relation.columns[at].comment = text
+            });
         }
         ObjectKind::Schema => {
-            let found = work.catalog.schemas.get(&name.name).ok_or_else(|| no_schema(&name.name))?;
+            let found = work
+                .catalog
+                .schemas
+                .get(&name.name)
+                .ok_or_else(|| no_schema(&name.name))?;
             work.must_own(&found.owner, "schema", &name.name)?;
             if let Some(schema) = work.edit().schemas.get_mut(&name.name) {
                 schema.comment = text;
@@ -41,7 +54,13 @@ pub(super) fn comment(work: &mut Work<'_>, statement: &Comment) -> Result<&'stat
                     }
                 }
                 (None, Some(Named::Relation(_))) => {}
-                (None, _) => return Err(error("42704", format!("type \"{}\" does not exist", written(name))).at(name.span)),
+                (None, _) => {
+                    return Err(error(
+                        "42704",
+                        format!("type \"{}\" does not exist", written(name)),
+                    )
+                    .at(name.span));
+                }
             }
         }
         ObjectKind::Function | ObjectKind::Procedure => {
@@ -51,7 +70,9 @@ pub(super) fn comment(work: &mut Work<'_>, statement: &Comment) -> Result<&'stat
             }
             for function in found {
                 work.must_own(&function.owner, "function", &name.name)?;
-                function::edit(work, &function, |function| function.comment.clone_from(&text));
+                function::edit(work, &function, |function| {
+                    function.comment.clone_from(&text)
+                });
             }
         }
         ObjectKind::Role => {
@@ -61,7 +82,13 @@ pub(super) fn comment(work: &mut Work<'_>, statement: &Comment) -> Result<&'stat
             }
         }
         ObjectKind::Policy | ObjectKind::Constraint | ObjectKind::Trigger => part(work, statement)?,
-        ObjectKind::Domain => return Err(error("42704", format!("type \"{}\" does not exist", written(name))).at(name.span)),
+        ObjectKind::Domain => {
+            return Err(error(
+                "42704",
+                format!("type \"{}\" does not exist", written(name)),
+            )
+            .at(name.span));
+        }
         ObjectKind::Extension | ObjectKind::Database | ObjectKind::Publication => {}
     }
     Ok("COMMENT")
@@ -82,7 +109,9 @@ fn relation_like(
     };
     let Some(found) = work.find_named(name) else {
         return Err(match &name.schema {
-            Some(schema) if !work.catalog.schemas.contains_key(schema) => no_schema(schema).at(name.span),
+            Some(schema) if !work.catalog.schemas.contains_key(schema) => {
+                no_schema(schema).at(name.span)
+            }
             _ => missing_relation(name),
         });
     };
@@ -106,21 +135,36 @@ fn relation_like(
 }
 
 fn part(work: &Work<'_>, statement: &Comment) -> Result<(), SqlError> {
-    let Some(table) = &statement.table else { return Ok(()) };
+    let Some(table) = &statement.table else {
+        return Ok(());
+    };
     let relation = work.relation(table)?;
     work.must_own_relation(&relation)?;
     let name = &statement.name.name;
     let parts = relation.table();
     match statement.object {
-        ObjectKind::Policy if !parts.is_some_and(|table| table.policies.iter().any(|policy| policy.name == *name)) => {
+        ObjectKind::Policy
+            if !parts
+                .is_some_and(|table| table.policies.iter().any(|policy| policy.name == *name)) =>
+        {
             Err(policy::absent(name, &relation, "table"))
         }
         ObjectKind::Constraint if !super::constraints::has_constraint(&relation, name) => {
-            Err(error("42704", format!("constraint \"{name}\" for table \"{}\" does not exist", relation.name.name)))
+            Err(error(
+                "42704",
+                format!(
+                    "constraint \"{name}\" for table \"{}\" does not exist",
+                    relation.name.name
+                ),
+            ))
         }
-        ObjectKind::Trigger => {
-            Err(error("42704", format!("trigger \"{name}\" for table \"{}\" does not exist", relation.name.name)))
-        }
+        ObjectKind::Trigger => Err(error(
+            "42704",
+            format!(
+                "trigger \"{name}\" for table \"{}\" does not exist",
+                relation.name.name
+            ),
+        )),
         _ => Ok(()),
     }
 }

@@ -44,16 +44,21 @@ impl Object {
             | Object::Constraint(table, _)
             | Object::Index(table, _)
             | Object::Policy(table, _) => Some(table),
-            Object::Schema(_) | Object::Relation(_) | Object::Sequence(_) | Object::Enum(_) | Object::Function(..) => {
-                None
-            }
+            Object::Schema(_)
+            | Object::Relation(_)
+            | Object::Sequence(_)
+            | Object::Enum(_)
+            | Object::Function(..) => None,
         }
     }
 }
 
 /// All dependencies of a catalog.
 pub(super) fn edges(catalog: &Catalog) -> Vec<Edge> {
-    let mut edges = Edges { catalog, list: Vec::new() };
+    let mut edges = Edges {
+        catalog,
+        list: Vec::new(),
+    };
     for relation in catalog.relations.values() {
         let object = Object::Relation(relation.name.clone());
         edges.normal(&object, Object::Schema(relation.name.schema.clone()));
@@ -77,7 +82,10 @@ pub(super) fn edges(catalog: &Catalog) -> Vec<Edge> {
         }
     }
     for name in catalog.enums.keys() {
-        edges.normal(&Object::Enum(name.clone()), Object::Schema(name.schema.clone()));
+        edges.normal(
+            &Object::Enum(name.clone()),
+            Object::Schema(name.schema.clone()),
+        );
     }
     for function in catalog.functions.values().flatten() {
         edges.function(function);
@@ -92,16 +100,32 @@ struct Edges<'a> {
 
 impl Edges<'_> {
     fn normal(&mut self, dependent: &Object, on: Object) {
-        self.list.push(Edge { dependent: dependent.clone(), on, auto: false });
+        self.list.push(Edge {
+            dependent: dependent.clone(),
+            on,
+            auto: false,
+        });
     }
 
     fn auto(&mut self, dependent: &Object, on: Object) {
-        self.list.push(Edge { dependent: dependent.clone(), on, auto: true });
+        self.list.push(Edge {
+            dependent: dependent.clone(),
+            on,
+            auto: true,
+        });
     }
 
-    fn expr(&mut self, dependent: &Object, expr: &Expr, over: Option<&Relation>, own_columns_auto: bool) {
+    fn expr(
+        &mut self,
+        dependent: &Object,
+        expr: &Expr,
+        over: Option<&Relation>,
+        own_columns_auto: bool,
+    ) {
         let targets = collect(self.catalog, Stored::Expr(&mut expr.clone(), over));
-        let own = over.filter(|_| own_columns_auto).map(|relation| &relation.name);
+        let own = over
+            .filter(|_| own_columns_auto)
+            .map(|relation| &relation.name);
         self.targets(dependent, targets, own);
     }
 
@@ -109,7 +133,11 @@ impl Edges<'_> {
         for target in targets {
             let auto = matches!(&target, Target::Column(table, _) if Some(table) == auto_on);
             if let Some(on) = self.object(target) {
-                self.list.push(Edge { dependent: dependent.clone(), on, auto });
+                self.list.push(Edge {
+                    dependent: dependent.clone(),
+                    on,
+                    auto,
+                });
             }
         }
     }
@@ -119,11 +147,18 @@ impl Edges<'_> {
             Target::Relation(name) => Object::Relation(name),
             Target::Column(table, column) => Object::Column(table, column),
             Target::Function(oid) => {
-                let found = self.catalog.functions.values().flatten().find(|function| function.oid == oid)?;
+                let found = self
+                    .catalog
+                    .functions
+                    .values()
+                    .flatten()
+                    .find(|function| function.oid == oid)?;
                 Object::Function(found.name.clone(), oid)
             }
             Target::Type(name) if self.catalog.enums.contains_key(&name) => Object::Enum(name),
-            Target::Sequence(name) if self.catalog.sequences.contains_key(&name) => Object::Sequence(name),
+            Target::Sequence(name) if self.catalog.sequences.contains_key(&name) => {
+                Object::Sequence(name)
+            }
             Target::Type(name) | Target::Sequence(name) => Object::Relation(name),
         })
     }
@@ -150,22 +185,35 @@ impl Edges<'_> {
             let object = Object::Constraint(relation.name.clone(), constraint.name.clone());
             match &constraint.kind {
                 ConstraintKind::PrimaryKey { columns } | ConstraintKind::Unique { columns, .. } => {
-                    columns.iter().for_each(|name| self.auto(&object, column(name)));
+                    columns
+                        .iter()
+                        .for_each(|name| self.auto(&object, column(name)));
                 }
                 ConstraintKind::Check { expr } => {
                     self.auto(&object, Object::Relation(relation.name.clone()));
                     self.expr(&object, expr, Some(relation), true);
                 }
                 ConstraintKind::ForeignKey(key) => {
-                    key.columns.iter().for_each(|name| self.auto(&object, column(name)));
+                    key.columns
+                        .iter()
+                        .for_each(|name| self.auto(&object, column(name)));
                     for name in &key.foreign_columns {
-                        self.normal(&object, Object::Column(key.foreign_table.clone(), name.clone()));
+                        self.normal(
+                            &object,
+                            Object::Column(key.foreign_table.clone(), name.clone()),
+                        );
                     }
-                    let Some(foreign) = self.catalog.relations.get(&key.foreign_table) else { continue };
+                    let Some(foreign) = self.catalog.relations.get(&key.foreign_table) else {
+                        continue;
+                    };
                     if let Ok(name) = referenced_key(foreign, &key.foreign_columns) {
                         let host = foreign.name.clone();
                         let constraint = super::constraints::has_constraint(foreign, &name);
-                        let on = if constraint { Object::Constraint(host, name) } else { Object::Index(host, name) };
+                        let on = if constraint {
+                            Object::Constraint(host, name)
+                        } else {
+                            Object::Index(host, name)
+                        };
                         self.normal(&object, on);
                     }
                 }
@@ -178,7 +226,12 @@ impl Edges<'_> {
         for index in &table.indexes {
             let object = Object::Index(relation.name.clone(), index.name.clone());
             self.auto(&object, host.clone());
-            for expr in index.keys.iter().map(|key| &key.expr).chain(&index.predicate) {
+            for expr in index
+                .keys
+                .iter()
+                .map(|key| &key.expr)
+                .chain(&index.predicate)
+            {
                 self.expr(&object, expr, Some(relation), true);
             }
         }
@@ -201,7 +254,11 @@ impl Edges<'_> {
             }
         }
         self.ty(&object, &function.returns.ty);
-        function.returns.columns.iter().for_each(|(_, ty)| self.ty(&object, ty));
+        function
+            .returns
+            .columns
+            .iter()
+            .for_each(|(_, ty)| self.ty(&object, ty));
     }
 
     fn ty(&mut self, dependent: &Object, ty: &Type) {
@@ -218,23 +275,37 @@ impl Work<'_> {
     /// As messages name it: `column a of table t`.
     pub(super) fn describe(&self, object: &Object) -> String {
         let host = |table: &QName| {
-            let view = self.catalog.relations.get(table).is_some_and(|relation| relation.view().is_some());
-            format!("{} {}", if view { "view" } else { "table" }, self.show(table))
+            let view = self
+                .catalog
+                .relations
+                .get(table)
+                .is_some_and(|relation| relation.view().is_some());
+            format!(
+                "{} {}",
+                if view { "view" } else { "table" },
+                self.show(table)
+            )
         };
         match object {
             Object::Schema(name) => format!("schema {name}"),
             Object::Relation(name) => host(name),
             Object::Column(table, column) => format!("column {column} of {}", host(table)),
-            Object::Default(table, column) => format!("default value for column {column} of {}", host(table)),
+            Object::Default(table, column) => {
+                format!("default value for column {column} of {}", host(table))
+            }
             Object::Constraint(table, name) => format!("constraint {name} on {}", host(table)),
-            Object::Index(table, name) => format!("index {}", self.show(&QName::new(&table.schema, name))),
+            Object::Index(table, name) => {
+                format!("index {}", self.show(&QName::new(&table.schema, name)))
+            }
             Object::Policy(table, name) => format!("policy {name} on {}", host(table)),
             Object::Sequence(name) => format!("sequence {}", self.show(name)),
             Object::Enum(name) => format!("type {}", self.show(name)),
             Object::Function(name, oid) => {
                 let overloads = self.catalog.functions.get(name).into_iter().flatten();
                 let function = overloads.clone().find(|function| function.oid == *oid);
-                let args = function.map(|function| super::function::signature(function)).unwrap_or_default();
+                let args = function
+                    .map(|function| super::function::signature(function))
+                    .unwrap_or_default();
                 format!("function {}({args})", self.show(name))
             }
         }
@@ -244,14 +315,24 @@ impl Work<'_> {
     pub(super) fn describe_cause(&self, object: &Object, dependent: &Object) -> String {
         match (object, dependent) {
             (Object::Constraint(table, name), _) => {
-                let found = self.catalog.relations.get(table).and_then(|relation| relation.table());
+                let found = self
+                    .catalog
+                    .relations
+                    .get(table)
+                    .and_then(|relation| relation.table());
                 let mut constraints = found.into_iter().flat_map(|table| &table.constraints);
-                if constraints.any(|constraint| constraint.name == *name && is_key(&constraint.kind)) {
+                if constraints
+                    .any(|constraint| constraint.name == *name && is_key(&constraint.kind))
+                {
                     return self.describe(&Object::Index(table.clone(), name.clone()));
                 }
             }
             (Object::Enum(_), Object::Column(table, column)) => {
-                let column = self.catalog.relations.get(table).and_then(|relation| relation.column(column));
+                let column = self
+                    .catalog
+                    .relations
+                    .get(table)
+                    .and_then(|relation| relation.column(column));
                 if column.is_some_and(|column| matches!(column.ty.ty, Type::Array(_))) {
                     return format!("{}[]", self.describe(object));
                 }
@@ -269,18 +350,30 @@ impl Work<'_> {
         let at = |table: &QName, rank: u8, find: &dyn Fn(&Relation) -> Option<usize>| {
             let relation = self.catalog.relations.get(table);
             let oid = relation.map_or(0, |relation| relation.oid);
-            (oid, rank, relation.and_then(|relation| find(relation)).unwrap_or(0))
+            (
+                oid,
+                rank,
+                relation.and_then(|relation| find(relation)).unwrap_or(0),
+            )
         };
         match object {
             Object::Schema(_) => (0, 0, 0),
             Object::Relation(name) => at(name, 0, &|_| None),
-            Object::Column(table, name) => at(table, 1, &|r| r.columns.iter().position(|c| c.name == *name)),
-            Object::Default(table, name) => at(table, 2, &|r| r.columns.iter().position(|c| c.name == *name)),
-            Object::Constraint(table, name) => {
-                at(table, 3, &|r| r.table()?.constraints.iter().position(|c| c.name == *name))
-            }
-            Object::Index(table, name) => at(table, 4, &|r| r.table()?.indexes.iter().position(|i| i.name == *name)),
-            Object::Policy(table, name) => at(table, 5, &|r| r.table()?.policies.iter().position(|p| p.name == *name)),
+            Object::Column(table, name) => at(table, 1, &|r| {
+                r.columns.iter().position(|c| c.name == *name)
+            }),
+            Object::Default(table, name) => at(table, 2, &|r| {
+                r.columns.iter().position(|c| c.name == *name)
+            }),
+            Object::Constraint(table, name) => at(table, 3, &|r| {
+                r.table()?.constraints.iter().position(|c| c.name == *name)
+            }),
+            Object::Index(table, name) => at(table, 4, &|r| {
+                r.table()?.indexes.iter().position(|i| i.name == *name)
+            }),
+            Object::Policy(table, name) => at(table, 5, &|r| {
+                r.table()?.policies.iter().position(|p| p.name == *name)
+            }),
             Object::Sequence(name) => (self.catalog.sequences.get(name).map_or(0, |s| s.oid), 0, 0),
             Object::Enum(name) => (self.catalog.enums.get(name).map_or(0, |e| e.oid), 0, 0),
             Object::Function(_, oid) => (*oid, 0, 0),

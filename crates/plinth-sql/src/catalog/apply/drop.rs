@@ -1,16 +1,21 @@
 //! `DROP`, and what goes with it.
 
+mod find;
+
+pub(super) use find::missing;
+
 use std::collections::BTreeMap;
 
+use find::{index, relation_like, schema, trigger, user_type};
+
 use super::depend::{Edge, Object, edges};
-use super::names::{Named, is_key, is_system_schema, no_schema, written};
+use super::names::is_key;
 use super::rename::rename;
 use super::{Effect, Verb, Work, error, function, policy, role, tag};
 use crate::SqlError;
-use crate::ast::{Drop, ObjectKind, ObjectName};
+use crate::ast::{Drop, ObjectKind};
 use crate::catalog::QName;
 use crate::catalog::references::Renamed;
-use crate::types::Type;
 
 /// Most objects that a message lists one by one, as in Postgres.
 const MAX_REPORTED: usize = 100;
@@ -23,9 +28,10 @@ pub(super) fn drop(work: &mut Work<'_>, statement: &Drop) -> Result<&'static str
     let mut objects = Vec::new();
     for (at, name) in statement.names.iter().enumerate() {
         let found = match statement.object {
-            ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Sequence => {
-                relation_like(work, statement.object, name)
-            }
+            ObjectKind::Table
+            | ObjectKind::View
+            | ObjectKind::MaterializedView
+            | ObjectKind::Sequence => relation_like(work, statement.object, name),
             ObjectKind::Index => index(work, name),
             ObjectKind::Schema => schema(work, name),
             ObjectKind::Type | ObjectKind::Domain => user_type(work, name),
@@ -33,12 +39,16 @@ pub(super) fn drop(work: &mut Work<'_>, statement: &Drop) -> Result<&'static str
                 let arguments = statement.arguments.get(at).and_then(Option::as_deref);
                 function::dropped(work, name, arguments, statement.if_exists)
             }
-            ObjectKind::Policy => policy::dropped(work, name, statement.table.as_ref(), statement.if_exists),
+            ObjectKind::Policy => {
+                policy::dropped(work, name, statement.table.as_ref(), statement.if_exists)
+            }
             ObjectKind::Role => {
                 role::drop(work, name, statement.if_exists).map_err(|error| error.at(name.span))?;
                 continue;
             }
-            ObjectKind::Trigger => trigger(work, name, statement.table.as_ref(), statement.if_exists),
+            ObjectKind::Trigger => {
+                trigger(work, name, statement.table.as_ref(), statement.if_exists)
+            }
             ObjectKind::Extension | ObjectKind::Publication => {
                 work.notice(error("00000", format!("{done} has no effect here")));
                 continue;
@@ -48,9 +58,16 @@ pub(super) fn drop(work: &mut Work<'_>, statement: &Drop) -> Result<&'static str
             }
         };
         match found {
-            Ok(object) => objects.extend(object.into_iter().filter(|object| !objects.contains(object)).collect::<Vec<_>>()),
+            Ok(object) => objects.extend(
+                object
+                    .into_iter()
+                    .filter(|object| !objects.contains(object))
+                    .collect::<Vec<_>>(),
+            ),
             Err(Missing::Skippable(missing)) if statement.if_exists => work.skip(&missing, "00000"),
-            Err(Missing::Skippable(error) | Missing::Fatal(error)) => return Err(error.at(name.span)),
+            Err(Missing::Skippable(error) | Missing::Fatal(error)) => {
+                return Err(error.at(name.span));
+            }
         }
     }
     run(work, &objects, statement.cascade)?;
@@ -80,29 +97,50 @@ pub(super) fn run(work: &mut Work<'_>, roots: &[Object], cascade: bool) -> Resul
         return Ok(());
     }
     let list = closure(work, roots);
-    let others: Vec<&Doomed> = list.iter().filter(|doomed| !doomed.auto && doomed.because.is_some()).collect();
+    let others: Vec<&Doomed> = list
+        .iter()
+        .filter(|doomed| !doomed.auto && doomed.because.is_some())
+        .collect();
     if !cascade && !others.is_empty() {
         let message = match roots {
-            [only] => format!("cannot drop {} because other objects depend on it", work.describe(only)),
+            [only] => format!(
+                "cannot drop {} because other objects depend on it",
+                work.describe(only)
+            ),
             _ => "cannot drop desired object(s) because other objects depend on them".to_owned(),
         };
         let line = |doomed: &&Doomed| {
-            let cause = doomed.because.as_ref().map(|on| work.describe_cause(on, &doomed.object)).unwrap_or_default();
+            let cause = doomed
+                .because
+                .as_ref()
+                .map(|on| work.describe_cause(on, &doomed.object))
+                .unwrap_or_default();
             format!("{} depends on {cause}", work.describe(&doomed.object))
         };
-        return Err(error("2BP01", message).detail(report(others.iter().map(line).collect())).hint(CASCADE_HINT));
+        return Err(error("2BP01", message)
+            .detail(report(others.iter().map(line).collect()))
+            .hint(CASCADE_HINT));
     }
-    let lines: Vec<String> = others.iter().map(|d| format!("drop cascades to {}", work.describe(&d.object))).collect();
+    let lines: Vec<String> = others
+        .iter()
+        .map(|d| format!("drop cascades to {}", work.describe(&d.object)))
+        .collect();
     match lines.as_slice() {
         [] => {}
         [only] => work.notice(error("00000", only.clone())),
         many => {
-            let notice = error("00000", format!("drop cascades to {} other objects", many.len()));
+            let notice = error(
+                "00000",
+                format!("drop cascades to {} other objects", many.len()),
+            );
             work.notice(notice.detail(report(lines)));
         }
     }
     for doomed in list.iter().rev() {
-        let host_goes = |host: &QName| list.iter().any(|other| other.object == Object::Relation(host.clone()));
+        let host_goes = |host: &QName| {
+            list.iter()
+                .any(|other| other.object == Object::Relation(host.clone()))
+        };
         if !doomed.object.host().is_some_and(host_goes) {
             remove(work, &doomed.object);
         }
@@ -114,7 +152,9 @@ fn report(mut lines: Vec<String>) -> String {
     let more = lines.len().saturating_sub(MAX_REPORTED);
     lines.truncate(MAX_REPORTED);
     if more > 0 {
-        lines.push(format!("and {more} other objects (see server log for list)"));
+        lines.push(format!(
+            "and {more} other objects (see server log for list)"
+        ));
     }
     lines.join("\n")
 }
@@ -137,7 +177,11 @@ fn closure(work: &Work<'_>, roots: &[Object]) -> Vec<Doomed> {
     let mut seen: BTreeMap<Object, Doomed> = BTreeMap::new();
     let mut order: Vec<Object> = Vec::new();
     // A stack of its own, since users decide how deep views go. Steps are taken from the end.
-    let mut steps: Vec<Step> = roots.iter().rev().map(|root| Step::Enter(root.clone(), None, false)).collect();
+    let mut steps: Vec<Step> = roots
+        .iter()
+        .rev()
+        .map(|root| Step::Enter(root.clone(), None, false))
+        .collect();
     while let Some(step) = steps.pop() {
         let (object, because, auto) = match step {
             Step::Leave(object) => {
@@ -154,10 +198,24 @@ fn closure(work: &Work<'_>, roots: &[Object]) -> Vec<Doomed> {
         let mut next = dependents(&edges, &object);
         next.sort_by_key(|(dependent, _)| work.age(dependent));
         steps.push(Step::Leave(object.clone()));
-        steps.extend(next.into_iter().map(|(dependent, auto)| Step::Enter(dependent, Some(object.clone()), auto)));
-        seen.insert(object.clone(), Doomed { object, because, auto });
+        steps.extend(
+            next.into_iter()
+                .map(|(dependent, auto)| Step::Enter(dependent, Some(object.clone()), auto)),
+        );
+        seen.insert(
+            object.clone(),
+            Doomed {
+                object,
+                because,
+                auto,
+            },
+        );
     }
-    order.iter().rev().filter_map(|object| seen.remove(object)).collect()
+    order
+        .iter()
+        .rev()
+        .filter_map(|object| seen.remove(object))
+        .collect()
 }
 
 fn dependents(edges: &[Edge], object: &Object) -> Vec<(Object, bool)> {
@@ -170,7 +228,10 @@ fn dependents(edges: &[Edge], object: &Object) -> Vec<(Object, bool)> {
             (object, on) if on == object => edge.auto,
             _ => continue,
         };
-        match found.iter_mut().find(|(dependent, _)| *dependent == edge.dependent) {
+        match found
+            .iter_mut()
+            .find(|(dependent, _)| *dependent == edge.dependent)
+        {
             Some((_, known)) => *known |= auto,
             None => found.push((edge.dependent.clone(), auto)),
         }
@@ -184,7 +245,9 @@ fn remove(work: &mut Work<'_>, object: &Object) {
         Object::Schema(name) => {
             let catalog = work.edit();
             catalog.schemas.remove(name);
-            catalog.default_privileges.retain(|entry| entry.schema.as_ref() != Some(name));
+            catalog
+                .default_privileges
+                .retain(|entry| entry.schema.as_ref() != Some(name));
         }
         Object::Relation(name) => {
             if let Some(relation) = work.edit().relations.remove(name)
@@ -196,18 +259,29 @@ fn remove(work: &mut Work<'_>, object: &Object) {
         Object::Column(table, name) => remove_column(work, table, name),
         Object::Default(table, name) => {
             work.edit_relation(table, |relation| {
-                let columns = relation.columns.iter_mut().filter(|column| column.name == *name);
+                let columns = relation
+                    .columns
+                    .iter_mut()
+                    .filter(|column| column.name == *name);
                 columns.for_each(|column| column.default = None);
             });
         }
         Object::Constraint(table, name) => {
             let key = work.edit_relation(table, |relation| {
-                let Some(table) = super::constraints::table_mut(relation) else { return false };
-                let at = table.constraints.iter().position(|constraint| constraint.name == *name);
+                let Some(table) = super::constraints::table_mut(relation) else {
+                    return false;
+                };
+                let at = table
+                    .constraints
+                    .iter()
+                    .position(|constraint| constraint.name == *name);
                 at.is_some_and(|at| is_key(&table.constraints.remove(at).kind))
             });
             if key == Some(true) {
-                work.effect(Effect::DropIndex { table: table.clone(), name: name.clone() });
+                work.effect(Effect::DropIndex {
+                    table: table.clone(),
+                    name: name.clone(),
+                });
             }
         }
         Object::Index(table, name) => {
@@ -216,7 +290,10 @@ fn remove(work: &mut Work<'_>, object: &Object) {
                     table.indexes.retain(|index| index.name != *name);
                 }
             });
-            work.effect(Effect::DropIndex { table: table.clone(), name: name.clone() });
+            work.effect(Effect::DropIndex {
+                table: table.clone(),
+                name: name.clone(),
+            });
         }
         Object::Policy(table, name) => {
             work.edit_relation(table, |relation| {
@@ -245,113 +322,26 @@ fn remove(work: &mut Work<'_>, object: &Object) {
 }
 
 fn remove_column(work: &mut Work<'_>, table: &QName, name: &str) {
-    let Some(relation) = work.catalog.relations.get(table) else { return };
-    let Some(position) = relation.columns.iter().position(|column| column.name == name) else { return };
-    rename(work, &Renamed::Dropped { relation: table.clone(), position });
+    let Some(relation) = work.catalog.relations.get(table) else {
+        return;
+    };
+    let Some(position) = relation
+        .columns
+        .iter()
+        .position(|column| column.name == name)
+    else {
+        return;
+    };
+    rename(
+        work,
+        &Renamed::Dropped {
+            relation: table.clone(),
+            position,
+        },
+    );
     work.edit_relation(table, |relation| relation.columns.remove(position));
-    work.effect(Effect::DropColumn { table: table.clone(), column: name.to_owned() });
-}
-
-fn relation_like(work: &Work<'_>, kind: ObjectKind, name: &ObjectName) -> Dropped {
-    let (wanted, shown) = match kind {
-        ObjectKind::Table => ("a table", "table"),
-        ObjectKind::View => ("a view", "view"),
-        ObjectKind::Sequence => ("a sequence", "sequence"),
-        _ => ("a materialized view", "materialized view"),
-    };
-    let Some(found) = work.find_named(name) else {
-        return Err(missing(work, name, error("42P01", format!("{shown} \"{}\" does not exist", written(name)))));
-    };
-    if found.kind() != wanted {
-        return Err(Missing::Fatal(found.wrong_kind(&name.name, wanted).hint(found.drop_hint())));
-    }
-    match found {
-        Named::Relation(relation) => {
-            may_drop(work, &relation.owner, &relation.name, shown)?;
-            Ok(Some(Object::Relation(relation.name.clone())))
-        }
-        Named::Sequence(sequence) => {
-            may_drop(work, &sequence.owner, &sequence.name, shown)?;
-            if let Some((table, column)) = super::sequence::identity_of(work, &sequence) {
-                let column = work.describe(&Object::Column(table, column));
-                let message = format!("cannot drop sequence {} because {column} requires it", work.show(&sequence.name));
-                return Err(Missing::Fatal(error("2BP01", message).hint(format!("You can drop {column} instead."))));
-            }
-            Ok(Some(Object::Sequence(sequence.name.clone())))
-        }
-        Named::Index(_) => Ok(None),
-    }
-}
-
-fn index(work: &Work<'_>, name: &ObjectName) -> Dropped {
-    match work.find_named(name) {
-        Some(Named::Index(relation)) => {
-            work.must_own(&relation.owner, "index", &name.name)?;
-            if super::constraints::has_constraint(&relation, &name.name) {
-                let constraint = work.describe(&Object::Constraint(relation.name.clone(), name.name.clone()));
-                let message = format!("cannot drop index {} because {constraint} requires it", name.name);
-                return Err(Missing::Fatal(error("2BP01", message).hint(format!("You can drop {constraint} instead."))));
-            }
-            Ok(Some(Object::Index(relation.name.clone(), name.name.clone())))
-        }
-        Some(other) => Err(Missing::Fatal(other.wrong_kind(&name.name, "an index").hint(other.drop_hint()))),
-        None => Err(missing(work, name, error("42704", format!("index \"{}\" does not exist", written(name))))),
-    }
-}
-
-fn schema(work: &Work<'_>, name: &ObjectName) -> Dropped {
-    let Some(found) = work.catalog.schemas.get(&name.name) else { return Err(Missing::Skippable(no_schema(&name.name))) };
-    if is_system_schema(&name.name) {
-        let message = format!("cannot drop schema {} because it is required by the database system", name.name);
-        return Err(Missing::Fatal(error("2BP01", message)));
-    }
-    work.must_own(&found.owner, "schema", &name.name)?;
-    Ok(Some(Object::Schema(name.name.clone())))
-}
-
-fn user_type(work: &Work<'_>, name: &ObjectName) -> Dropped {
-    if let Some(found) = work.catalog.enum_type(name, work.path()) {
-        may_drop(work, &found.owner, &found.name, "type")?;
-        return Ok(Some(Object::Enum(found.name.clone())));
-    }
-    if let Some(Named::Relation(relation)) = work.find_named(name) {
-        let relation = work.describe(&Object::Relation(relation.name.clone()));
-        let message = format!("cannot drop type {} because {relation} requires it", name.name);
-        return Err(Missing::Fatal(error("2BP01", message).hint(format!("You can drop {relation} instead."))));
-    }
-    if name.schema.is_none()
-        && let Some(ty) = Type::built_in(&name.name)
-    {
-        let message = format!("cannot drop type {ty} because it is required by the database system");
-        return Err(Missing::Fatal(error("2BP01", message)));
-    }
-    Err(missing(work, name, error("42704", format!("type \"{}\" does not exist", written(name)))))
-}
-
-/// There are no triggers yet, so every one is missing.
-fn trigger(work: &mut Work<'_>, name: &ObjectName, table: Option<&ObjectName>, if_exists: bool) -> Dropped {
-    let Some(table) = table else { return Ok(None) };
-    if work.find_named(table).is_none() {
-        return Err(missing(work, table, super::names::missing_relation(table)));
-    }
-    let kind = if if_exists { "relation" } else { "table" };
-    let message = format!("trigger \"{}\" for {kind} \"{}\" does not exist", name.name, table.name);
-    Err(Missing::Skippable(error("42704", message)))
-}
-
-/// The schema's absence is the better answer where one was written.
-pub(super) fn missing(work: &Work<'_>, name: &ObjectName, otherwise: SqlError) -> Missing {
-    Missing::Skippable(match &name.schema {
-        Some(schema) if !work.catalog.schemas.contains_key(schema) => no_schema(schema),
-        _ => otherwise,
-    })
-}
-
-/// The owner of the schema may drop what is in it.
-fn may_drop(work: &Work<'_>, owner: &str, name: &QName, kind: &str) -> Result<(), SqlError> {
-    let schema = work.catalog.schemas.get(&name.schema);
-    if schema.is_some_and(|schema| work.catalog.has_role(work.role(), &schema.owner)) {
-        return Ok(());
-    }
-    work.must_own(owner, kind, &name.name)
+    work.effect(Effect::DropColumn {
+        table: table.clone(),
+        column: name.to_owned(),
+    });
 }

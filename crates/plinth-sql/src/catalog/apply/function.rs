@@ -1,38 +1,53 @@
-//! `CREATE FUNCTION` and `ALTER FUNCTION`. The language is SQL; others are refused by name.
+//! Functions. The language is SQL; others are refused by name.
+
+mod alter;
+mod find;
+
+pub(super) use alter::{alter, edit};
+pub(super) use find::{dropped, find, signature};
 
 use std::sync::Arc;
 
-use super::alter::may_give;
-use super::depend::Object;
-use super::drop::{Dropped, Missing, missing};
-use super::grant::initial_acl;
-use super::names::{no_schema, type_name, written};
-use super::rename::rename;
+use find::input_types;
+
+use super::defaults::{defaults, initial_acl};
+use super::names::{type_name, written};
 use super::types::assignable;
 use super::{Work, error, not_yet};
 use crate::SqlError;
 use crate::ast::{
-    AlterAction, AlterTable, ArgMode, CreateFunction, Expr, FunctionArg, FunctionBody, FunctionReturns, Names,
-    ObjectName, Query, Select, SelectItem, Statement, TypeName,
+    ArgMode, CreateFunction, Expr, FunctionArg, FunctionBody, FunctionReturns, Names, ObjectName,
+    Query, Select, SelectItem, Statement, TypeName,
 };
-use crate::catalog::references::{Renamed, store_expr, store_query};
-use crate::catalog::{Argument, Function, QName, Returns};
+use crate::catalog::references::{store_expr, store_query};
+use crate::catalog::{Argument, Function, Returns};
 use crate::types::Type;
 
 /// Most arguments of a function, as in Postgres.
 const MAX_ARGUMENTS: usize = 100;
 
 /// `CREATE [OR REPLACE] FUNCTION`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreateFunction) -> Result<&'static str, SqlError> {
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreateFunction,
+) -> Result<&'static str, SqlError> {
     let span = statement.name.span;
     if statement.procedure {
-        return Err(not_yet(&format!("procedures (\"{}\")", statement.name.name)).hint("Write an SQL function.").at(span));
+        return Err(
+            not_yet(&format!("procedures (\"{}\")", statement.name.name))
+                .hint("Write an SQL function.")
+                .at(span),
+        );
     }
     check_language(statement).map_err(|error| error.at(span))?;
     let name = work.new_name(&statement.name)?;
     let args = arguments(work, &statement.args)?;
     let returns = returns(work, statement)?;
     let (body, source) = body(work, statement)?;
+    let mut acl = initial_acl(work, "functions", &name.schema);
+    if acl.0.is_empty() {
+        acl = defaults("functions", work.role());
+    }
     let mut function = Function {
         oid: 0,
         owner: work.role().to_owned(),
@@ -45,16 +60,25 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateFunction) -> Result<
         strict: statement.strict,
         security_definer: statement.security_definer,
         settings: statement.settings.clone(),
-        acl: initial_acl(work, "functions", &name.schema),
+        acl,
         comment: None,
         name: name.clone(),
     };
     let types = input_types(&function);
-    let overloads = work.catalog.functions.get(&name).map_or(&[][..], Vec::as_slice);
-    let known = overloads.iter().position(|other| input_types(other) == types);
+    let overloads = work
+        .catalog
+        .functions
+        .get(&name)
+        .map_or(&[][..], Vec::as_slice);
+    let known = overloads
+        .iter()
+        .position(|other| input_types(other) == types);
     match known.map(|at| overloads[at].clone()) {
         Some(_) if !statement.or_replace => {
-            let message = format!("function \"{}\" already exists with same argument types", name.name);
+            let message = format!(
+                "function \"{}\" already exists with same argument types",
+                name.name
+            );
             return Err(error("42723", message).at(span));
         }
         Some(old) => {
@@ -83,39 +107,66 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateFunction) -> Result<
 fn check_language(statement: &CreateFunction) -> Result<(), SqlError> {
     match statement.language.as_str() {
         "sql" => Ok(()),
-        known @ ("plpgsql" | "plv8" | "plpython3u" | "plperl" | "plperlu" | "pltcl" | "c" | "internal") => {
+        known @ ("plpgsql" | "plv8" | "plpython3u" | "plperl" | "plperlu" | "pltcl" | "c"
+        | "internal") => {
             let what = format!("language {known} functions");
-            let error = not_yet(&what).detail(format!("Function \"{}\".", written(&statement.name)));
+            let error =
+                not_yet(&what).detail(format!("Function \"{}\".", written(&statement.name)));
             Err(error.hint("Write the function in language sql."))
         }
-        other => Err(error("42704", format!("language \"{other}\" does not exist"))),
+        other => Err(error(
+            "42704",
+            format!("language \"{other}\" does not exist"),
+        )),
     }
 }
 
 fn arguments(work: &Work<'_>, written: &[FunctionArg]) -> Result<Vec<Argument>, SqlError> {
     if written.len() > MAX_ARGUMENTS {
-        return Err(error("54023", format!("functions cannot have more than {MAX_ARGUMENTS} arguments")));
+        return Err(error(
+            "54023",
+            format!("functions cannot have more than {MAX_ARGUMENTS} arguments"),
+        ));
     }
     let mut args: Vec<Argument> = Vec::new();
     for arg in written.iter().filter(|arg| arg.mode != ArgMode::Out) {
         let ty = argument_type(work, &arg.ty)?;
         if let Type::Record | Type::Void | Type::Trigger = ty {
-            return Err(error("42P13", format!("SQL functions cannot have arguments of type {ty}")));
+            return Err(error(
+                "42P13",
+                format!("SQL functions cannot have arguments of type {ty}"),
+            ));
         }
-        if args.last().is_some_and(|last| last.mode == ArgMode::Variadic) {
-            return Err(error("42P13", "VARIADIC parameter must be the last input parameter"));
+        if args
+            .last()
+            .is_some_and(|last| last.mode == ArgMode::Variadic)
+        {
+            return Err(error(
+                "42P13",
+                "VARIADIC parameter must be the last input parameter",
+            ));
         }
         if arg.mode == ArgMode::Variadic && !matches!(ty, Type::Array(_)) {
             return Err(error("42P13", "VARIADIC parameter must be an array"));
         }
         let default = match &arg.default {
             Some(expr) => Some(argument_default(work, &ty, expr)?),
-            None if args.iter().any(|arg| arg.default.is_some()) && arg.mode != ArgMode::Variadic => {
-                return Err(error("42P13", "input parameters after one with a default value must also have defaults"));
+            None if args.iter().any(|arg| arg.default.is_some())
+                && arg.mode != ArgMode::Variadic =>
+            {
+                return Err(error(
+                    "42P13",
+                    "input parameters after one with a default value must also have defaults",
+                ));
             }
             None => None,
         };
-        args.push(Argument { name: arg.name.clone(), ty, mode: arg.mode, default });
+        args.push(Argument {
+            name: arg.name.clone(),
+            ty,
+            mode: arg.mode,
+            default,
+        });
     }
     Ok(args)
 }
@@ -123,9 +174,11 @@ fn arguments(work: &Work<'_>, written: &[FunctionArg]) -> Result<Vec<Argument>, 
 fn argument_type(work: &Work<'_>, name: &TypeName) -> Result<Type, SqlError> {
     match work.column_type(name) {
         Ok(found) => Ok(found.ty),
-        Err(missing) if missing.code == "42704" => {
-            Err(error("42704", format!("type {} does not exist", written(&name.name))).at(name.name.span))
-        }
+        Err(missing) if missing.code == "42704" => Err(error(
+            "42704",
+            format!("type {} does not exist", written(&name.name)),
+        )
+        .at(name.name.span)),
         Err(other) => Err(other),
     }
 }
@@ -135,11 +188,20 @@ fn argument_default(work: &Work<'_>, ty: &Type, expr: &Expr) -> Result<Expr, Sql
         return Err(error("0A000", "cannot use subquery in DEFAULT expression"));
     }
     let found = match expr {
-        Expr::String(_) => work.expr_type(&Expr::cast(expr.clone(), type_name(&ty.clone().into())), None)?,
+        Expr::String(_) => work.expr_type(
+            &Expr::cast(expr.clone(), type_name(&ty.clone().into())),
+            None,
+        )?,
         other => work.expr_type(other, None)?,
     };
     if !assignable(&found.ty, ty) {
-        return Err(error("42804", format!("argument of DEFAULT must be type {ty}, not type {}", found.ty)));
+        return Err(error(
+            "42804",
+            format!(
+                "argument of DEFAULT must be type {ty}, not type {}",
+                found.ty
+            ),
+        ));
     }
     Ok(store_expr(&work.catalog, work.path(), None, expr))
 }
@@ -153,12 +215,18 @@ fn returns(work: &Work<'_>, statement: &CreateFunction) -> Result<Returns, SqlEr
     for arg in &statement.args {
         if let Some(name) = arg.name.as_deref() {
             if names.contains(&name) {
-                return Err(error("42P13", format!("parameter name \"{name}\" used more than once")));
+                return Err(error(
+                    "42P13",
+                    format!("parameter name \"{name}\" used more than once"),
+                ));
             }
             names.push(name);
         }
         if matches!(arg.mode, ArgMode::Out | ArgMode::InOut) {
-            let name = arg.name.clone().unwrap_or_else(|| unnamed(columns.len() + 1));
+            let name = arg
+                .name
+                .clone()
+                .unwrap_or_else(|| unnamed(columns.len() + 1));
             columns.push((name, argument_type(work, &arg.ty)?));
         }
     }
@@ -168,25 +236,45 @@ fn returns(work: &Work<'_>, statement: &CreateFunction) -> Result<Returns, SqlEr
         _ => Some(Type::Record),
     };
     let (set, ty) = match &statement.returns {
-        None => (false, out.ok_or_else(|| error("42P13", "function result type must be specified"))?),
+        None => (
+            false,
+            out.ok_or_else(|| error("42P13", "function result type must be specified"))?,
+        ),
         Some(FunctionReturns::Type(name) | FunctionReturns::SetOf(name)) => {
             let ty = work.column_type(name)?.ty;
             if let Some(out) = out.filter(|out| *out != ty) {
-                return Err(error("42P13", format!("function result type must be {out} because of OUT parameters")));
+                return Err(error(
+                    "42P13",
+                    format!("function result type must be {out} because of OUT parameters"),
+                ));
             }
-            (matches!(statement.returns, Some(FunctionReturns::SetOf(_))), ty)
+            (
+                matches!(statement.returns, Some(FunctionReturns::SetOf(_))),
+                ty,
+            )
         }
         Some(FunctionReturns::Table(table)) => {
             if out.is_some() {
-                return Err(SqlError::syntax("OUT and INOUT arguments aren't allowed in TABLE functions", statement.name.span));
+                return Err(SqlError::syntax(
+                    "OUT and INOUT arguments aren't allowed in TABLE functions",
+                    statement.name.span,
+                ));
             }
             for (name, ty) in table {
-                if names.contains(&name.as_str()) || columns.iter().any(|(other, _)| other == name) {
-                    return Err(error("42P13", format!("parameter name \"{name}\" used more than once")));
+                if names.contains(&name.as_str()) || columns.iter().any(|(other, _)| other == name)
+                {
+                    return Err(error(
+                        "42P13",
+                        format!("parameter name \"{name}\" used more than once"),
+                    ));
                 }
                 columns.push((name.clone(), work.column_type(ty)?.ty));
             }
-            let ty = if let [(_, only)] = columns.as_slice() { only.clone() } else { Type::Record };
+            let ty = if let [(_, only)] = columns.as_slice() {
+                only.clone()
+            } else {
+                Type::Record
+            };
             (true, ty)
         }
     };
@@ -197,16 +285,27 @@ fn returns(work: &Work<'_>, statement: &CreateFunction) -> Result<Returns, SqlEr
 }
 
 fn body(work: &Work<'_>, statement: &CreateFunction) -> Result<(Vec<Statement>, String), SqlError> {
-    let stored = |query: &Query| Statement::Query(Box::new(store_query(&work.catalog, work.path(), query)));
+    let stored =
+        |query: &Query| Statement::Query(Box::new(store_query(&work.catalog, work.path(), query)));
     Ok(match &statement.body {
         FunctionBody::Text(text) => {
-            let parsed = crate::parse::script(text).map_err(|error| elsewhere(error, &statement.name))?;
-            (parsed.into_iter().map(|parsed| parsed.statement).collect(), text.clone())
+            let parsed =
+                crate::parse::script(text).map_err(|error| elsewhere(error, &statement.name))?;
+            (
+                parsed.into_iter().map(|parsed| parsed.statement).collect(),
+                text.clone(),
+            )
         }
         // Unlike text, these are resolved once and for all.
         FunctionBody::Return(expr) => {
-            let item = SelectItem::Expr { expr: expr.clone(), alias: None };
-            let query = Query::select(Select { projection: vec![item], ..Select::default() });
+            let item = SelectItem::Expr {
+                expr: expr.clone(),
+                alias: None,
+            };
+            let query = Query::select(Select {
+                projection: vec![item],
+                ..Select::default()
+            });
             (vec![stored(&query)], String::new())
         }
         FunctionBody::Atomic(statements) => {
@@ -227,10 +326,18 @@ fn elsewhere(mut error: SqlError, name: &ObjectName) -> SqlError {
 
 /// Where names in the body are looked for: its own `SET search_path`, else the caller's.
 fn search_path(work: &Work<'_>, function: &Function) -> Vec<String> {
-    match function.settings.iter().find(|(name, _)| name == "search_path") {
+    match function
+        .settings
+        .iter()
+        .find(|(name, _)| name == "search_path")
+    {
         Some((_, schemas)) => {
-            let own = schemas.iter().filter(|schema| !schema.is_empty() && *schema != "pg_catalog");
-            std::iter::once("pg_catalog".to_owned()).chain(own.cloned()).collect()
+            let own = schemas
+                .iter()
+                .filter(|schema| !schema.is_empty() && *schema != "pg_catalog");
+            std::iter::once("pg_catalog".to_owned())
+                .chain(own.cloned())
+                .collect()
         }
         None => work.path().to_vec(),
     }
@@ -238,13 +345,19 @@ fn search_path(work: &Work<'_>, function: &Function) -> Vec<String> {
 
 fn may_replace(old: &Function, new: &Function) -> Result<(), SqlError> {
     let refuse = |message: String| {
-        let hint = format!("Use DROP FUNCTION {}({}) first.", old.name.name, signature(old));
+        let hint = format!(
+            "Use DROP FUNCTION {}({}) first.",
+            old.name.name,
+            signature(old)
+        );
         error("42P13", message).hint(hint)
     };
     let cannot = || refuse("cannot change return type of existing function".to_owned());
     if old.returns.ty != new.returns.ty || old.returns.set != new.returns.set {
         return Err(match (&old.returns.ty, &new.returns.ty) {
-            (Type::Record, Type::Record) => cannot().detail("Row type defined by OUT parameters is different."),
+            (Type::Record, Type::Record) => {
+                cannot().detail("Row type defined by OUT parameters is different.")
+            }
             _ => cannot(),
         });
     }
@@ -255,141 +368,22 @@ fn may_replace(old: &Function, new: &Function) -> Result<(), SqlError> {
         if let Some(name) = &old.name
             && new.name.as_ref() != Some(name)
         {
-            return Err(refuse(format!("cannot change name of input parameter \"{name}\"")));
+            return Err(refuse(format!(
+                "cannot change name of input parameter \"{name}\""
+            )));
         }
     }
-    let defaults = |function: &Function| function.args.iter().filter(|arg| arg.default.is_some()).count();
+    let defaults = |function: &Function| {
+        function
+            .args
+            .iter()
+            .filter(|arg| arg.default.is_some())
+            .count()
+    };
     if defaults(new) < defaults(old) {
-        return Err(refuse("cannot remove parameter defaults from existing function".to_owned()));
+        return Err(refuse(
+            "cannot remove parameter defaults from existing function".to_owned(),
+        ));
     }
     Ok(())
-}
-
-fn input_types(function: &Function) -> Vec<Type> {
-    function.args.iter().map(|arg| arg.ty.clone()).collect()
-}
-
-/// Its argument types: `integer,text`.
-pub(super) fn signature(function: &Function) -> String {
-    let types: Vec<String> = function.args.iter().map(|arg| arg.ty.to_string()).collect();
-    types.join(",")
-}
-
-/// A function by name, and by argument types when they were written.
-pub(super) fn find(
-    work: &Work<'_>,
-    name: &ObjectName,
-    arguments: Option<&[TypeName]>,
-) -> Result<Arc<Function>, SqlError> {
-    let overloads = work.catalog.functions(name, work.path());
-    let Some(arguments) = arguments else {
-        return match overloads {
-            [] => Err(error("42883", format!("could not find a function named \"{}\"", written(name)))),
-            [only] => Ok(only.clone()),
-            _ => Err(error("42725", format!("function name \"{}\" is not unique", written(name)))
-                .hint("Specify the argument list to select the function unambiguously.")),
-        };
-    };
-    let types: Vec<Type> = arguments.iter().map(|ty| Ok(work.column_type(ty)?.ty)).collect::<Result<_, SqlError>>()?;
-    let schemas: Vec<&String> = name.schema.iter().chain(work.path().iter().filter(|_| name.schema.is_none())).collect();
-    let mut all = schemas.into_iter().filter_map(|schema| work.catalog.functions.get(&QName::new(schema, &name.name)));
-    let found = all.find_map(|overloads| overloads.iter().find(|function| input_types(function) == types));
-    found.cloned().ok_or_else(|| {
-        let types: Vec<String> = types.iter().map(Type::to_string).collect();
-        error("42883", format!("function {}({}) does not exist", written(name), types.join(", ")))
-    })
-}
-
-/// What `DROP FUNCTION` names.
-pub(super) fn dropped(
-    work: &mut Work<'_>,
-    name: &ObjectName,
-    arguments: Option<&[TypeName]>,
-    if_exists: bool,
-) -> Dropped {
-    match find(work, name, arguments) {
-        Ok(function) => {
-            work.must_own(&function.owner, "function", &name.name)?;
-            Ok(Some(Object::Function(function.name.clone(), function.oid)))
-        }
-        Err(absent) if absent.code == "42883" && arguments.is_none() && if_exists => {
-            Err(missing(work, name, error("42883", format!("function {}() does not exist", written(name)))))
-        }
-        Err(absent) if absent.code == "42883" => Err(missing(work, name, absent)),
-        Err(absent) if absent.code == "42704" => Err(Missing::Skippable(absent)),
-        Err(other) => Err(Missing::Fatal(other)),
-    }
-}
-
-/// `ALTER FUNCTION`, which reaches us without argument types: it means every overload, or the only one.
-pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'static str, SqlError> {
-    let found = work.catalog.functions(&statement.name, work.path()).to_vec();
-    if found.is_empty() {
-        find(work, &statement.name, None)?;
-    }
-    for action in &statement.actions {
-        for function in &found {
-            work.must_own(&function.owner, "function", &function.name.name)?;
-            alter_one(work, function, action, found.len() > 1).map_err(|error| error.at(statement.name.span))?;
-        }
-    }
-    Ok("ALTER FUNCTION")
-}
-
-fn alter_one(work: &mut Work<'_>, function: &Function, action: &AlterAction, several: bool) -> Result<(), SqlError> {
-    let move_to = |work: &mut Work<'_>, to: QName| {
-        if several {
-            let what = format!("ALTER FUNCTION of one of several functions named \"{}\"", function.name.name);
-            return Err(SqlError::unsupported(what).hint("Drop the function and create it again."));
-        }
-        let overloads = work.catalog.functions.get(&to).into_iter().flatten();
-        if overloads.clone().any(|other| input_types(other) == input_types(function)) {
-            let message = format!("function {}({}) already exists in schema \"{}\"", to.name, signature(function), to.schema);
-            return Err(error("42723", message));
-        }
-        rename(work, &Renamed::Function { oid: function.oid, to });
-        Ok(())
-    };
-    match action {
-        AlterAction::RenameTo(to) => move_to(work, QName::new(&function.name.schema, to)),
-        AlterAction::SetSchema(schema) if !work.catalog.schemas.contains_key(schema) => Err(no_schema(schema)),
-        AlterAction::SetSchema(schema) => {
-            work.may_create_in(schema)?;
-            move_to(work, QName::new(schema, &function.name.name))
-        }
-        AlterAction::OwnerTo(role) => {
-            let role = may_give(work, role, &function.name.schema)?;
-            edit(work, function, |function| {
-                function.acl.hand_over(&function.owner, &role);
-                function.owner.clone_from(&role);
-            });
-            Ok(())
-        }
-        AlterAction::SetOptions(options) => {
-            edit(work, function, |function| {
-                for (name, value) in options {
-                    function.settings.retain(|(other, _)| other != name && name != "all");
-                    if let Some(value) = value {
-                        let values = value.split(", ").map(|value| value.trim_matches('\'').to_owned()).collect();
-                        function.settings.push((name.clone(), values));
-                    }
-                }
-            });
-            Ok(())
-        }
-        AlterAction::NoOp(what) => {
-            work.notice(error("00000", format!("{what} has no effect here")));
-            Ok(())
-        }
-        AlterAction::Unsupported(what, span) => Err(SqlError::unsupported(what).at(*span)),
-        _ => Err(SqlError::unsupported("this form of ALTER FUNCTION")),
-    }
-}
-
-/// Changes a function in place.
-pub(super) fn edit(work: &mut Work<'_>, function: &Function, change: impl FnOnce(&mut Function)) {
-    let overloads = work.edit().functions.get_mut(&function.name).into_iter().flatten();
-    if let Some(found) = overloads.into_iter().find(|other| other.oid == function.oid) {
-        change(Arc::make_mut(found));
-    }
 }

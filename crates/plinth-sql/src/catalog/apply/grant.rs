@@ -1,4 +1,4 @@
-//! `GRANT`, `REVOKE` and `ALTER DEFAULT PRIVILEGES`.
+//! `GRANT` and `REVOKE`.
 //!
 //! An access list that nobody has touched is empty and stands for its kind's defaults. The first statement that touches
 //! it writes those defaults down, the exposure rule's included, so that the statement's own change is the only one.
@@ -7,14 +7,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::constraints::column_at;
+use super::defaults::defaults;
 use super::names::{Named, missing_relation, no_schema};
 use super::{Work, error, function, role};
 use crate::SqlError;
-use crate::ast::{AlterDefaultPrivileges, Grant, GrantObjects, ObjectName};
-use crate::catalog::{Acl, DefaultPrivilege, Function, Privilege, QName, Relation, Sequence};
+use crate::ast::{Grant, GrantObjects, ObjectName};
+use crate::catalog::{Acl, Function, Privilege, QName, Relation, Sequence};
 
 /// Privileges that Postgres knows and that none of our kinds of object has.
-const FOREIGN_PRIVILEGES: [&str; 6] = ["connect", "temporary", "temp", "set", "alter system", "maintain"];
+const FOREIGN_PRIVILEGES: [&str; 6] = [
+    "connect",
+    "temporary",
+    "temp",
+    "set",
+    "alter system",
+    "maintain",
+];
 
 /// `GRANT` and `REVOKE`.
 pub(super) fn grant(work: &mut Work<'_>, statement: &Grant) -> Result<&'static str, SqlError> {
@@ -22,14 +30,24 @@ pub(super) fn grant(work: &mut Work<'_>, statement: &Grant) -> Result<&'static s
     match &statement.objects {
         GrantObjects::Roles(granted) => {
             role::membership(work, statement, granted)?;
-            return Ok(if statement.revoke { "REVOKE ROLE" } else { "GRANT ROLE" });
+            return Ok(if statement.revoke {
+                "REVOKE ROLE"
+            } else {
+                "GRANT ROLE"
+            });
         }
         GrantObjects::Other(kind) => {
-            work.notice(error("00000", format!("{done} ON {} has no effect here", kind.to_uppercase())));
+            work.notice(error(
+                "00000",
+                format!("{done} ON {} has no effect here", kind.to_uppercase()),
+            ));
             return Ok(done);
         }
         GrantObjects::Default(_) => {
-            return Err(error("42601", "default privileges are changed by ALTER DEFAULT PRIVILEGES"));
+            return Err(error(
+                "42601",
+                "default privileges are changed by ALTER DEFAULT PRIVILEGES",
+            ));
         }
         _ => {}
     }
@@ -44,14 +62,22 @@ pub(super) fn grant(work: &mut Work<'_>, statement: &Grant) -> Result<&'static s
                 match work.find_named(name) {
                     Some(Named::Relation(relation)) => change.on_relation(work, &relation)?,
                     Some(Named::Sequence(sequence)) => change.on_sequence(work, &sequence)?,
-                    Some(Named::Index(_)) => return Err(error("42809", format!("\"{}\" is an index", name.name))),
+                    Some(Named::Index(_)) => {
+                        return Err(error("42809", format!("\"{}\" is an index", name.name)));
+                    }
                     None => return Err(missing_relation(name)),
                 }
             }
         }
         GrantObjects::AllTables(schemas) => {
             let in_schemas = in_schemas(work, schemas)?;
-            let all: Vec<_> = work.catalog.relations.values().filter(|r| in_schemas(&r.name)).cloned().collect();
+            let all: Vec<_> = work
+                .catalog
+                .relations
+                .values()
+                .filter(|r| in_schemas(&r.name))
+                .cloned()
+                .collect();
             for relation in all {
                 change.on_relation(work, &relation)?;
             }
@@ -65,20 +91,32 @@ pub(super) fn grant(work: &mut Work<'_>, statement: &Grant) -> Result<&'static s
         }
         GrantObjects::AllSequences(schemas) => {
             let in_schemas = in_schemas(work, schemas)?;
-            let all: Vec<_> = work.catalog.sequences.values().filter(|s| in_schemas(&s.name)).cloned().collect();
+            let all: Vec<_> = work
+                .catalog
+                .sequences
+                .values()
+                .filter(|s| in_schemas(&s.name))
+                .cloned()
+                .collect();
             for sequence in all {
                 change.on_sequence(work, &sequence)?;
             }
         }
         GrantObjects::Functions(names) => {
             for (name, arguments) in names {
-                let function = function::find(work, name, arguments.as_deref()).map_err(|error| error.at(name.span))?;
+                let function = function::find(work, name, arguments.as_deref())
+                    .map_err(|error| error.at(name.span))?;
                 change.on_function(work, &function)?;
             }
         }
         GrantObjects::AllFunctions(schemas) => {
             let in_schemas = in_schemas(work, schemas)?;
-            let all = work.catalog.functions.values().flatten().filter(|f| in_schemas(&f.name));
+            let all = work
+                .catalog
+                .functions
+                .values()
+                .flatten()
+                .filter(|f| in_schemas(&f.name));
             for function in all.cloned().collect::<Vec<_>>() {
                 change.on_function(work, &function)?;
             }
@@ -92,22 +130,31 @@ pub(super) fn grant(work: &mut Work<'_>, statement: &Grant) -> Result<&'static s
             change.privileges(&[Privilege::Usage], "type")?;
             for name in names {
                 if work.catalog.enum_type(name, work.path()).is_none() {
-                    return Err(error("42704", format!("type \"{}\" does not exist", name.name)).at(name.span));
+                    return Err(
+                        error("42704", format!("type \"{}\" does not exist", name.name))
+                            .at(name.span),
+                    );
                 }
             }
             if statement.revoke {
-                work.notice(error("01000", "everybody may use types; REVOKE ON TYPE has no effect here"));
+                work.notice(error(
+                    "01000",
+                    "everybody may use types; REVOKE ON TYPE has no effect here",
+                ));
             }
         }
         GrantObjects::Roles(_) | GrantObjects::Other(_) | GrantObjects::Default(_) => {}
     }
     if statement.grant_option {
-        work.notice(error("01000", "grant options are not kept; the owner can grant the privileges on"));
+        work.notice(error(
+            "01000",
+            "grant options are not kept; the owner can grant the privileges on",
+        ));
     }
     Ok(done)
 }
 
-fn grantees(work: &Work<'_>, statement: &Grant) -> Result<Vec<String>, SqlError> {
+pub(super) fn grantees(work: &Work<'_>, statement: &Grant) -> Result<Vec<String>, SqlError> {
     let one = |role: &String| {
         if role != "public" {
             return work.role_name(role);
@@ -120,12 +167,23 @@ fn grantees(work: &Work<'_>, statement: &Grant) -> Result<Vec<String>, SqlError>
     statement.roles.iter().map(one).collect()
 }
 
-fn in_schemas(work: &Work<'_>, schemas: &[String]) -> Result<impl Fn(&QName) -> bool + use<>, SqlError> {
-    if let Some(missing) = schemas.iter().find(|schema| !work.catalog.schemas.contains_key(*schema)) {
-        return Err(no_schema(missing));
-    }
+fn in_schemas(
+    work: &Work<'_>,
+    schemas: &[String],
+) -> Result<impl Fn(&QName) -> bool + use<>, SqlError> {
+    known_schemas(work, schemas)?;
     let schemas = schemas.to_vec();
     Ok(move |name: &QName| schemas.contains(&name.schema))
+}
+
+pub(super) fn known_schemas(work: &Work<'_>, schemas: &[String]) -> Result<(), SqlError> {
+    if let Some(missing) = schemas
+        .iter()
+        .find(|schema| !work.catalog.schemas.contains_key(*schema))
+    {
+        return Err(no_schema(missing));
+    }
+    Ok(())
 }
 
 fn sequence(work: &Work<'_>, name: &ObjectName) -> Result<Arc<Sequence>, SqlError> {
@@ -137,45 +195,77 @@ fn sequence(work: &Work<'_>, name: &ObjectName) -> Result<Arc<Sequence>, SqlErro
 }
 
 /// One `GRANT` or `REVOKE`, for every object it names.
-struct Change<'a> {
-    statement: &'a Grant,
-    roles: Vec<String>,
+pub(super) struct Change<'a> {
+    pub(super) statement: &'a Grant,
+    pub(super) roles: Vec<String>,
 }
 
 impl Change<'_> {
     fn on_relation(&self, work: &mut Work<'_>, relation: &Relation) -> Result<(), SqlError> {
         let (whole, columns) = self.relation_privileges(relation)?;
-        let kind = if relation.table().is_some() { "table" } else { "view" };
-        if !self.may(work, &relation.owner, &relation.acl, kind, &relation.name.name)? {
+        let kind = if relation.table().is_some() {
+            "table"
+        } else {
+            "view"
+        };
+        if !self.may(
+            work,
+            &relation.owner,
+            &relation.acl,
+            kind,
+            &relation.name.name,
+        )? {
             return Ok(());
         }
-        if !whole.is_empty() {
-            let mut acl = written_down(work, relation);
+        // A grant on columns alone is said about the table too: it ends what holds while nobody says anything.
+        if !whole.is_empty() || !self.statement.revoke {
+            let mut acl = relation.acl.clone();
+            if acl.0.is_empty() {
+                acl = defaults("tables", &relation.owner);
+                self.write_down(
+                    work,
+                    &mut acl,
+                    work.catalog.exposed_roles(relation),
+                    &Privilege::ALL_ON_TABLE,
+                );
+            }
             self.apply(&mut acl, &relation.owner, &whole);
             work.edit_relation(&relation.name, |relation| relation.acl = acl);
         }
-        let revoked = if self.statement.revoke { whole } else { Vec::new() };
+        let revoked = if self.statement.revoke {
+            whole
+        } else {
+            Vec::new()
+        };
         work.edit_relation(&relation.name, |relation| {
             for (at, privilege) in columns {
                 self.apply_to_column(&mut relation.columns[at].acl, &[privilege]);
             }
             // What is taken from the whole is taken from each column.
-            relation.columns.iter_mut().for_each(|column| self.apply_to_column(&mut column.acl, &revoked));
+            relation
+                .columns
+                .iter_mut()
+                .for_each(|column| self.apply_to_column(&mut column.acl, &revoked));
         });
         Ok(())
     }
 
     fn on_sequence(&self, work: &mut Work<'_>, sequence: &Sequence) -> Result<(), SqlError> {
         let privileges = self.privileges(&Privilege::ALL_ON_SEQUENCE, "sequence")?;
-        if !self.may(work, &sequence.owner, &sequence.acl, "sequence", &sequence.name.name)? {
+        if !self.may(
+            work,
+            &sequence.owner,
+            &sequence.acl,
+            "sequence",
+            &sequence.name.name,
+        )? {
             return Ok(());
         }
         let mut acl = sequence.acl.clone();
         if acl.0.is_empty() {
-            acl.grant(&sequence.owner, Privilege::ALL_ON_SEQUENCE);
-            for role in work.catalog.exposed_sequence_roles(sequence) {
-                acl.grant(role, Privilege::ALL_ON_SEQUENCE);
-            }
+            acl = defaults("sequences", &sequence.owner);
+            let exposed = work.catalog.exposed_sequence_roles(sequence);
+            self.write_down(work, &mut acl, exposed, &Privilege::ALL_ON_SEQUENCE);
         }
         self.apply(&mut acl, &sequence.owner, &privileges);
         if let Some(found) = work.edit().sequences.get_mut(&sequence.name) {
@@ -200,7 +290,12 @@ impl Change<'_> {
 
     fn on_schema(&self, work: &mut Work<'_>, name: &str) -> Result<(), SqlError> {
         let privileges = self.privileges(&[Privilege::Usage, Privilege::Create], "schema")?;
-        let found = work.catalog.schemas.get(name).cloned().ok_or_else(|| no_schema(name))?;
+        let found = work
+            .catalog
+            .schemas
+            .get(name)
+            .cloned()
+            .ok_or_else(|| no_schema(name))?;
         if !self.may(work, &found.owner, &found.acl, "schema", name)? {
             return Ok(());
         }
@@ -215,8 +310,28 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// What the exposure rule gave, from now on as if it had been granted. A `GRANT` says who is meant, so after it only
+    /// `service_role` keeps what it had; a `REVOKE` takes from what is there.
+    fn write_down(&self, work: &Work<'_>, acl: &mut Acl, exposed: &[&str], all: &[Privilege]) {
+        for role in exposed
+            .iter()
+            .filter(|role| work.catalog.roles.contains_key(**role))
+        {
+            if self.statement.revoke || *role == "service_role" {
+                acl.grant(role, all.iter().copied());
+            }
+        }
+    }
+
     /// Only the owner grants. Whoever holds something gets a warning, others an error.
-    fn may(&self, work: &mut Work<'_>, owner: &str, acl: &Acl, kind: &str, name: &str) -> Result<bool, SqlError> {
+    fn may(
+        &self,
+        work: &mut Work<'_>,
+        owner: &str,
+        acl: &Acl,
+        kind: &str,
+        name: &str,
+    ) -> Result<bool, SqlError> {
         if work.catalog.has_role(work.role(), owner) {
             return Ok(true);
         }
@@ -224,12 +339,21 @@ impl Change<'_> {
             !held.is_empty() && (grantee == "public" || work.catalog.has_role(work.role(), grantee))
         });
         if !holds {
-            return Err(error("42501", format!("permission denied for {kind} {name}")));
+            return Err(error(
+                "42501",
+                format!("permission denied for {kind} {name}"),
+            ));
         }
         work.notice(if self.statement.revoke {
-            error("01006", format!("no privileges could be revoked for \"{name}\""))
+            error(
+                "01006",
+                format!("no privileges could be revoked for \"{name}\""),
+            )
         } else {
-            error("01007", format!("no privileges were granted for \"{name}\""))
+            error(
+                "01007",
+                format!("no privileges were granted for \"{name}\""),
+            )
         });
         Ok(false)
     }
@@ -248,7 +372,7 @@ impl Change<'_> {
         }
     }
 
-    fn apply_to_column(&self, acl: &mut Acl, privileges: &[Privilege]) {
+    pub(super) fn apply_to_column(&self, acl: &mut Acl, privileges: &[Privilege]) {
         for role in &self.roles {
             if self.statement.revoke {
                 acl.revoke(role, privileges.iter().copied());
@@ -259,9 +383,16 @@ impl Change<'_> {
     }
 
     /// Privileges on the whole relation, and on columns by their place.
-    fn relation_privileges(&self, relation: &Relation) -> Result<(Vec<Privilege>, Vec<(usize, Privilege)>), SqlError> {
-        const ON_COLUMN: [Privilege; 4] =
-            [Privilege::Select, Privilege::Insert, Privilege::Update, Privilege::References];
+    fn relation_privileges(
+        &self,
+        relation: &Relation,
+    ) -> Result<(Vec<Privilege>, Vec<(usize, Privilege)>), SqlError> {
+        const ON_COLUMN: [Privilege; 4] = [
+            Privilege::Select,
+            Privilege::Insert,
+            Privilege::Update,
+            Privilege::References,
+        ];
         let mut whole = Vec::new();
         let mut columns = Vec::new();
         if self.statement.privileges.is_empty() && self.statement.all_columns.is_empty() {
@@ -272,9 +403,16 @@ impl Change<'_> {
             columns.extend(ON_COLUMN.map(|privilege| (at, privilege)));
         }
         for written in &self.statement.privileges {
-            let kind = if written.columns.is_empty() { "table" } else { "column" };
-            let allowed: &[Privilege] =
-                if written.columns.is_empty() { &Privilege::ALL_ON_TABLE } else { &ON_COLUMN };
+            let kind = if written.columns.is_empty() {
+                "table"
+            } else {
+                "column"
+            };
+            let allowed: &[Privilege] = if written.columns.is_empty() {
+                &Privilege::ALL_ON_TABLE
+            } else {
+                &ON_COLUMN
+            };
             let privilege = parse(&written.name, allowed, kind)?;
             if written.columns.is_empty() {
                 whole.push(privilege);
@@ -291,131 +429,42 @@ impl Change<'_> {
     }
 }
 
-fn parse_all(statement: &Grant, allowed: &[Privilege], kind: &str) -> Result<Vec<Privilege>, SqlError> {
+pub(super) fn parse_all(
+    statement: &Grant,
+    allowed: &[Privilege],
+    kind: &str,
+) -> Result<Vec<Privilege>, SqlError> {
     if statement.privileges.is_empty() {
         return Ok(allowed.to_vec());
     }
-    if !statement.all_columns.is_empty() || statement.privileges.iter().any(|written| !written.columns.is_empty()) {
-        return Err(error("0LP01", "column privileges are only valid for relations"));
+    if !statement.all_columns.is_empty()
+        || statement
+            .privileges
+            .iter()
+            .any(|written| !written.columns.is_empty())
+    {
+        return Err(error(
+            "0LP01",
+            "column privileges are only valid for relations",
+        ));
     }
-    statement.privileges.iter().map(|written| parse(&written.name, allowed, kind)).collect()
+    statement
+        .privileges
+        .iter()
+        .map(|written| parse(&written.name, allowed, kind))
+        .collect()
 }
 
 fn parse(name: &str, allowed: &[Privilege], kind: &str) -> Result<Privilege, SqlError> {
     match Privilege::parse(name) {
         Some(privilege) if allowed.contains(&privilege) => Ok(privilege),
-        None if !FOREIGN_PRIVILEGES.contains(&name) => {
-            Err(error("42601", format!("unrecognized privilege type \"{name}\"")))
-        }
-        _ => Err(error("0LP01", format!("invalid privilege type {} for {kind}", name.to_uppercase()))),
-    }
-}
-
-/// A relation's access list, its defaults written down when nobody has touched it.
-fn written_down(work: &Work<'_>, relation: &Relation) -> Acl {
-    if !relation.acl.0.is_empty() {
-        return relation.acl.clone();
-    }
-    let mut acl = defaults("tables", &relation.owner);
-    for role in work.catalog.exposed_roles(relation) {
-        acl.grant(role, Privilege::ALL_ON_TABLE);
-    }
-    acl
-}
-
-/// What Postgres gives when nothing was said: everything to the owner, and to everyone the use of functions and types.
-fn defaults(kind: &str, owner: &str) -> Acl {
-    let mut acl = Acl::default();
-    match kind {
-        "tables" => acl.grant(owner, Privilege::ALL_ON_TABLE),
-        "sequences" => acl.grant(owner, Privilege::ALL_ON_SEQUENCE),
-        "schemas" => acl.grant(owner, [Privilege::Usage, Privilege::Create]),
-        _ => {
-            let privilege = if kind == "functions" { Privilege::Execute } else { Privilege::Usage };
-            acl.grant(owner, [privilege]);
-            acl.grant("public", [privilege]);
-        }
-    }
-    acl
-}
-
-/// The access list of a new object: empty unless `ALTER DEFAULT PRIVILEGES` said something about it.
-pub(super) fn initial_acl(work: &Work<'_>, kind: &str, schema: &str) -> Acl {
-    let entries = work.catalog.default_privileges.iter();
-    let mine = entries.filter(|entry| entry.role == work.role() && entry.kind == kind);
-    let (everywhere, here): (Vec<_>, Vec<_>) = mine.partition(|entry| entry.schema.is_none());
-    let here = here.into_iter().find(|entry| entry.schema.as_deref() == Some(schema));
-    if everywhere.is_empty() && here.is_none() {
-        return Acl::default();
-    }
-    let mut acl = everywhere.first().map_or_else(|| defaults(kind, work.role()), |entry| entry.acl.clone());
-    for (grantee, held) in here.into_iter().flat_map(|entry| &entry.acl.0) {
-        acl.grant(grantee, held.iter().copied());
-    }
-    acl
-}
-
-/// `ALTER DEFAULT PRIVILEGES`.
-pub(super) fn default_privileges(
-    work: &mut Work<'_>,
-    statement: &AlterDefaultPrivileges,
-) -> Result<&'static str, SqlError> {
-    let GrantObjects::Default(kind) = &statement.grant.objects else {
-        return Err(error("42601", "ALTER DEFAULT PRIVILEGES takes kinds of objects"));
-    };
-    let (allowed, shown): (&[Privilege], _) = match kind.as_str() {
-        "tables" => (&Privilege::ALL_ON_TABLE, "relation"),
-        "sequences" => (&Privilege::ALL_ON_SEQUENCE, "sequence"),
-        "functions" => (&[Privilege::Execute], "function"),
-        "types" => (&[Privilege::Usage], "type"),
-        _ => (&[Privilege::Usage, Privilege::Create], "schema"),
-    };
-    let privileges = parse_all(&statement.grant, allowed, shown)?;
-    let change = Change { roles: grantees(work, &statement.grant)?, statement: &statement.grant };
-    if kind == "schemas" && !statement.schemas.is_empty() {
-        return Err(error("0LP01", "cannot use IN SCHEMA clause when using GRANT/REVOKE ON SCHEMAS"));
-    }
-    in_schemas(work, &statement.schemas)?;
-    let owners = match statement.for_roles.as_slice() {
-        [] => vec![work.role().to_owned()],
-        written => written.iter().map(|role| work.role_name(role)).collect::<Result<_, _>>()?,
-    };
-    for owner in owners {
-        if !work.catalog.has_role(work.role(), &owner) {
-            return Err(error("42501", format!("must be member of role \"{owner}\"")));
-        }
-        let schemas: Vec<Option<&String>> = match statement.schemas.as_slice() {
-            [] => vec![None],
-            schemas => schemas.iter().map(Some).collect(),
-        };
-        for schema in schemas {
-            change_default(work, &change, &owner, schema, kind, &privileges);
-        }
-    }
-    Ok("ALTER DEFAULT PRIVILEGES")
-}
-
-/// An entry for all schemas stands for the defaults, one for a schema is added to them. Entries that say nothing go.
-fn change_default(
-    work: &mut Work<'_>,
-    change: &Change<'_>,
-    owner: &str,
-    schema: Option<&String>,
-    kind: &str,
-    privileges: &[Privilege],
-) {
-    let nothing = if schema.is_none() { defaults(kind, owner) } else { Acl::default() };
-    let entries = &mut work.edit().default_privileges;
-    let same = |entry: &DefaultPrivilege| {
-        entry.role == owner && entry.kind == kind && entry.schema.as_ref() == schema
-    };
-    let at = entries.iter().position(same).unwrap_or_else(|| {
-        let (role, kind) = (owner.to_owned(), kind.to_owned());
-        entries.push(DefaultPrivilege { role, schema: schema.cloned(), kind, acl: nothing.clone() });
-        entries.len() - 1
-    });
-    change.apply_to_column(&mut entries[at].acl, privileges);
-    if entries[at].acl == nothing {
-        entries.remove(at);
+        None if !FOREIGN_PRIVILEGES.contains(&name) => Err(error(
+            "42601",
+            format!("unrecognized privilege type \"{name}\""),
+        )),
+        _ => Err(error(
+            "0LP01",
+            format!("invalid privilege type {} for {kind}", name.to_uppercase()),
+        )),
     }
 }

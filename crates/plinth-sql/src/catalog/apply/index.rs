@@ -11,16 +11,26 @@ use crate::catalog::{Index, IndexPart, QName, Relation};
 use crate::types::Type;
 
 /// `CREATE INDEX`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreateIndex) -> Result<&'static str, SqlError> {
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreateIndex,
+) -> Result<&'static str, SqlError> {
     let relation = match work.find_named(&statement.table) {
         Some(Named::Relation(relation)) => relation,
-        Some(other) => return Err(other.wrong_kind(&statement.table.name, "a table").at(statement.table.span)),
+        Some(other) => {
+            return Err(other
+                .wrong_kind(&statement.table.name, "a table")
+                .at(statement.table.span));
+        }
         None => return Err(missing_relation(&statement.table)),
     };
     work.must_own_relation(&relation)?;
     if relation.table().is_none() {
-        return Err(error("42809", format!("cannot create index on relation \"{}\"", relation.name.name))
-            .detail("This operation is not supported for views."));
+        return Err(error(
+            "42809",
+            format!("cannot create index on relation \"{}\"", relation.name.name),
+        )
+        .detail("This operation is not supported for views."));
     }
     if let Some(name) = &statement.name
         && named(&work.catalog, &QName::new(&relation.name.schema, name)).is_some()
@@ -33,8 +43,15 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateIndex) -> Result<&'s
         return Ok("CREATE INDEX");
     }
     check_method(work, statement, &relation)?;
-    if let Some(column) = statement.include.iter().find(|column| relation.column(column).is_none()) {
-        return Err(error("42703", format!("column \"{column}\" does not exist")));
+    if let Some(column) = statement
+        .include
+        .iter()
+        .find(|column| relation.column(column).is_none())
+    {
+        return Err(error(
+            "42703",
+            format!("column \"{column}\" does not exist"),
+        ));
     }
     let mut keys = Vec::new();
     for key in &statement.keys {
@@ -43,7 +60,11 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateIndex) -> Result<&'s
             sortable(&work.expr_type(&key.order.expr, Some(&relation))?.ty)?;
         }
         let (descending, nulls_first) = (key.order.descending, key.order.nulls_first);
-        keys.push(IndexPart { expr, descending, nulls_first });
+        keys.push(IndexPart {
+            expr,
+            descending,
+            nulls_first,
+        });
     }
     let predicate = match &statement.predicate {
         Some(predicate) => {
@@ -53,7 +74,10 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateIndex) -> Result<&'s
         }
         None => None,
     };
-    let name = statement.name.clone().unwrap_or_else(|| default_name(work, &relation, &keys));
+    let name = statement
+        .name
+        .clone()
+        .unwrap_or_else(|| default_name(work, &relation, &keys));
     let index = Index {
         name: name.clone(),
         unique: statement.unique,
@@ -72,7 +96,14 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateIndex) -> Result<&'s
 pub(super) fn add_copy(work: &mut Work<'_>, table: &QName, index: &Index) -> Result<(), SqlError> {
     if let Some(relation) = work.catalog.relations.get(table).cloned() {
         let name = default_name(work, &relation, &index.keys);
-        put(work, table, Index { name, ..index.clone() });
+        put(
+            work,
+            table,
+            Index {
+                name,
+                ..index.clone()
+            },
+        );
     }
     Ok(())
 }
@@ -85,7 +116,12 @@ fn put(work: &mut Work<'_>, table: &QName, index: Index) {
     });
 }
 
-fn checked(work: &Work<'_>, relation: &Relation, expr: &Expr, place: &str) -> Result<Expr, SqlError> {
+fn checked(
+    work: &Work<'_>,
+    relation: &Relation,
+    expr: &Expr,
+    place: &str,
+) -> Result<Expr, SqlError> {
     if Names::of_expr(expr).subqueries {
         let place = place.trim_end_matches('s');
         return Err(error("0A000", format!("cannot use subquery in {place}")));
@@ -101,27 +137,49 @@ fn checked(work: &Work<'_>, relation: &Relation, expr: &Expr, place: &str) -> Re
 }
 
 /// Methods other than btree speed up operators that we run without them; unique ones would promise something.
-fn check_method(work: &mut Work<'_>, statement: &CreateIndex, relation: &Relation) -> Result<(), SqlError> {
+fn check_method(
+    work: &mut Work<'_>,
+    statement: &CreateIndex,
+    relation: &Relation,
+) -> Result<(), SqlError> {
     let method = statement.method.as_str();
     match method {
         "btree" => return Ok(()),
         "hash" | "gin" | "gist" | "brin" | "spgist" => {}
-        other => return Err(error("42704", format!("access method \"{other}\" does not exist"))),
+        other => {
+            return Err(error(
+                "42704",
+                format!("access method \"{other}\" does not exist"),
+            ));
+        }
     }
     if statement.unique {
-        return Err(error("0A000", format!("access method \"{method}\" does not support unique indexes")));
+        return Err(error(
+            "0A000",
+            format!("access method \"{method}\" does not support unique indexes"),
+        ));
     }
     for key in &statement.keys {
         let Some(name) = plain_column(&key.order.expr) else {
-            return Err(SqlError::unsupported(format!("an expression index of access method \"{method}\""))
-                .hint("Use a btree index."));
+            return Err(SqlError::unsupported(format!(
+                "an expression index of access method \"{method}\""
+            ))
+            .hint("Use a btree index."));
         };
-        let Some(column) = relation.column(&name) else { continue };
-        if method == "gin" && key.operator_class.is_none() && !matches!(column.ty.ty, Type::Array(_) | Type::Jsonb) {
+        let Some(column) = relation.column(&name) else {
+            continue;
+        };
+        if method == "gin"
+            && key.operator_class.is_none()
+            && !matches!(column.ty.ty, Type::Array(_) | Type::Jsonb)
+        {
             return Err(no_operator_class(&column.ty.ty, method));
         }
     }
-    work.notice(error("00000", format!("access method \"{method}\" is kept by name only; the index is a plain one")));
+    work.notice(error(
+        "00000",
+        format!("access method \"{method}\" is kept by name only; the index is a plain one"),
+    ));
     Ok(())
 }
 
@@ -147,5 +205,7 @@ fn default_name(work: &Work<'_>, relation: &Relation, keys: &[IndexPart]) -> Str
         names.push(name);
     }
     let middle = joined(names.iter().map(String::as_str));
-    choose(&relation.name.name, Some(&middle), "idx", |name| index_name_taken(work, relation, name))
+    choose(&relation.name.name, Some(&middle), "idx", |name| {
+        index_name_taken(work, relation, name)
+    })
 }

@@ -25,14 +25,23 @@ pub(super) fn copy(
     options: &[String],
 ) -> Result<Copied, SqlError> {
     let source = work.relation(source)?;
-    if !work.catalog.may(work.role(), &source, crate::catalog::Privilege::Select) {
-        return Err(error("42501", format!("permission denied for table {}", source.name.name)));
+    if !work
+        .catalog
+        .may(work.role(), &source, crate::catalog::Privilege::Select)
+    {
+        return Err(error(
+            "42501",
+            format!("permission denied for table {}", source.name.name),
+        ));
     }
     let included = included(options);
     let wants = |what: &str| included.contains(what);
     for from in &source.columns {
         if draft.relation.column(&from.name).is_some() {
-            return Err(error("42701", format!("column \"{}\" specified more than once", from.name)));
+            return Err(error(
+                "42701",
+                format!("column \"{}\" specified more than once", from.name),
+            ));
         }
         let mut column = plain(&from.name, from.ty.clone());
         column.not_null = from.not_null;
@@ -46,38 +55,76 @@ pub(super) fn copy(
             column.comment.clone_from(&from.comment);
         }
         if let (Some(identity), true) = (&from.identity, wants("IDENTITY")) {
-            let options = work.catalog.sequences.get(&identity.sequence).map(|found| found.options.clone());
-            let sequence = identity_sequence(work, &draft.relation, &column, &options.unwrap_or_default())?;
-            column.identity = Some(Identity { always: identity.always, sequence });
+            let options = work
+                .catalog
+                .sequences
+                .get(&identity.sequence)
+                .map(|found| found.options.clone());
+            let sequence =
+                identity_sequence(work, &draft.relation, &column, &options.unwrap_or_default())?;
+            column.identity = Some(Identity {
+                always: identity.always,
+                sequence,
+            });
         }
         draft.relation.columns.push(column);
     }
-    for constraint in source.table().into_iter().flat_map(|table| &table.constraints) {
+    for constraint in source
+        .table()
+        .into_iter()
+        .flat_map(|table| &table.constraints)
+    {
         let (columns, primary, nulls_not_distinct) = match &constraint.kind {
             ConstraintKind::Check { expr } => {
                 if wants("CONSTRAINTS") {
                     let name = Some(constraint.name.clone());
-                    draft.checks.push(CheckDef { name, expr: expr.clone(), not_valid: false });
+                    draft.checks.push(CheckDef {
+                        name,
+                        expr: expr.clone(),
+                        not_valid: false,
+                    });
                 }
                 continue;
             }
             ConstraintKind::ForeignKey(_) => continue,
             ConstraintKind::PrimaryKey { columns } => (columns.clone(), true, false),
-            ConstraintKind::Unique { columns, nulls_not_distinct } => (columns.clone(), false, *nulls_not_distinct),
+            ConstraintKind::Unique {
+                columns,
+                nulls_not_distinct,
+            } => (columns.clone(), false, *nulls_not_distinct),
         };
         if wants("INDEXES") {
             let deferrable = constraint.deferrable;
             let span = Span::default();
-            draft.keys.push(KeyDef { name: None, columns, primary, nulls_not_distinct, deferrable, span });
+            draft.keys.push(KeyDef {
+                name: None,
+                columns,
+                primary,
+                nulls_not_distinct,
+                deferrable,
+                span,
+            });
         }
     }
-    Ok(Copied { indexes: wants("INDEXES"), source })
+    Ok(Copied {
+        indexes: wants("INDEXES"),
+        source,
+    })
 }
 
 /// Copies the indexes that are no constraints, under names of their own.
-pub(super) fn copy_indexes(work: &mut Work<'_>, table: &QName, copied: Copied) -> Result<(), SqlError> {
+pub(super) fn copy_indexes(
+    work: &mut Work<'_>,
+    table: &QName,
+    copied: Copied,
+) -> Result<(), SqlError> {
     if copied.indexes {
-        for index in copied.source.table().into_iter().flat_map(|table| &table.indexes) {
+        for index in copied
+            .source
+            .table()
+            .into_iter()
+            .flat_map(|table| &table.indexes)
+        {
             add_copy(work, table, index)?;
         }
     }
@@ -86,7 +133,14 @@ pub(super) fn copy_indexes(work: &mut Work<'_>, table: &QName, copied: Copied) -
 
 /// What `INCLUDING x EXCLUDING y` comes to, read from left to right.
 fn included(options: &[String]) -> BTreeSet<&str> {
-    const ALL: [&str; 6] = ["DEFAULTS", "CONSTRAINTS", "INDEXES", "IDENTITY", "GENERATED", "COMMENTS"];
+    const ALL: [&str; 6] = [
+        "DEFAULTS",
+        "CONSTRAINTS",
+        "INDEXES",
+        "IDENTITY",
+        "GENERATED",
+        "COMMENTS",
+    ];
     let mut included = BTreeSet::new();
     for option in options {
         let (add, what) = match option.strip_prefix("EXCLUDING ") {
@@ -94,7 +148,11 @@ fn included(options: &[String]) -> BTreeSet<&str> {
             None => (true, option.strip_prefix("INCLUDING ").unwrap_or(option)),
         };
         for one in ALL.into_iter().filter(|one| what == "ALL" || what == *one) {
-            if add { included.insert(one) } else { included.remove(one) };
+            if add {
+                included.insert(one)
+            } else {
+                included.remove(one)
+            };
         }
     }
     included

@@ -8,6 +8,7 @@ mod alter;
 mod column;
 mod comment;
 mod constraints;
+mod defaults;
 mod depend;
 mod drop;
 mod function;
@@ -66,7 +67,12 @@ pub trait Infer {
     ) -> Result<ColumnType, SqlError>;
 
     /// Checks the body of an SQL function against its arguments and its result.
-    fn function_body(&self, catalog: &Catalog, function: &Function, search_path: &[String]) -> Result<(), SqlError>;
+    fn function_body(
+        &self,
+        catalog: &Catalog,
+        function: &Function,
+        search_path: &[String],
+    ) -> Result<(), SqlError>;
 }
 
 /// What a statement came to.
@@ -86,6 +92,7 @@ pub struct Applied {
 ///
 /// `NOT NULL`, `CHECK`, `FOREIGN KEY`, views, policies and privileges live in the catalog alone.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum Effect {
     /// A new, empty table with all its columns, unique constraints and indexes.
     CreateTable(QName),
@@ -98,15 +105,28 @@ pub enum Effect {
     /// A column is gone. Its indexes went before.
     DropColumn { table: QName, column: String },
     /// A column has another name.
-    RenameColumn { table: QName, from: String, to: String },
+    RenameColumn {
+        table: QName,
+        from: String,
+        to: String,
+    },
     /// A column has another type. `using` is over the row with its old type; none means a plain cast.
-    ChangeType { table: QName, column: String, from: ColumnType, using: Option<Expr> },
+    ChangeType {
+        table: QName,
+        column: String,
+        from: ColumnType,
+        using: Option<Expr>,
+    },
     /// An index, or the index of a unique constraint or primary key.
     CreateIndex { table: QName, name: String },
     /// The same, gone.
     DropIndex { table: QName, name: String },
     /// The same, under another name.
-    RenameIndex { table: QName, from: String, to: String },
+    RenameIndex {
+        table: QName,
+        from: String,
+        to: String,
+    },
     /// Every row must satisfy this `CHECK` or `FOREIGN KEY`.
     Validate { table: QName, constraint: String },
     /// No row may have a null here.
@@ -126,8 +146,18 @@ pub enum Effect {
 }
 
 /// Applies one statement. `None` when it is not one that changes schema, policies or privileges.
-pub fn apply(catalog: &Catalog, statement: &Statement, cx: &Context<'_>) -> Result<Option<Applied>, SqlError> {
-    let mut work = Work { catalog: catalog.clone(), changed: false, cx, effects: Vec::new(), notices: Vec::new() };
+pub fn apply(
+    catalog: &Catalog,
+    statement: &Statement,
+    cx: &Context<'_>,
+) -> Result<Option<Applied>, SqlError> {
+    let mut work = Work {
+        catalog: catalog.clone(),
+        changed: false,
+        cx,
+        effects: Vec::new(),
+        notices: Vec::new(),
+    };
     let tag = match statement {
         Statement::Query(_)
         | Statement::Insert(_)
@@ -157,9 +187,12 @@ pub fn apply(catalog: &Catalog, statement: &Statement, cx: &Context<'_>) -> Resu
         Statement::Drop(gone) => drop::drop(&mut work, gone)?,
         Statement::Comment(comment) => comment::comment(&mut work, comment)?,
         Statement::Grant(grant) => grant::grant(&mut work, grant)?,
-        Statement::AlterDefaultPrivileges(change) => grant::default_privileges(&mut work, change)?,
+        Statement::AlterDefaultPrivileges(change) => {
+            defaults::default_privileges(&mut work, change)?
+        }
         Statement::Do { language, .. } => {
-            return Err(not_yet(&format!("DO blocks in language {language}")).hint("Write the statements themselves."));
+            return Err(not_yet(&format!("DO blocks in language {language}"))
+                .hint("Write the statements themselves."));
         }
         Statement::NoOp(what) => {
             work.notice(SqlError::new("00000", format!("{what} has no effect here")));
@@ -173,9 +206,20 @@ pub fn apply(catalog: &Catalog, statement: &Statement, cx: &Context<'_>) -> Resu
             });
         }
     };
-    let Work { mut catalog, changed, effects, notices, .. } = work;
+    let Work {
+        mut catalog,
+        changed,
+        effects,
+        notices,
+        ..
+    } = work;
     catalog.version += u64::from(changed);
-    Ok(Some(Applied { catalog, effects, notices, tag }))
+    Ok(Some(Applied {
+        catalog,
+        effects,
+        notices,
+        tag,
+    }))
 }
 
 const TRIGGER_HINT: &str = "Use column defaults, generated columns and constraints, or do the work where the rows are written.";
@@ -197,12 +241,21 @@ impl Work<'_> {
     }
 
     fn put(&mut self, relation: Relation) {
-        self.edit().relations.insert(relation.name.clone(), Arc::new(relation));
+        self.edit()
+            .relations
+            .insert(relation.name.clone(), Arc::new(relation));
     }
 
     /// Changes one relation in place; nothing when it is gone.
-    fn edit_relation<T>(&mut self, name: &QName, change: impl FnOnce(&mut Relation) -> T) -> Option<T> {
-        self.edit().relations.get_mut(name).map(|relation| change(Arc::make_mut(relation)))
+    fn edit_relation<T>(
+        &mut self,
+        name: &QName,
+        change: impl FnOnce(&mut Relation) -> T,
+    ) -> Option<T> {
+        self.edit()
+            .relations
+            .get_mut(name)
+            .map(|relation| change(Arc::make_mut(relation)))
     }
 
     fn next_oid(&mut self) -> u32 {
@@ -233,7 +286,9 @@ impl Work<'_> {
     }
 
     fn expr_type(&self, expr: &Expr, relation: Option<&Relation>) -> Result<ColumnType, SqlError> {
-        self.cx.infer.expr_type(&self.catalog, expr, relation, false, self.cx.search_path)
+        self.cx
+            .infer
+            .expr_type(&self.catalog, expr, relation, false, self.cx.search_path)
     }
 }
 
@@ -249,7 +304,9 @@ fn not_yet(what: &str) -> SqlError {
 /// The command tag of `CREATE`, `ALTER` and `DROP` of a kind.
 fn tag(verb: Verb, kind: ObjectKind) -> &'static str {
     let [drop, alter] = match kind {
-        ObjectKind::Table | ObjectKind::Column | ObjectKind::Constraint => ["DROP TABLE", "ALTER TABLE"],
+        ObjectKind::Table | ObjectKind::Column | ObjectKind::Constraint => {
+            ["DROP TABLE", "ALTER TABLE"]
+        }
         ObjectKind::View => ["DROP VIEW", "ALTER VIEW"],
         ObjectKind::MaterializedView => ["DROP MATERIALIZED VIEW", "ALTER MATERIALIZED VIEW"],
         ObjectKind::Index => ["DROP INDEX", "ALTER INDEX"],

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{Work, error};
 use crate::SqlError;
 use crate::ast::{ObjectName, TypeName};
-use crate::catalog::{Catalog, ConstraintKind, Privilege, QName, Relation, RelationKind, Sequence, Table};
+use crate::catalog::{
+    Catalog, ConstraintKind, Privilege, QName, Relation, RelationKind, Sequence, Table,
+};
 use crate::types::{ColumnType, Type};
 
 /// Longest identifier, in bytes.
@@ -60,20 +62,33 @@ pub(super) fn named(catalog: &Catalog, name: &QName) -> Option<Named> {
     if let Some(sequence) = catalog.sequences.get(name) {
         return Some(Named::Sequence(sequence.clone()));
     }
-    let in_schema = catalog.relations.values().filter(|relation| relation.name.schema == name.schema);
-    let mut owners = in_schema.filter(|relation| relation.table().is_some_and(|table| has_index(table, &name.name)));
+    let in_schema = catalog
+        .relations
+        .values()
+        .filter(|relation| relation.name.schema == name.schema);
+    let mut owners = in_schema.filter(|relation| {
+        relation
+            .table()
+            .is_some_and(|table| has_index(table, &name.name))
+    });
     owners.next().map(|relation| Named::Index(relation.clone()))
 }
 
 /// Whether the table has an index or an index-backed constraint of this name.
 pub(super) fn has_index(table: &Table, name: &str) -> bool {
     table.indexes.iter().any(|index| index.name == name)
-        || table.constraints.iter().any(|constraint| constraint.name == name && is_key(&constraint.kind))
+        || table
+            .constraints
+            .iter()
+            .any(|constraint| constraint.name == name && is_key(&constraint.kind))
 }
 
 /// `PRIMARY KEY` or `UNIQUE`.
 pub(super) fn is_key(kind: &ConstraintKind) -> bool {
-    matches!(kind, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. })
+    matches!(
+        kind,
+        ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. }
+    )
 }
 
 /// As written: `t` or `s.t`.
@@ -89,7 +104,10 @@ impl Work<'_> {
     pub(super) fn find_named(&self, name: &ObjectName) -> Option<Named> {
         match &name.schema {
             Some(schema) => named(&self.catalog, &QName::new(schema, &name.name)),
-            None => self.path().iter().find_map(|schema| named(&self.catalog, &QName::new(schema, &name.name))),
+            None => self
+                .path()
+                .iter()
+                .find_map(|schema| named(&self.catalog, &QName::new(schema, &name.name))),
         }
     }
 
@@ -117,13 +135,21 @@ impl Work<'_> {
     pub(super) fn column_type(&self, name: &TypeName) -> Result<ColumnType, SqlError> {
         if let Some(column) = &name.percent_column {
             let relation = self.relation(&name.name)?;
-            let found = relation.column(column).ok_or_else(|| no_column(column, &relation.name.name))?;
+            let found = relation
+                .column(column)
+                .ok_or_else(|| no_column(column, &relation.name.name))?;
             return Ok(found.ty.clone());
         }
         let Some(ty) = self.catalog.resolve_type(name, self.path()) else {
             return Err(match &name.name.schema {
-                Some(schema) if !self.catalog.schemas.contains_key(schema) => no_schema(schema).at(name.name.span),
-                _ => error("42704", format!("type \"{}\" does not exist", written(&name.name))).at(name.name.span),
+                Some(schema) if !self.catalog.schemas.contains_key(schema) => {
+                    no_schema(schema).at(name.name.span)
+                }
+                _ => error(
+                    "42704",
+                    format!("type \"{}\" does not exist", written(&name.name)),
+                )
+                .at(name.name.span),
             });
         };
         check_modifier(&ty).map_err(|error| error.at(name.name.span))?;
@@ -135,26 +161,44 @@ impl Work<'_> {
         let schema = match &name.schema {
             Some(schema) => schema.clone(),
             None => {
-                let mut path = self.path().iter().filter(|schema| !is_system_schema(schema));
+                let mut path = self
+                    .path()
+                    .iter()
+                    .filter(|schema| !is_system_schema(schema));
                 let first = path.find(|schema| self.catalog.schemas.contains_key(*schema));
-                first.cloned().ok_or_else(|| error("3F000", "no schema has been selected to create in"))?
+                first
+                    .cloned()
+                    .ok_or_else(|| error("3F000", "no schema has been selected to create in"))?
             }
         };
-        self.may_create_in(&schema).map_err(|error| error.at(name.span))?;
+        self.may_create_in(&schema)
+            .map_err(|error| error.at(name.span))?;
         Ok(QName::new(schema, &name.name))
     }
 
     /// Whether the role may put something into the schema.
     pub(super) fn may_create_in(&self, schema: &str) -> Result<(), SqlError> {
         if is_system_schema(schema) {
-            return Err(error("42501", format!("permission denied for schema {schema}"))
-                .detail("System catalog modifications are currently disallowed."));
+            return Err(
+                error("42501", format!("permission denied for schema {schema}"))
+                    .detail("System catalog modifications are currently disallowed."),
+            );
         }
-        let found = self.catalog.schemas.get(schema).ok_or_else(|| no_schema(schema))?;
-        if self.catalog.allows(self.role(), &found.owner, &found.acl, Privilege::Create) {
+        let found = self
+            .catalog
+            .schemas
+            .get(schema)
+            .ok_or_else(|| no_schema(schema))?;
+        if self
+            .catalog
+            .allows(self.role(), &found.owner, &found.acl, Privilege::Create)
+        {
             return Ok(());
         }
-        Err(error("42501", format!("permission denied for schema {schema}")))
+        Err(error(
+            "42501",
+            format!("permission denied for schema {schema}"),
+        ))
     }
 
     /// `must be owner of table t`, unless the role is.
@@ -167,13 +211,20 @@ impl Work<'_> {
 
     /// The same for a relation.
     pub(super) fn must_own_relation(&self, relation: &Relation) -> Result<(), SqlError> {
-        let kind = if relation.table().is_some() { "table" } else { "view" };
+        let kind = if relation.table().is_some() {
+            "table"
+        } else {
+            "view"
+        };
         self.must_own(&relation.owner, kind, &relation.name.name)
     }
 
     /// A role that exists: `current_user` and its siblings stand for the current one.
     pub(super) fn role_name(&self, name: &str) -> Result<String, SqlError> {
-        if matches!(name, "current_user" | "current_role" | "session_user" | "user") {
+        if matches!(
+            name,
+            "current_user" | "current_role" | "session_user" | "user"
+        ) {
             return Ok(self.role().to_owned());
         }
         if self.catalog.roles.contains_key(name) {
@@ -184,18 +235,29 @@ impl Work<'_> {
 
     /// As messages name an object: with its schema unless the search path finds it.
     pub(super) fn show(&self, name: &QName) -> String {
-        if self.path().contains(&name.schema) { name.name.clone() } else { format!("{}.{}", name.schema, name.name) }
+        if self.path().contains(&name.schema) {
+            name.name.clone()
+        } else {
+            format!("{}.{}", name.schema, name.name)
+        }
     }
 }
 
 /// 42P01.
 pub(super) fn missing_relation(name: &ObjectName) -> SqlError {
-    error("42P01", format!("relation \"{}\" does not exist", written(name))).at(name.span)
+    error(
+        "42P01",
+        format!("relation \"{}\" does not exist", written(name)),
+    )
+    .at(name.span)
 }
 
 /// 42703, as `ALTER TABLE` says it.
 pub(super) fn no_column(column: &str, relation: &str) -> SqlError {
-    error("42703", format!("column \"{column}\" of relation \"{relation}\" does not exist"))
+    error(
+        "42703",
+        format!("column \"{column}\" of relation \"{relation}\" does not exist"),
+    )
 }
 
 /// 3F000.
@@ -214,23 +276,43 @@ pub(super) fn is_system_schema(schema: &str) -> bool {
 }
 
 fn check_modifier(ty: &ColumnType) -> Result<(), SqlError> {
-    let base = if let Type::Array(element) = &ty.ty { element } else { &ty.ty };
+    let base = if let Type::Array(element) = &ty.ty {
+        element
+    } else {
+        &ty.ty
+    };
     match (base, ty.modifier) {
         (Type::Varchar | Type::Bpchar, Some((length, _))) => {
-            let name = if *base == Type::Varchar { "varchar" } else { "char" };
+            let name = if *base == Type::Varchar {
+                "varchar"
+            } else {
+                "char"
+            };
             if length < 1 {
-                return Err(error("22023", format!("length for type {name} must be at least 1")));
+                return Err(error(
+                    "22023",
+                    format!("length for type {name} must be at least 1"),
+                ));
             }
             if length > 10_485_760 {
-                return Err(error("22023", format!("length for type {name} cannot exceed 10485760")));
+                return Err(error(
+                    "22023",
+                    format!("length for type {name} cannot exceed 10485760"),
+                ));
             }
         }
         (Type::Numeric, Some((precision, scale))) => {
             if !(1..=1000).contains(&precision) {
-                return Err(error("22023", format!("NUMERIC precision {precision} must be between 1 and 1000")));
+                return Err(error(
+                    "22023",
+                    format!("NUMERIC precision {precision} must be between 1 and 1000"),
+                ));
             }
             if !(-1000..=1000).contains(&scale) {
-                return Err(error("22023", format!("NUMERIC scale {scale} must be between -1000 and 1000")));
+                return Err(error(
+                    "22023",
+                    format!("NUMERIC scale {scale} must be between -1000 and 1000"),
+                ));
             }
         }
         _ => {}
@@ -253,7 +335,12 @@ pub(super) fn type_name(ty: &ColumnType) -> TypeName {
         (Type::Numeric, Some((precision, scale))) => vec![precision, scale],
         (_, Some((first, _))) => vec![first],
     };
-    TypeName { name, modifiers, array_dimensions: dimensions, percent_column: None }
+    TypeName {
+        name,
+        modifiers,
+        array_dimensions: dimensions,
+        percent_column: None,
+    }
 }
 
 fn built_in_name(ty: &Type) -> &'static str {
@@ -286,7 +373,12 @@ fn built_in_name(ty: &Type) -> &'static str {
 }
 
 /// A name made of a table, columns and a label, as short as it must be and not yet taken: `t_a_b_key`, `t_a_b_key1`, …
-pub(super) fn choose(table: &str, middle: Option<&str>, label: &str, taken: impl Fn(&str) -> bool) -> String {
+pub(super) fn choose(
+    table: &str,
+    middle: Option<&str>,
+    label: &str,
+    taken: impl Fn(&str) -> bool,
+) -> String {
     let first = combine(table, middle, label);
     if !taken(&first) {
         return first;
@@ -301,7 +393,11 @@ fn combine(table: &str, middle: Option<&str>, label: &str) -> String {
     let room = NAME_BYTES.saturating_sub(overhead);
     let (mut first, mut second) = (table.len(), middle.map_or(0, str::len));
     while first + second > room {
-        if first > second { first -= 1 } else { second -= 1 }
+        if first > second {
+            first -= 1
+        } else {
+            second -= 1
+        }
     }
     match middle {
         Some(middle) => format!("{}_{}_{label}", clip(table, first), clip(middle, second)),

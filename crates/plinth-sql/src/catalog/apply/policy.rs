@@ -11,13 +11,23 @@ use crate::catalog::references::store_expr;
 use crate::catalog::{Policy, Relation};
 
 /// `CREATE POLICY`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreatePolicy) -> Result<&'static str, SqlError> {
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreatePolicy,
+) -> Result<&'static str, SqlError> {
     let command = statement.command;
-    if statement.check.is_some() && matches!(command, PolicyCommand::Select | PolicyCommand::Delete) {
-        return Err(error("42601", "WITH CHECK cannot be applied to SELECT or DELETE"));
+    if statement.check.is_some() && matches!(command, PolicyCommand::Select | PolicyCommand::Delete)
+    {
+        return Err(error(
+            "42601",
+            "WITH CHECK cannot be applied to SELECT or DELETE",
+        ));
     }
     if statement.using.is_some() && command == PolicyCommand::Insert {
-        return Err(error("42601", "only WITH CHECK expression allowed for INSERT"));
+        return Err(error(
+            "42601",
+            "only WITH CHECK expression allowed for INSERT",
+        ));
     }
     let relation = work.table(&statement.table)?;
     work.must_own_relation(&relation)?;
@@ -28,13 +38,25 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreatePolicy) -> Result<&'
         return Err(exists(&statement.name, &relation));
     }
     let name = statement.name.clone();
-    let policy = Policy { name, permissive: statement.permissive, command, roles, using, check };
-    work.edit_relation(&relation.name, |relation| table_mut(relation).map(|table| table.policies.push(policy)));
+    let policy = Policy {
+        name,
+        permissive: statement.permissive,
+        command,
+        roles,
+        using,
+        check,
+    };
+    work.edit_relation(&relation.name, |relation| {
+        table_mut(relation).map(|table| table.policies.push(policy))
+    });
     Ok("CREATE POLICY")
 }
 
 /// `ALTER POLICY`.
-pub(super) fn alter(work: &mut Work<'_>, statement: &AlterPolicy) -> Result<&'static str, SqlError> {
+pub(super) fn alter(
+    work: &mut Work<'_>,
+    statement: &AlterPolicy,
+) -> Result<&'static str, SqlError> {
     let relation = work.table(&statement.table)?;
     work.must_own_relation(&relation)?;
     if let Some(to) = &statement.rename_to
@@ -42,12 +64,25 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterPolicy) -> Result<&'st
     {
         return Err(exists(to, &relation));
     }
-    let mut policy = find(&relation, &statement.name).ok_or_else(|| absent(&statement.name, &relation, "table"))?.clone();
-    if statement.check.is_some() && matches!(policy.command, PolicyCommand::Select | PolicyCommand::Delete) {
-        return Err(error("42601", "only USING expression allowed for SELECT, DELETE"));
+    let mut policy = find(&relation, &statement.name)
+        .ok_or_else(|| absent(&statement.name, &relation, "table"))?
+        .clone();
+    if statement.check.is_some()
+        && matches!(
+            policy.command,
+            PolicyCommand::Select | PolicyCommand::Delete
+        )
+    {
+        return Err(error(
+            "42601",
+            "only USING expression allowed for SELECT, DELETE",
+        ));
     }
     if statement.using.is_some() && policy.command == PolicyCommand::Insert {
-        return Err(error("42601", "only WITH CHECK expression allowed for INSERT"));
+        return Err(error(
+            "42601",
+            "only WITH CHECK expression allowed for INSERT",
+        ));
     }
     if let Some(to) = &statement.rename_to {
         policy.name.clone_from(to);
@@ -58,8 +93,13 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterPolicy) -> Result<&'st
     policy.using = condition(work, &relation, statement.using.as_ref())?.or(policy.using);
     policy.check = condition(work, &relation, statement.check.as_ref())?.or(policy.check);
     work.edit_relation(&relation.name, |relation| {
-        let policies = table_mut(relation).into_iter().flat_map(|table| &mut table.policies);
-        if let Some(found) = policies.into_iter().find(|found| found.name == statement.name) {
+        let policies = table_mut(relation)
+            .into_iter()
+            .flat_map(|table| &mut table.policies);
+        if let Some(found) = policies
+            .into_iter()
+            .find(|found| found.name == statement.name)
+        {
             *found = policy;
         }
     });
@@ -67,7 +107,12 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterPolicy) -> Result<&'st
 }
 
 /// What `DROP POLICY` names.
-pub(super) fn dropped(work: &Work<'_>, name: &ObjectName, table: Option<&ObjectName>, if_exists: bool) -> Dropped {
+pub(super) fn dropped(
+    work: &Work<'_>,
+    name: &ObjectName,
+    table: Option<&ObjectName>,
+    if_exists: bool,
+) -> Dropped {
     let Some(table) = table else { return Ok(None) };
     if work.find_named(table).is_none() {
         return Err(missing(work, table, missing_relation(table)));
@@ -78,14 +123,31 @@ pub(super) fn dropped(work: &Work<'_>, name: &ObjectName, table: Option<&ObjectN
         let kind = if if_exists { "relation" } else { "table" };
         return Err(Missing::Skippable(absent(&name.name, &relation, kind)));
     }
-    Ok(Some(Object::Policy(relation.name.clone(), name.name.clone())))
+    Ok(Some(Object::Policy(
+        relation.name.clone(),
+        name.name.clone(),
+    )))
 }
 
-fn condition(work: &Work<'_>, relation: &Relation, expr: Option<&Expr>) -> Result<Option<Expr>, SqlError> {
+fn condition(
+    work: &Work<'_>,
+    relation: &Relation,
+    expr: Option<&Expr>,
+) -> Result<Option<Expr>, SqlError> {
     let Some(expr) = expr else { return Ok(None) };
     let infer = work.cx.infer;
-    must_be_boolean(&infer.expr_type(&work.catalog, expr, Some(relation), true, work.path())?.ty, "POLICY")?;
-    Ok(Some(store_expr(&work.catalog, work.path(), Some(relation), expr)))
+    must_be_boolean(
+        &infer
+            .expr_type(&work.catalog, expr, Some(relation), true, work.path())?
+            .ty,
+        "POLICY",
+    )?;
+    Ok(Some(store_expr(
+        &work.catalog,
+        work.path(),
+        Some(relation),
+        expr,
+    )))
 }
 
 fn roles(work: &mut Work<'_>, written: &[String]) -> Result<Vec<String>, SqlError> {
@@ -100,14 +162,30 @@ fn roles(work: &mut Work<'_>, written: &[String]) -> Result<Vec<String>, SqlErro
 }
 
 fn find<'r>(relation: &'r Relation, name: &str) -> Option<&'r Policy> {
-    relation.table()?.policies.iter().find(|policy| policy.name == name)
+    relation
+        .table()?
+        .policies
+        .iter()
+        .find(|policy| policy.name == name)
 }
 
 /// 42704, for comments too.
 pub(super) fn absent(name: &str, relation: &Relation, kind: &str) -> SqlError {
-    error("42704", format!("policy \"{name}\" for {kind} \"{}\" does not exist", relation.name.name))
+    error(
+        "42704",
+        format!(
+            "policy \"{name}\" for {kind} \"{}\" does not exist",
+            relation.name.name
+        ),
+    )
 }
 
 fn exists(name: &str, relation: &Relation) -> SqlError {
-    error("42710", format!("policy \"{name}\" for table \"{}\" already exists", relation.name.name))
+    error(
+        "42710",
+        format!(
+            "policy \"{name}\" for table \"{}\" already exists",
+            relation.name.name
+        ),
+    )
 }

@@ -33,11 +33,16 @@ pub(super) fn rename(work: &mut Work<'_>, change: &Renamed) {
 
 fn rewritten(before: &Catalog, change: &Renamed, relation: &Relation) -> Relation {
     let mut changed = relation.clone();
-    let fix = |expr: &mut Expr, over: Option<&Relation>| Rename::apply(before, change, Stored::Expr(expr, over));
+    let fix = |expr: &mut Expr, over: Option<&Relation>| {
+        Rename::apply(before, change, Stored::Expr(expr, over))
+    };
     for column in &mut changed.columns {
         fix_type(&mut column.ty.ty, change);
         column.default.iter_mut().for_each(|expr| fix(expr, None));
-        column.generated.iter_mut().for_each(|expr| fix(expr, Some(relation)));
+        column
+            .generated
+            .iter_mut()
+            .for_each(|expr| fix(expr, Some(relation)));
         if let (Some(identity), Renamed::Sequence { from, to }) = (&mut column.identity, change)
             && identity.sequence == *from
         {
@@ -48,11 +53,21 @@ fn rewritten(before: &Catalog, change: &Renamed, relation: &Relation) -> Relatio
         RelationKind::View(view) => Rename::apply(before, change, Stored::Query(&mut view.query)),
         RelationKind::Table(table) => {
             for index in &mut table.indexes {
-                index.keys.iter_mut().for_each(|key| fix(&mut key.expr, Some(relation)));
-                index.predicate.iter_mut().for_each(|expr| fix(expr, Some(relation)));
+                index
+                    .keys
+                    .iter_mut()
+                    .for_each(|key| fix(&mut key.expr, Some(relation)));
+                index
+                    .predicate
+                    .iter_mut()
+                    .for_each(|expr| fix(expr, Some(relation)));
             }
             for policy in &mut table.policies {
-                policy.using.iter_mut().chain(&mut policy.check).for_each(|expr| fix(expr, Some(relation)));
+                policy
+                    .using
+                    .iter_mut()
+                    .chain(&mut policy.check)
+                    .for_each(|expr| fix(expr, Some(relation)));
             }
             for constraint in &mut table.constraints {
                 if let ConstraintKind::Check { expr } = &mut constraint.kind {
@@ -67,13 +82,22 @@ fn rewritten(before: &Catalog, change: &Renamed, relation: &Relation) -> Relatio
 
 fn fix_constraints(relation: &mut Relation, change: &Renamed) {
     let name = relation.name.clone();
-    let Some(table) = table_mut(relation) else { return };
+    let Some(table) = table_mut(relation) else {
+        return;
+    };
     for constraint in &mut table.constraints {
         match (&mut constraint.kind, change) {
-            (ConstraintKind::ForeignKey(key), Renamed::Relation { from, to }) if key.foreign_table == *from => {
+            (ConstraintKind::ForeignKey(key), Renamed::Relation { from, to })
+                if key.foreign_table == *from =>
+            {
                 key.foreign_table.clone_from(to);
             }
-            (ConstraintKind::ForeignKey(key), Renamed::Column { relation, from, to, .. }) => {
+            (
+                ConstraintKind::ForeignKey(key),
+                Renamed::Column {
+                    relation, from, to, ..
+                },
+            ) => {
                 if key.foreign_table == *relation {
                     fix_columns(&mut key.foreign_columns, from, to);
                 }
@@ -84,7 +108,9 @@ fn fix_constraints(relation: &mut Relation, change: &Renamed) {
             }
             (
                 ConstraintKind::PrimaryKey { columns } | ConstraintKind::Unique { columns, .. },
-                Renamed::Column { relation, from, to, .. },
+                Renamed::Column {
+                    relation, from, to, ..
+                },
             ) if name == *relation => fix_columns(columns, from, to),
             _ => {}
         }
@@ -100,18 +126,24 @@ fn rewritten_function(before: &Catalog, change: &Renamed, function: &Function) -
         }
     }
     fix_type(&mut changed.returns.ty, change);
-    changed.returns.columns.iter_mut().for_each(|(_, ty)| fix_type(ty, change));
+    changed
+        .returns
+        .columns
+        .iter_mut()
+        .for_each(|(_, ty)| fix_type(ty, change));
     changed
 }
 
 fn rename_owned(catalog: &mut Catalog, change: &Renamed) {
     for sequence in catalog.sequences.values_mut() {
-        let Some((table, column)) = &sequence.owned_by else { continue };
+        let Some((table, column)) = &sequence.owned_by else {
+            continue;
+        };
         let owner = match change {
             Renamed::Relation { from, to } if table == from => (to.clone(), column.clone()),
-            Renamed::Column { relation, from, to, .. } if table == relation && column == from => {
-                (table.clone(), to.clone())
-            }
+            Renamed::Column {
+                relation, from, to, ..
+            } if table == relation && column == from => (table.clone(), to.clone()),
             _ => continue,
         };
         Arc::make_mut(sequence).owned_by = Some(owner);
@@ -126,10 +158,15 @@ fn rename_itself(catalog: &mut Catalog, change: &Renamed) {
                 catalog.relations.insert(to.clone(), relation);
             }
         }
-        Renamed::Column { relation, from, to, .. } => {
+        Renamed::Column {
+            relation, from, to, ..
+        } => {
             if let Some(relation) = catalog.relations.get_mut(relation) {
                 let columns = &mut Arc::make_mut(relation).columns;
-                columns.iter_mut().filter(|column| column.name == *from).for_each(|column| column.name.clone_from(to));
+                columns
+                    .iter_mut()
+                    .filter(|column| column.name == *from)
+                    .for_each(|column| column.name.clone_from(to));
             }
         }
         Renamed::Dropped { .. } => {}
@@ -159,21 +196,31 @@ fn rename_function(catalog: &mut Catalog, oid: u32, to: &QName) {
             function.oid != oid
         });
     }
-    catalog.functions.retain(|_, overloads| !overloads.is_empty());
+    catalog
+        .functions
+        .retain(|_, overloads| !overloads.is_empty());
     for mut function in moved {
         Arc::make_mut(&mut function).name.clone_from(to);
-        catalog.functions.entry(to.clone()).or_default().push(function);
+        catalog
+            .functions
+            .entry(to.clone())
+            .or_default()
+            .push(function);
     }
 }
 
 fn fix_columns(columns: &mut [String], from: &str, to: &str) {
-    columns.iter_mut().filter(|column| *column == from).for_each(|column| to.clone_into(column));
+    columns
+        .iter_mut()
+        .filter(|column| *column == from)
+        .for_each(|column| to.clone_into(column));
 }
 
 fn fix_type(ty: &mut Type, change: &Renamed) {
     match (ty, change) {
         (Type::Array(element), _) => fix_type(element, change),
-        (Type::Enum(name), Renamed::Type { from, to }) | (Type::Row(name), Renamed::Relation { from, to }) => {
+        (Type::Enum(name), Renamed::Type { from, to })
+        | (Type::Row(name), Renamed::Relation { from, to }) => {
             if **name == *from {
                 *name = Arc::new(to.clone());
             }

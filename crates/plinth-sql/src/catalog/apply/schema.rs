@@ -22,7 +22,11 @@ impl Catalog {
         public.grant("public", [Privilege::Usage]);
         let mut system = Acl::default();
         system.grant("public", [Privilege::Usage]);
-        let schema = |acl: &Acl| Schema { owner: owner.clone(), acl: acl.clone(), comment: None };
+        let schema = |acl: &Acl| Schema {
+            owner: owner.clone(),
+            acl: acl.clone(),
+            comment: None,
+        };
         Catalog {
             next_oid: FIRST_OID,
             schemas: BTreeMap::from([
@@ -47,7 +51,10 @@ impl Catalog {
 }
 
 /// `CREATE SCHEMA`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreateSchema) -> Result<&'static str, SqlError> {
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreateSchema,
+) -> Result<&'static str, SqlError> {
     if !work.catalog.is_superuser(work.role()) {
         return Err(error("42501", "permission denied for database postgres"));
     }
@@ -56,11 +63,17 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateSchema) -> Result<&'
         None => work.role().to_owned(),
     };
     if statement.name.starts_with("pg_") {
-        return Err(error("42939", format!("unacceptable schema name \"{}\"", statement.name))
-            .detail("The prefix \"pg_\" is reserved for system schemas."));
+        return Err(error(
+            "42939",
+            format!("unacceptable schema name \"{}\"", statement.name),
+        )
+        .detail("The prefix \"pg_\" is reserved for system schemas."));
     }
     if work.catalog.schemas.contains_key(&statement.name) {
-        let exists = error("42P06", format!("schema \"{}\" already exists", statement.name));
+        let exists = error(
+            "42P06",
+            format!("schema \"{}\" already exists", statement.name),
+        );
         if !statement.if_not_exists {
             return Err(exists);
         }
@@ -69,14 +82,26 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateSchema) -> Result<&'
     }
     let mut acl = Acl::default();
     acl.grant(&owner, [Privilege::Usage, Privilege::Create]);
-    work.edit().schemas.insert(statement.name.clone(), Schema { owner, acl, comment: None });
+    work.edit().schemas.insert(
+        statement.name.clone(),
+        Schema {
+            owner,
+            acl,
+            comment: None,
+        },
+    );
     Ok("CREATE SCHEMA")
 }
 
 /// `ALTER SCHEMA`.
 pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'static str, SqlError> {
     let name = &statement.name.name;
-    let found = work.catalog.schemas.get(name).cloned().ok_or_else(|| no_schema(name))?;
+    let found = work
+        .catalog
+        .schemas
+        .get(name)
+        .cloned()
+        .ok_or_else(|| no_schema(name))?;
     work.must_own(&found.owner, "schema", name)?;
     for action in &statement.actions {
         match action {
@@ -88,7 +113,11 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'sta
                 }
             }
             AlterAction::RenameTo(to) => move_schema(work, name, to)?,
-            _ => return Err(SqlError::unsupported("this form of ALTER SCHEMA").at(statement.name.span)),
+            _ => {
+                return Err(
+                    SqlError::unsupported("this form of ALTER SCHEMA").at(statement.name.span)
+                );
+            }
         }
     }
     Ok("ALTER SCHEMA")
@@ -104,21 +133,40 @@ fn move_schema(work: &mut Work<'_>, from: &str, to: &str) -> Result<(), SqlError
     if let Some(schema) = work.edit().schemas.get(from).cloned() {
         work.edit().schemas.insert(to.to_owned(), schema);
     }
-    let moved = |name: &QName| (name.schema == from).then(|| (name.clone(), QName::new(to, &name.name)));
+    let moved =
+        |name: &QName| (name.schema == from).then(|| (name.clone(), QName::new(to, &name.name)));
     let relations: Vec<_> = work.catalog.relations.keys().filter_map(moved).collect();
     let sequences: Vec<_> = work.catalog.sequences.keys().filter_map(moved).collect();
     let enums: Vec<_> = work.catalog.enums.keys().filter_map(moved).collect();
     let functions = work.catalog.functions.values().flatten();
-    let functions: Vec<_> = functions.filter_map(|f| Some((f.oid, moved(&f.name)?.1))).collect();
+    let functions: Vec<_> = functions
+        .filter_map(|f| Some((f.oid, moved(&f.name)?.1)))
+        .collect();
     for (from, to) in relations {
-        let table = work.catalog.relations.get(&from).is_some_and(|relation| relation.table().is_some());
-        rename(work, &Renamed::Relation { from: from.clone(), to: to.clone() });
+        let table = work
+            .catalog
+            .relations
+            .get(&from)
+            .is_some_and(|relation| relation.table().is_some());
+        rename(
+            work,
+            &Renamed::Relation {
+                from: from.clone(),
+                to: to.clone(),
+            },
+        );
         if table {
             work.effect(Effect::RenameTable { from, to });
         }
     }
     for (from, to) in sequences {
-        rename(work, &Renamed::Sequence { from: from.clone(), to: to.clone() });
+        rename(
+            work,
+            &Renamed::Sequence {
+                from: from.clone(),
+                to: to.clone(),
+            },
+        );
         work.effect(Effect::RenameSequence { from, to });
     }
     for (from, to) in enums {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::grant::initial_acl;
+use super::defaults::initial_acl;
 use super::names::{Named, missing_relation, named, no_column, relation_exists};
 use super::{Effect, Work, error};
 use crate::SqlError;
@@ -10,7 +10,10 @@ use crate::ast::{AlterSequence, CreateSequence, ObjectName, SequenceOptions};
 use crate::catalog::{QName, Sequence};
 
 /// `CREATE SEQUENCE`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreateSequence) -> Result<&'static str, SqlError> {
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreateSequence,
+) -> Result<&'static str, SqlError> {
     if statement.temporary {
         return Err(SqlError::unsupported("CREATE TEMPORARY SEQUENCE").at(statement.name.span));
     }
@@ -37,7 +40,9 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateSequence) -> Result<
         acl: initial_acl(work, "sequences", &name.schema),
         comment: None,
     };
-    work.edit().sequences.insert(name.clone(), Arc::new(sequence));
+    work.edit()
+        .sequences
+        .insert(name.clone(), Arc::new(sequence));
     work.effect(Effect::CreateSequence(name.clone()));
     if let Some(restart) = statement.options.restart {
         restart_at(work, &name, restart)?;
@@ -48,14 +53,23 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateSequence) -> Result<
 /// Adds the sequence of a serial or identity column.
 pub(super) fn put_new(work: &mut Work<'_>, mut sequence: Sequence) {
     sequence.acl = initial_acl(work, "sequences", &sequence.name.schema);
-    work.edit().sequences.insert(sequence.name.clone(), Arc::new(sequence));
+    work.edit()
+        .sequences
+        .insert(sequence.name.clone(), Arc::new(sequence));
 }
 
 /// `ALTER SEQUENCE` with options.
-pub(super) fn alter(work: &mut Work<'_>, statement: &AlterSequence) -> Result<&'static str, SqlError> {
+pub(super) fn alter(
+    work: &mut Work<'_>,
+    statement: &AlterSequence,
+) -> Result<&'static str, SqlError> {
     let sequence = match work.find_named(&statement.name) {
         Some(Named::Sequence(sequence)) => sequence,
-        Some(other) => return Err(other.wrong_kind(&statement.name.name, "a sequence").at(statement.name.span)),
+        Some(other) => {
+            return Err(other
+                .wrong_kind(&statement.name.name, "a sequence")
+                .at(statement.name.span));
+        }
         None => {
             let missing = missing_relation(&statement.name);
             if !statement.if_exists {
@@ -73,7 +87,9 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterSequence) -> Result<&'
         changed.owned_by = owner_column(work, owner.as_ref(), &sequence.name.schema)?;
     }
     let name = sequence.name.clone();
-    work.edit().sequences.insert(name.clone(), Arc::new(changed));
+    work.edit()
+        .sequences
+        .insert(name.clone(), Arc::new(changed));
     if let Some(restart) = statement.options.restart {
         restart_at(work, &name, restart)?;
     }
@@ -84,8 +100,12 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterSequence) -> Result<&'
 pub(super) fn refuse_identity(work: &Work<'_>, sequence: &Sequence) -> Result<(), SqlError> {
     match identity_of(work, sequence) {
         None => Ok(()),
-        Some((table, _)) => Err(error("0A000", "cannot change ownership of identity sequence")
-            .detail(format!("Sequence \"{}\" is linked to table \"{}\".", sequence.name.name, table.name))),
+        Some((table, _)) => Err(
+            error("0A000", "cannot change ownership of identity sequence").detail(format!(
+                "Sequence \"{}\" is linked to table \"{}\".",
+                sequence.name.name, table.name
+            )),
+        ),
     }
 }
 
@@ -97,11 +117,20 @@ pub(super) fn identity_of(work: &Work<'_>, sequence: &Sequence) -> Option<(QName
 }
 
 /// `RESTART [WITH n]`: bare, at the start value.
-pub(super) fn restart_at(work: &mut Work<'_>, name: &QName, value: Option<i64>) -> Result<(), SqlError> {
-    let Some(sequence) = work.catalog.sequences.get(name) else { return Ok(()) };
+pub(super) fn restart_at(
+    work: &mut Work<'_>,
+    name: &QName,
+    value: Option<i64>,
+) -> Result<(), SqlError> {
+    let Some(sequence) = work.catalog.sequences.get(name) else {
+        return Ok(());
+    };
     let value = value.or(sequence.options.start).unwrap_or(1);
     bounded("RESTART", value, &sequence.options)?;
-    work.effect(Effect::RestartSequence { name: name.clone(), value });
+    work.effect(Effect::RestartSequence {
+        name: name.clone(),
+        value,
+    });
     Ok(())
 }
 
@@ -113,34 +142,55 @@ pub(super) fn complete(options: &SequenceOptions) -> Result<SequenceOptions, Sql
         "int2" | "smallint" => (i64::from(i16::MIN), i64::from(i16::MAX), "smallint"),
         "int4" | "integer" | "int" => (i64::from(i32::MIN), i64::from(i32::MAX), "integer"),
         "int8" | "bigint" => (i64::MIN, i64::MAX, "bigint"),
-        _ => return Err(invalid("sequence type must be smallint, integer, or bigint".to_owned())),
+        _ => {
+            return Err(invalid(
+                "sequence type must be smallint, integer, or bigint".to_owned(),
+            ));
+        }
     };
     let increment = options.increment.unwrap_or(1);
     if increment == 0 {
         return Err(invalid("INCREMENT must not be zero".to_owned()));
     }
     let ascending = increment > 0;
-    let max = options.max_value.flatten().unwrap_or(if ascending { high } else { -1 });
-    let min = options.min_value.flatten().unwrap_or(if ascending { 1 } else { low });
+    let max = options
+        .max_value
+        .flatten()
+        .unwrap_or(if ascending { high } else { -1 });
+    let min = options
+        .min_value
+        .flatten()
+        .unwrap_or(if ascending { 1 } else { low });
     if !(low..=high).contains(&max) {
-        return Err(invalid(format!("MAXVALUE ({max}) is out of range for sequence data type {shown}")));
+        return Err(invalid(format!(
+            "MAXVALUE ({max}) is out of range for sequence data type {shown}"
+        )));
     }
     if !(low..=high).contains(&min) {
-        return Err(invalid(format!("MINVALUE ({min}) is out of range for sequence data type {shown}")));
+        return Err(invalid(format!(
+            "MINVALUE ({min}) is out of range for sequence data type {shown}"
+        )));
     }
     if min >= max {
-        return Err(invalid(format!("MINVALUE ({min}) must be less than MAXVALUE ({max})")));
+        return Err(invalid(format!(
+            "MINVALUE ({min}) must be less than MAXVALUE ({max})"
+        )));
     }
     let cache = options.cache.unwrap_or(1);
     if cache <= 0 {
-        return Err(invalid(format!("CACHE ({cache}) must be greater than zero")));
+        return Err(invalid(format!(
+            "CACHE ({cache}) must be greater than zero"
+        )));
     }
     let complete = SequenceOptions {
-        data_type: Some(match shown {
-            "smallint" => "int2",
-            "integer" => "int4",
-            _ => "int8",
-        }.to_owned()),
+        data_type: Some(
+            match shown {
+                "smallint" => "int2",
+                "integer" => "int4",
+                _ => "int8",
+            }
+            .to_owned(),
+        ),
         increment: Some(increment),
         min_value: Some(Some(min)),
         max_value: Some(Some(max)),
@@ -159,12 +209,18 @@ fn bounded(what: &str, value: i64, options: &SequenceOptions) -> Result<(), SqlE
     if let Some(min) = options.min_value.flatten()
         && value < min
     {
-        return Err(error("22023", format!("{what} value ({value}) cannot be less than MINVALUE ({min})")));
+        return Err(error(
+            "22023",
+            format!("{what} value ({value}) cannot be less than MINVALUE ({min})"),
+        ));
     }
     if let Some(max) = options.max_value.flatten()
         && value > max
     {
-        return Err(error("22023", format!("{what} value ({value}) cannot be greater than MAXVALUE ({max})")));
+        return Err(error(
+            "22023",
+            format!("{what} value ({value}) cannot be greater than MAXVALUE ({max})"),
+        ));
     }
     Ok(())
 }
@@ -203,14 +259,19 @@ fn owner_column(
     owner: Option<&WrittenColumn>,
     schema: &str,
 ) -> Result<Option<(QName, String)>, SqlError> {
-    let Some((table_schema, table, column)) = owner else { return Ok(None) };
+    let Some((table_schema, table, column)) = owner else {
+        return Ok(None);
+    };
     let written = match table_schema {
         Some(schema) => ObjectName::qualified(schema, table),
         None => ObjectName::bare(table),
     };
     let relation = work.relation(&written)?;
     if relation.name.schema != schema {
-        return Err(error("55000", "sequence must be in same schema as table it is linked to"));
+        return Err(error(
+            "55000",
+            "sequence must be in same schema as table it is linked to",
+        ));
     }
     if relation.column(column).is_none() {
         return Err(no_column(column, &relation.name.name));

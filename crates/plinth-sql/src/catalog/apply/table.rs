@@ -2,7 +2,7 @@
 
 use super::column::{Draft, add, check_type, plain, settle_values};
 use super::constraints::{Def, add_check, add_foreign, add_keys, define};
-use super::grant::initial_acl;
+use super::defaults::initial_acl;
 use super::names::{named, relation_exists};
 use super::{Effect, Work, error, like};
 use crate::SqlError;
@@ -12,8 +12,15 @@ use crate::catalog::{QName, Relation, RelationKind, Table};
 use crate::types::{ColumnType, Type};
 
 /// `CREATE TABLE`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreateTable) -> Result<&'static str, SqlError> {
-    let made = if statement.query.is_some() { "SELECT" } else { "CREATE TABLE" };
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreateTable,
+) -> Result<&'static str, SqlError> {
+    let made = if statement.query.is_some() {
+        "SELECT"
+    } else {
+        "CREATE TABLE"
+    };
     if let Some((what, span)) = statement.unsupported.first() {
         return Err(SqlError::unsupported(what).at(*span));
     }
@@ -29,7 +36,11 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateTable) -> Result<&'s
             return Err(exists);
         }
         work.skip(&exists, "42P07");
-        return Ok(if statement.query.is_some() { "CREATE TABLE AS" } else { made });
+        return Ok(if statement.query.is_some() {
+            "CREATE TABLE AS"
+        } else {
+            made
+        });
     }
     type_name_free(work, &name)?;
     let relation = Relation {
@@ -48,7 +59,11 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateTable) -> Result<&'s
     Ok(made)
 }
 
-fn create_plain(work: &mut Work<'_>, relation: Relation, statement: &CreateTable) -> Result<(), SqlError> {
+fn create_plain(
+    work: &mut Work<'_>,
+    relation: Relation,
+    statement: &CreateTable,
+) -> Result<(), SqlError> {
     let name = relation.name.clone();
     let mut draft = Draft::new(relation);
     let mut copied = Vec::new();
@@ -64,7 +79,10 @@ fn create_plain(work: &mut Work<'_>, relation: Relation, statement: &CreateTable
             Def::Key(def) => draft.keys.push(def),
             Def::Foreign(def) => draft.foreign.push(def),
             Def::Index(..) => {
-                return Err(error("42601", "cannot use an existing index in CREATE TABLE").at(constraint.span));
+                return Err(
+                    error("42601", "cannot use an existing index in CREATE TABLE")
+                        .at(constraint.span),
+                );
             }
         }
     }
@@ -93,17 +111,31 @@ fn create_as(
     statement: &CreateTable,
     query: &Query,
 ) -> Result<(), SqlError> {
-    let found = work.cx.infer.query_columns(&work.catalog, query, work.path())?;
+    let found = work
+        .cx
+        .infer
+        .query_columns(&work.catalog, query, work.path())?;
     if statement.columns.len() > found.len() {
         return Err(error("42601", "too many column names were specified"));
     }
-    let written = statement.columns.iter().map(|column| Some(column.name.clone())).chain(std::iter::repeat(None));
+    let written = statement
+        .columns
+        .iter()
+        .map(|column| Some(column.name.clone()))
+        .chain(std::iter::repeat(None));
     for ((name, ty), written) in found.into_iter().zip(written) {
         let name = written.unwrap_or(name);
         if relation.column(&name).is_some() {
-            return Err(error("42701", format!("column \"{name}\" specified more than once")));
+            return Err(error(
+                "42701",
+                format!("column \"{name}\" specified more than once"),
+            ));
         }
-        let ty = if ty.ty == Type::Unknown { ColumnType::from(Type::Text) } else { ty };
+        let ty = if ty.ty == Type::Unknown {
+            ColumnType::from(Type::Text)
+        } else {
+            ty
+        };
         check_type(&name, &ty.ty)?;
         relation.columns.push(plain(&name, ty));
     }

@@ -16,14 +16,18 @@ use crate::types::Type;
 const LABEL_BYTES: usize = 63;
 
 /// `CREATE TYPE … AS ENUM`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreateEnum) -> Result<&'static str, SqlError> {
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreateEnum,
+) -> Result<&'static str, SqlError> {
     let name = work.new_name(&statement.name)?;
     type_free(work, &name).map_err(|error| error.at(statement.name.span))?;
     for (at, label) in statement.labels.iter().enumerate() {
         check_label(label)?;
         if statement.labels[..at].contains(label) {
             // Postgres leaves this to a unique index of its own catalog.
-            let message = "duplicate key value violates unique constraint \"pg_enum_typid_label_index\"";
+            let message =
+                "duplicate key value violates unique constraint \"pg_enum_typid_label_index\"";
             let mut twice = error("23505", message);
             twice.constraint = Some("pg_enum_typid_label_index".to_owned());
             return Err(twice);
@@ -42,14 +46,22 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateEnum) -> Result<&'st
 
 /// `ALTER TYPE` of an enum.
 pub(super) fn alter(work: &mut Work<'_>, statement: &AlterEnum) -> Result<&'static str, SqlError> {
-    let Some(found) = work.catalog.enum_type(&statement.name, work.path()).cloned() else {
+    let Some(found) = work
+        .catalog
+        .enum_type(&statement.name, work.path())
+        .cloned()
+    else {
         let message = format!("type \"{}\" does not exist", written(&statement.name));
         return Err(error("42704", message).at(statement.name.span));
     };
     work.must_own(&found.owner, "type", &found.name.name)?;
     let mut ty = found.as_ref().clone();
     match &statement.action {
-        AlterEnumAction::AddValue { label, if_not_exists, neighbour } => {
+        AlterEnumAction::AddValue {
+            label,
+            if_not_exists,
+            neighbour,
+        } => {
             check_label(label)?;
             if ty.labels.contains(label) {
                 let exists = error("42710", format!("enum label \"{label}\" already exists"));
@@ -69,12 +81,19 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterEnum) -> Result<&'stat
             let at = label_at(&ty, from)?;
             check_label(to)?;
             if ty.labels.contains(to) {
-                return Err(error("42710", format!("enum label \"{to}\" already exists")));
+                return Err(error(
+                    "42710",
+                    format!("enum label \"{to}\" already exists"),
+                ));
             }
             ty.labels[at].clone_from(to);
             let name = ty.name.clone();
             work.edit().enums.insert(name.clone(), Arc::new(ty));
-            work.effect(Effect::RenameEnumLabel { ty: name, from: from.clone(), to: to.clone() });
+            work.effect(Effect::RenameEnumLabel {
+                ty: name,
+                from: from.clone(),
+                to: to.clone(),
+            });
             return Ok("ALTER TYPE");
         }
         AlterEnumAction::RenameTo(to) => {
@@ -96,23 +115,40 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterEnum) -> Result<&'stat
 fn move_to(work: &mut Work<'_>, from: &QName, to: QName) -> Result<&'static str, SqlError> {
     if *from != to {
         type_free(work, &to)?;
-        rename(work, &Renamed::Type { from: from.clone(), to });
+        rename(
+            work,
+            &Renamed::Type {
+                from: from.clone(),
+                to,
+            },
+        );
     }
     Ok("ALTER TYPE")
 }
 
 /// Relations have row types of their names.
 fn type_free(work: &Work<'_>, name: &QName) -> Result<(), SqlError> {
-    let relation = matches!(named(&work.catalog, name), Some(super::names::Named::Relation(_)));
+    let relation = matches!(
+        named(&work.catalog, name),
+        Some(super::names::Named::Relation(_))
+    );
     if work.catalog.enums.contains_key(name) || relation {
-        return Err(error("42710", format!("type \"{}\" already exists", name.name)));
+        return Err(error(
+            "42710",
+            format!("type \"{}\" already exists", name.name),
+        ));
     }
     Ok(())
 }
 
 fn label_at(ty: &EnumType, label: &str) -> Result<usize, SqlError> {
     let at = ty.labels.iter().position(|other| other == label);
-    at.ok_or_else(|| error("22023", format!("\"{label}\" is not an existing enum label")))
+    at.ok_or_else(|| {
+        error(
+            "22023",
+            format!("\"{label}\" is not an existing enum label"),
+        )
+    })
 }
 
 fn check_label(label: &str) -> Result<(), SqlError> {
@@ -125,7 +161,9 @@ fn check_label(label: &str) -> Result<(), SqlError> {
 
 /// Whether a value of one type can be assigned to a column of another without a written cast.
 pub(super) fn assignable(from: &Type, to: &Type) -> bool {
-    use Type::{Array, Date, Interval, Int8, Json, Jsonb, Regclass, Time, Timestamp, Timestamptz, Unknown};
+    use Type::{
+        Array, Date, Int8, Interval, Json, Jsonb, Regclass, Time, Timestamp, Timestamptz, Unknown,
+    };
     if from == to || *from == Unknown || to.is_string() {
         return true;
     }
@@ -145,7 +183,9 @@ pub(super) fn assignable(from: &Type, to: &Type) -> bool {
 /// Whether a foreign key of type `ours` can point to a key of type `theirs`: an equality operator of the key's index
 /// takes both, at most after an implicit cast of ours.
 pub(super) fn comparable(theirs: &Type, ours: &Type) -> bool {
-    use Type::{Bpchar, Date, Float4, Float8, Name, Numeric, Text, Timestamp, Timestamptz, Varchar};
+    use Type::{
+        Bpchar, Date, Float4, Float8, Name, Numeric, Text, Timestamp, Timestamptz, Varchar,
+    };
     if theirs == ours {
         return true;
     }

@@ -1,6 +1,6 @@
 //! `CREATE VIEW`.
 
-use super::grant::initial_acl;
+use super::defaults::initial_acl;
 use super::names::{Named, named, relation_exists};
 use super::{Work, column, error, table};
 use crate::SqlError;
@@ -10,16 +10,25 @@ use crate::catalog::{Catalog, Column, QName, Relation, RelationKind, View};
 use crate::types::{ColumnType, Type};
 
 /// `CREATE [OR REPLACE] VIEW`.
-pub(super) fn create(work: &mut Work<'_>, statement: &CreateView) -> Result<&'static str, SqlError> {
+pub(super) fn create(
+    work: &mut Work<'_>,
+    statement: &CreateView,
+) -> Result<&'static str, SqlError> {
     let span = statement.name.span;
     if statement.materialized {
-        return Err(SqlError::unsupported("CREATE MATERIALIZED VIEW").hint("Use a view, or a table filled by a query.").at(span));
+        return Err(SqlError::unsupported("CREATE MATERIALIZED VIEW")
+            .hint("Use a view, or a table filled by a query.")
+            .at(span));
     }
     if statement.temporary {
-        return Err(SqlError::unsupported("CREATE TEMPORARY VIEW").hint("Use a WITH query.").at(span));
+        return Err(SqlError::unsupported("CREATE TEMPORARY VIEW")
+            .hint("Use a WITH query.")
+            .at(span));
     }
     if statement.check_option {
-        return Err(SqlError::unsupported("WITH CHECK OPTION").hint("Use a policy or a CHECK constraint.").at(span));
+        return Err(SqlError::unsupported("WITH CHECK OPTION")
+            .hint("Use a policy or a CHECK constraint.")
+            .at(span));
     }
     let security_invoker = options(&statement.options)?.unwrap_or(false);
     let name = work.new_name(&statement.name)?;
@@ -31,13 +40,26 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateView) -> Result<&'st
     };
     let columns = columns(work, statement)?;
     let mut query = store_query(&work.catalog, work.path(), &statement.query);
-    label(&mut query, &columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>());
-    let kind = RelationKind::View(View { query, security_invoker });
+    label(
+        &mut query,
+        &columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect::<Vec<_>>(),
+    );
+    let kind = RelationKind::View(View {
+        query,
+        security_invoker,
+    });
     let relation = match known {
         Some(old) => {
             work.must_own_relation(&old)?;
             let columns = replaced(&old, columns)?;
-            Relation { columns, kind, ..old.as_ref().clone() }
+            Relation {
+                columns,
+                kind,
+                ..old.as_ref().clone()
+            }
         }
         None => {
             table::type_name_free(work, &name)?;
@@ -55,7 +77,13 @@ pub(super) fn create(work: &mut Work<'_>, statement: &CreateView) -> Result<&'st
     let name = relation.name.clone();
     work.put(relation);
     if reads_itself(&work.catalog, &name) {
-        return Err(error("42P17", format!("infinite recursion detected in rules for relation \"{}\"", name.name)));
+        return Err(error(
+            "42P17",
+            format!(
+                "infinite recursion detected in rules for relation \"{}\"",
+                name.name
+            ),
+        ));
     }
     Ok("CREATE VIEW")
 }
@@ -71,9 +99,15 @@ pub(super) fn options(options: &[(String, Option<String>)]) -> Result<Option<boo
                 flag(name, value.as_deref())?;
             }
             "check_option" => {
-                return Err(SqlError::unsupported("WITH CHECK OPTION").hint("Use a policy or a CHECK constraint."));
+                return Err(SqlError::unsupported("WITH CHECK OPTION")
+                    .hint("Use a policy or a CHECK constraint."));
             }
-            other => return Err(error("22023", format!("unrecognized parameter \"{other}\""))),
+            other => {
+                return Err(error(
+                    "22023",
+                    format!("unrecognized parameter \"{other}\""),
+                ));
+            }
         }
     }
     Ok(security_invoker)
@@ -84,22 +118,38 @@ fn flag(name: &str, value: Option<&str>) -> Result<bool, SqlError> {
     match value.to_ascii_lowercase().as_str() {
         "true" | "on" | "yes" | "1" | "t" | "y" => Ok(true),
         "false" | "off" | "no" | "0" | "f" | "n" => Ok(false),
-        _ => Err(error("22023", format!("invalid value for boolean option \"{name}\": {value}"))),
+        _ => Err(error(
+            "22023",
+            format!("invalid value for boolean option \"{name}\": {value}"),
+        )),
     }
 }
 
 fn columns(work: &Work<'_>, statement: &CreateView) -> Result<Vec<Column>, SqlError> {
-    let found = work.cx.infer.query_columns(&work.catalog, &statement.query, work.path())?;
+    let found = work
+        .cx
+        .infer
+        .query_columns(&work.catalog, &statement.query, work.path())?;
     if statement.columns.len() > found.len() {
-        return Err(error("42601", "CREATE VIEW specifies more column names than columns"));
+        return Err(error(
+            "42601",
+            "CREATE VIEW specifies more column names than columns",
+        ));
     }
     let mut columns: Vec<Column> = Vec::new();
     for (at, (name, ty)) in found.into_iter().enumerate() {
         let name = statement.columns.get(at).cloned().unwrap_or(name);
         if columns.iter().any(|column| column.name == name) {
-            return Err(error("42701", format!("column \"{name}\" specified more than once")));
+            return Err(error(
+                "42701",
+                format!("column \"{name}\" specified more than once"),
+            ));
         }
-        let ty = if ty.ty == Type::Unknown { ColumnType::from(Type::Text) } else { ty };
+        let ty = if ty.ty == Type::Unknown {
+            ColumnType::from(Type::Text)
+        } else {
+            ty
+        };
         columns.push(column::plain(&name, ty));
     }
     Ok(columns)
@@ -114,13 +164,20 @@ fn replaced(old: &Relation, new: Vec<Column>) -> Result<Vec<Column>, SqlError> {
     let mut merged = new;
     for (new, old) in merged.iter_mut().zip(&old.columns) {
         if new.name != old.name {
-            let message = format!("cannot change name of view column \"{}\" to \"{}\"", old.name, new.name);
-            return Err(error("42P16", message)
-                .hint("Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead."));
+            let message = format!(
+                "cannot change name of view column \"{}\" to \"{}\"",
+                old.name, new.name
+            );
+            return Err(error("42P16", message).hint(
+                "Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead.",
+            ));
         }
         if new.ty != old.ty {
             let (from, to) = (&old.ty, &new.ty);
-            return refuse(format!("cannot change data type of view column \"{}\" from {from} to {to}", old.name));
+            return refuse(format!(
+                "cannot change data type of view column \"{}\" from {from} to {to}",
+                old.name
+            ));
         }
         *new = old.clone();
     }
@@ -157,7 +214,13 @@ fn reads_itself(catalog: &Catalog, name: &QName) -> bool {
     let mut seen: Vec<QName> = Vec::new();
     let mut waiting = vec![name.clone()];
     while let Some(next) = waiting.pop() {
-        let Some(view) = catalog.relations.get(&next).and_then(|relation| relation.view()) else { continue };
+        let Some(view) = catalog
+            .relations
+            .get(&next)
+            .and_then(|relation| relation.view())
+        else {
+            continue;
+        };
         for target in collect(catalog, Stored::Query(&mut view.query.clone())) {
             if let Target::Relation(read) = target {
                 if read == *name {

@@ -2,16 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use super::scope::{Found, Handler, Stored, regclass_text, resolve};
+use super::naming::regclass_text;
+use super::scope::{Found, Handler, Stored, resolve};
 use crate::ast::{
-    ColumnRef, Expr, FromItem, JoinOn, ObjectName, Query, TableAlias, TypeName, VisitMut, walk_from_item,
+    ColumnRef, Expr, FromItem, JoinOn, ObjectName, Query, TableAlias, TypeName, VisitMut,
+    walk_from_item,
 };
 use crate::catalog::{Catalog, Function, QName, Relation};
 
 /// Writes every name of an expression out in full, so that a later search path does not matter.
-pub(crate) fn store_expr(catalog: &Catalog, search_path: &[String], relation: Option<&Relation>, expr: &Expr) -> Expr {
+pub(crate) fn store_expr(
+    catalog: &Catalog,
+    search_path: &[String],
+    relation: Option<&Relation>,
+    expr: &Expr,
+) -> Expr {
     let mut stored = expr.clone();
-    resolve(catalog, search_path, Stored::Expr(&mut stored, relation), &mut Store);
+    resolve(
+        catalog,
+        search_path,
+        Stored::Expr(&mut stored, relation),
+        &mut Store,
+    );
     stored
 }
 
@@ -79,7 +91,12 @@ impl Handler for Collect {
     }
 
     fn column(&mut self, _: &mut ColumnRef, found: &Found) {
-        self.0.extend(found.of.iter().map(|(relation, column)| Target::Column(relation.clone(), column.clone())));
+        self.0.extend(
+            found
+                .of
+                .iter()
+                .map(|(relation, column)| Target::Column(relation.clone(), column.clone())),
+        );
     }
 
     fn whole_row(&mut self, relation: &QName, _: bool, _: &mut ColumnRef) {
@@ -105,7 +122,12 @@ pub(crate) enum Renamed {
     /// A table or view, and its row type.
     Relation { from: QName, to: QName },
     /// A column; `columns` are the relation's before the change.
-    Column { relation: QName, columns: Vec<String>, from: String, to: String },
+    Column {
+        relation: QName,
+        columns: Vec<String>,
+        from: String,
+        to: String,
+    },
     /// A column that is gone; nothing refers to it any more, but places behind it move.
     Dropped { relation: QName, position: usize },
     /// An enum.
@@ -141,16 +163,28 @@ impl Handler for Rename<'_> {
             Renamed::Relation { from, to } if from == relation => {
                 set_name(name, to);
                 if alias.is_none() && from.name != to.name {
-                    *alias = Some(TableAlias { name: from.name.clone(), ..TableAlias::default() });
+                    *alias = Some(TableAlias {
+                        name: from.name.clone(),
+                        ..TableAlias::default()
+                    });
                 }
             }
-            Renamed::Column { relation: of, columns, .. } if of == relation && self.pinned => {
-                let alias = alias
-                    .get_or_insert_with(|| TableAlias { name: relation.name.clone(), ..TableAlias::default() });
+            Renamed::Column {
+                relation: of,
+                columns,
+                ..
+            } if of == relation && self.pinned => {
+                let alias = alias.get_or_insert_with(|| TableAlias {
+                    name: relation.name.clone(),
+                    ..TableAlias::default()
+                });
                 let written = alias.columns.len();
                 alias.columns.extend(columns.iter().skip(written).cloned());
             }
-            Renamed::Dropped { relation: of, position } if of == relation => {
+            Renamed::Dropped {
+                relation: of,
+                position,
+            } if of == relation => {
                 if let Some(alias) = alias
                     && alias.columns.len() > *position
                 {
@@ -163,15 +197,22 @@ impl Handler for Rename<'_> {
 
     fn column(&mut self, column: &mut ColumnRef, found: &Found) {
         match self.change {
-            Renamed::Column { relation, from, to, .. } if !self.pinned => {
-                if found.of.iter().any(|(of, name)| of == relation && name == from)
+            Renamed::Column {
+                relation, from, to, ..
+            } if !self.pinned => {
+                if found
+                    .of
+                    .iter()
+                    .any(|(of, name)| of == relation && name == from)
                     && let Some(last) = column.parts.last_mut()
                     && last == from
                 {
                     last.clone_from(to);
                 }
             }
-            Renamed::Relation { from, to } if found.root && found.of.iter().any(|(of, _)| of == from) => {
+            Renamed::Relation { from, to }
+                if found.root && found.of.iter().any(|(of, _)| of == from) =>
+            {
                 if column.parts.len() > 1
                     && let Some(last) = column.parts.pop()
                 {
@@ -226,7 +267,11 @@ fn merges(stored: &mut Stored<'_>, column: &str) -> bool {
     struct Merges<'a>(&'a str, bool);
     impl VisitMut for Merges<'_> {
         fn from_item(&mut self, item: &mut FromItem) {
-            if let FromItem::Join { on: JoinOn::Using(names), .. } = item {
+            if let FromItem::Join {
+                on: JoinOn::Using(names),
+                ..
+            } = item
+            {
                 self.1 |= names.iter().any(|name| name == self.0);
             }
             walk_from_item(self, item);

@@ -5,7 +5,10 @@
 //! ([`collect`]), and rewrite it when something is renamed ([`Rename`]). All three need the same scopes, which are here.
 
 mod handlers;
+mod naming;
 mod scope;
+mod source;
 
 pub(crate) use handlers::{Rename, Renamed, Target, collect, store_expr, store_query};
-pub(crate) use scope::{Stored, output_name, regclass_text};
+pub(crate) use naming::{output_name, regclass_text};
+pub(crate) use scope::Stored;

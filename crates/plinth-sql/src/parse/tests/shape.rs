@@ -16,37 +16,91 @@ pub(super) fn shape(expr: &Expr) -> String {
         Expr::Or(a, b) => format!("({} or {})", shape(a), shape(b)),
         Expr::Not(a) => format!("(not {})", shape(a)),
         Expr::Unary { op, expr, .. } => format!("({op}{})", shape(expr)),
-        Expr::Binary { op, left, right, .. } => format!("({} {op} {})", shape(left), shape(right)),
+        Expr::Binary {
+            op, left, right, ..
+        } => format!("({} {op} {})", shape(left), shape(right)),
         Expr::IsNull { expr, negated } => format!("({} is {}null)", shape(expr), not(*negated)),
-        Expr::IsBool { expr, value, negated } => format!("({} is {}{value:?})", shape(expr), not(*negated)),
-        Expr::IsDistinct { left, right, negated } => {
-            format!("({} is {}distinct from {})", shape(left), not(*negated), shape(right))
+        Expr::IsBool {
+            expr,
+            value,
+            negated,
+        } => format!("({} is {}{value:?})", shape(expr), not(*negated)),
+        Expr::IsDistinct {
+            left,
+            right,
+            negated,
+        } => {
+            format!(
+                "({} is {}distinct from {})",
+                shape(left),
+                not(*negated),
+                shape(right)
+            )
         }
-        Expr::Like { kind, expr, pattern, escape, negated } => {
+        Expr::Like {
+            kind,
+            expr,
+            pattern,
+            escape,
+            negated,
+        } => {
             let word = match kind {
                 LikeKind::Like => "like",
                 LikeKind::Ilike => "ilike",
                 LikeKind::Similar => "similar to",
             };
-            let escape = escape.as_ref().map(|escape| format!(" escape {}", shape(escape)));
+            let escape = escape
+                .as_ref()
+                .map(|escape| format!(" escape {}", shape(escape)));
             let (expr, pattern) = (shape(expr), shape(pattern));
-            format!("({expr} {}{word} {pattern}{})", not(*negated), escape.unwrap_or_default())
+            format!(
+                "({expr} {}{word} {pattern}{})",
+                not(*negated),
+                escape.unwrap_or_default()
+            )
         }
-        Expr::Between { expr, low, high, symmetric, negated } => {
+        Expr::Between {
+            expr,
+            low,
+            high,
+            symmetric,
+            negated,
+        } => {
             let symmetric = if *symmetric { "symmetric " } else { "" };
             let (expr, low, high) = (shape(expr), shape(low), shape(high));
-            format!("({expr} {}between {symmetric}{low} and {high})", not(*negated))
+            format!(
+                "({expr} {}between {symmetric}{low} and {high})",
+                not(*negated)
+            )
         }
-        Expr::InList { expr, list, negated } => format!("({} {}in ({}))", shape(expr), not(*negated), shapes(list)),
-        Expr::InQuery { expr, negated, .. } => format!("({} {}in (query))", shape(expr), not(*negated)),
-        Expr::AnyArray { left, op, array, all, .. } => format!("({} {op} {} {})", shape(left), any(*all), shape(array)),
-        Expr::AnyQuery { left, op, all, .. } => format!("({} {op} {} (query))", shape(left), any(*all)),
+        Expr::InList {
+            expr,
+            list,
+            negated,
+        } => format!("({} {}in ({}))", shape(expr), not(*negated), shapes(list)),
+        Expr::InQuery { expr, negated, .. } => {
+            format!("({} {}in (query))", shape(expr), not(*negated))
+        }
+        Expr::AnyArray {
+            left,
+            op,
+            array,
+            all,
+            ..
+        } => format!("({} {op} {} {})", shape(left), any(*all), shape(array)),
+        Expr::AnyQuery { left, op, all, .. } => {
+            format!("({} {op} {} (query))", shape(left), any(*all))
+        }
         Expr::Exists(_) => "exists (query)".to_owned(),
         Expr::Scalar(_) => "(query)".to_owned(),
         Expr::ArrayQuery(_) => "array(query)".to_owned(),
         Expr::Array(list) => format!("array[{}]", shapes(list)),
         Expr::Row(list) => format!("row({})", shapes(list)),
-        Expr::Case { operand, whens, otherwise } => {
+        Expr::Case {
+            operand,
+            whens,
+            otherwise,
+        } => {
             let mut text = "case".to_owned();
             if let Some(operand) = operand {
                 text = format!("{text} {}", shape(operand));
@@ -62,12 +116,18 @@ pub(super) fn shape(expr: &Expr) -> String {
         Expr::Call(call) => call_shape(call),
         Expr::Index { base, index } => format!("{}[{}]", shape(base), shape(index)),
         Expr::Slice { base, low, high } => {
-            let bound = |bound: &Option<Box<Expr>>| bound.as_ref().map(|bound| shape(bound)).unwrap_or_default();
+            let bound = |bound: &Option<Box<Expr>>| {
+                bound.as_ref().map(|bound| shape(bound)).unwrap_or_default()
+            };
             format!("{}[{}:{}]", shape(base), bound(low), bound(high))
         }
         Expr::Field { base, name } => format!("{}.{name}", shape(base)),
-        Expr::Collate { expr, collation } => format!("({} collate {})", shape(expr), collation.name),
-        Expr::AtTimeZone { expr, zone } => format!("({} at time zone {})", shape(expr), shape(zone)),
+        Expr::Collate { expr, collation } => {
+            format!("({} collate {})", shape(expr), collation.name)
+        }
+        Expr::AtTimeZone { expr, zone } => {
+            format!("({} at time zone {})", shape(expr), shape(zone))
+        }
         Expr::Default => "default".to_owned(),
     }
 }
@@ -88,19 +148,35 @@ pub(super) fn type_shape(ty: &TypeName) -> String {
 
 fn call_shape(call: &Call) -> String {
     let args = call.args.iter().map(|arg| {
-        let name = arg.name.as_ref().map(|name| format!("{name} => ")).unwrap_or_default();
+        let name = arg
+            .name
+            .as_ref()
+            .map(|name| format!("{name} => "))
+            .unwrap_or_default();
         let variadic = if arg.variadic { "variadic " } else { "" };
         format!("{variadic}{name}{}", shape(&arg.value))
     });
-    let mut inner = if call.star { "*".to_owned() } else { args.collect::<Vec<_>>().join(", ") };
+    let mut inner = if call.star {
+        "*".to_owned()
+    } else {
+        args.collect::<Vec<_>>().join(", ")
+    };
     if call.distinct {
         inner = format!("distinct {inner}");
     }
     inner += &order_shape(&call.order_by);
-    let schema = call.name.schema.as_ref().map(|schema| format!("{schema}.")).unwrap_or_default();
+    let schema = call
+        .name
+        .schema
+        .as_ref()
+        .map(|schema| format!("{schema}."))
+        .unwrap_or_default();
     let mut text = format!("{schema}{}({inner})", call.name.name);
     if !call.within_group.is_empty() {
-        text = format!("{text} within group ({})", order_shape(&call.within_group).trim_start());
+        text = format!(
+            "{text} within group ({})",
+            order_shape(&call.within_group).trim_start()
+        );
     }
     if let Some(filter) = &call.filter {
         text = format!("{text} filter {}", shape(filter));
@@ -111,7 +187,10 @@ fn call_shape(call: &Call) -> String {
         Some(Window::Spec(spec)) => {
             let base = spec.base.clone().unwrap_or_default();
             let (partition, order) = (shapes(&spec.partition_by), order_shape(&spec.order_by));
-            format!("{text} over ({base} partition {partition}{order} {:?})", spec.frame)
+            format!(
+                "{text} over ({base} partition {partition}{order} {:?})",
+                spec.frame
+            )
         }
     }
 }
@@ -122,10 +201,19 @@ fn order_shape(keys: &[OrderBy]) -> String {
     }
     let key = |key: &OrderBy| {
         let direction = if key.descending { " desc" } else { "" };
-        let nulls = key.nulls_first.map(|first| if first { " nulls first" } else { " nulls last" });
-        format!("{}{direction}{}", shape(&key.expr), nulls.unwrap_or_default())
+        let nulls = key
+            .nulls_first
+            .map(|first| if first { " nulls first" } else { " nulls last" });
+        format!(
+            "{}{direction}{}",
+            shape(&key.expr),
+            nulls.unwrap_or_default()
+        )
     };
-    format!(" order by {}", keys.iter().map(key).collect::<Vec<_>>().join(", "))
+    format!(
+        " order by {}",
+        keys.iter().map(key).collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn shapes(list: &[Expr]) -> String {

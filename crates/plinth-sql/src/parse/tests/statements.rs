@@ -19,7 +19,7 @@ fn queries() {
         with recursive a(x) as (select 1 union all select 2), b as not materialized (delete from t returning a) select 1 fetch first row only
         select 1 limit all
         ",
-        expect![[r#"
+        &expect![[r#"
             Query(Query { body: Select(Select { distinct: Some(On([Column(ColumnRef { parts: ["a"],  })])), projection: [Expr { expr: Column(ColumnRef { parts: ["a"],  }),  }, QualifiedWildcard(["t"]), Wildcard], from: [Table { name: ObjectName { schema: Some("s"), name: "t",  }, alias: Some(TableAlias { name: "t",  }) }], selection: Some(Column(ColumnRef { parts: ["b"],  })), group_by: [Empty, Rollup([Column(ColumnRef { parts: ["c"],  })])], having: Some(Column(ColumnRef { parts: ["d"],  })),  }), order_by: [OrderBy { expr: Column(ColumnRef { parts: ["e"],  }), descending: true, nulls_first: Some(false) }], limit: Some(Number("1")), offset: Some(Number("2")), locking: Some("update of t skip locked") })
             Query(Query { body: SetOp { op: Union, all: true, left: Select(Select { projection: [Expr { expr: Number("1"),  }],  }), right: SetOp { op: Intersect, left: Select(Select { projection: [Expr { expr: Number("2"),  }],  }), right: Select(Select { projection: [Expr { expr: Number("3"),  }],  }) } }, order_by: [OrderBy { expr: Number("1"),  }],  })
             Query(Query { body: Select(Select { projection: [Expr { expr: Number("1"),  }],  }), order_by: [OrderBy { expr: Number("1"),  }], limit: Some(Number("2")),  })
@@ -45,7 +45,7 @@ fn changes_of_rows() {
         delete from t using a, b where c
         truncate table a, s.b restart identity cascade
         ",
-        expect![[r#"
+        &expect![[r#"
             Insert(Insert { table: ObjectName { name: "t",  }, source: Default,  })
             Insert(Insert { table: ObjectName { schema: Some("s"), name: "t",  }, alias: Some("x"), columns: ["a", "b"], overriding: Some(User), source: Query(Query { body: Values([[Number("1"), Default]]),  }), on_conflict: Some(OnConflict { target: Some(Columns { keys: [Column(ColumnRef { parts: ["a"],  }), Call(Call { name: ObjectName { name: "lower",  }, args: [CallArg { value: Column(ColumnRef { parts: ["b"],  }),  }],  })], predicate: Some(Column(ColumnRef { parts: ["c"],  })) }), action: Update { assignments: [Column { column: "d", value: Number("1") }, Row { columns: ["e", "f"], values: [Number("1"), Number("2")] }, Query { columns: ["g"], query: Query { body: Select(Select { projection: [Expr { expr: Number("1"),  }],  }),  } }], selection: Some(Column(ColumnRef { parts: ["h"],  })) } }), returning: [Expr { expr: Column(ColumnRef { parts: ["a"],  }), alias: Some("b") }] })
             Insert(Insert { table: ObjectName { name: "t",  }, source: Query(Query { body: Select(Select { projection: [Expr { expr: Number("1"),  }],  }),  }), on_conflict: Some(OnConflict { target: Some(Constraint("c")), action: Nothing }),  })
@@ -71,7 +71,7 @@ fn tables() {
         alter table t rename constraint a to b
         alter view v set schema s
         ",
-        expect![[r#"
+        &expect![[r#"
             CreateTable(CreateTable { name: ObjectName { schema: Some("s"), name: "t",  }, if_not_exists: true, columns: [ColumnDef { name: "a", ty: TypeName { name: ObjectName { name: "int4",  }, array_dimensions: 0,  }, constraints: [ColumnConstraint { name: Some("k"), kind: PrimaryKey, deferrable: Not }],  }, ColumnDef { name: "b", ty: TypeName { name: ObjectName { name: "text",  }, array_dimensions: 0,  }, collation: Some(ObjectName { name: "C",  }), constraints: [ColumnConstraint { kind: Default(Binary { op: "||", left: String("x"), right: String("y"),  }), deferrable: Not }, ColumnConstraint { kind: NotNull, deferrable: Not }],  }, ColumnDef { name: "c", ty: TypeName { name: ObjectName { name: "int4",  }, array_dimensions: 0,  }, constraints: [ColumnConstraint { kind: Identity { always: true, options: SequenceOptions { start: Some(5),  } }, deferrable: Not }],  }, ColumnDef { name: "d", ty: TypeName { name: ObjectName { name: "int4",  }, array_dimensions: 0,  }, constraints: [ColumnConstraint { kind: Generated(Binary { op: "+", left: Column(ColumnRef { parts: ["a"],  }), right: Number("1"),  }), deferrable: Not }],  }, ColumnDef { name: "e", ty: TypeName { name: ObjectName { name: "int4",  }, array_dimensions: 0,  }, constraints: [ColumnConstraint { kind: References(References { table: ObjectName { name: "u",  }, columns: ["v"], on_delete: Cascade, on_update: NoAction,  }), deferrable: InitiallyDeferred }],  }],  })
             CreateTable(CreateTable { name: ObjectName { name: "t",  }, temporary: true, constraints: [TableConstraint { kind: Unique { columns: ["a"], nulls_not_distinct: true }, deferrable: Not,  }, TableConstraint { kind: Check(Column(ColumnRef { parts: ["b"],  })), deferrable: Not,  }, TableConstraint { kind: ForeignKey { columns: ["a", "b"], references: References { table: ObjectName { name: "x",  }, on_delete: SetNull, on_delete_columns: ["a"], on_update: Restrict, match_full: true } }, deferrable: Not, not_valid: true,  }, TableConstraint { kind: Exclude, deferrable: Not,  }], like: [(ObjectName { schema: Some("s"), name: "x",  }, ["COMMENTS", "COMPRESSION", "CONSTRAINTS", "DEFAULTS", "GENERATED", "IDENTITY", "STATISTICS", "STORAGE"])],  })
             CreateTable(CreateTable { name: ObjectName { name: "t",  }, query: Some(Query { body: Select(Select { projection: [Wildcard], from: [Subquery { query: Query { body: Select(Select { projection: [Expr { expr: Number("1"),  }, Expr { expr: Number("2"),  }],  }),  }, alias: Some(TableAlias { name: "query", columns: ["a", "b"],  }) }],  }),  }),  })
@@ -109,7 +109,7 @@ fn other_objects() {
         alter policy p on t to current_user
         create user u with nosuperuser bypassrls password 'secret' in role a
         ",
-        expect![[r#"
+        &expect![[r#"
             CreateIndex(CreateIndex { name: Some("i"), table: ObjectName { name: "t",  }, unique: true, if_not_exists: true, method: "gin", keys: [IndexKey { order: OrderBy { expr: Column(ColumnRef { parts: ["a"],  }),  },  }, IndexKey { order: OrderBy { expr: Call(Call { name: ObjectName { name: "lower",  }, args: [CallArg { value: Column(ColumnRef { parts: ["b"],  }),  }],  }), descending: true, nulls_first: Some(true) },  }, IndexKey { order: OrderBy { expr: Collate { expr: Binary { op: "||", left: Column(ColumnRef { parts: ["c"],  }), right: Column(ColumnRef { parts: ["d"],  }),  }, collation: ObjectName { name: "C",  } },  }, operator_class: Some("text_ops") }], include: ["e"], predicate: Some(Column(ColumnRef { parts: ["f"],  })) })
             CreateIndex(CreateIndex { table: ObjectName { name: "t",  }, method: "btree", keys: [IndexKey { order: OrderBy { expr: Column(ColumnRef { parts: ["a"],  }),  },  }],  })
             CreateView(CreateView { name: ObjectName { name: "v",  }, or_replace: true, columns: ["a"], options: [("security_invoker", Some("true")), ("x", None)], query: Query { body: Select(Select { projection: [Expr { expr: Number("1"),  }],  }),  }, check_option: true })
@@ -149,7 +149,7 @@ fn privileges_comments_and_drops() {
         comment on column s.t.a is 'x'
         comment on policy p on t is null
         ",
-        expect![[r#"
+        &expect![[r#"
             Grant(Grant { privileges: [Privilege { name: "select", columns: ["a", "b"] }, Privilege { name: "insert",  }], objects: Tables([ObjectName { schema: Some("s"), name: "t",  }, ObjectName { name: "u",  }]), roles: ["a", "public"], grant_option: true,  })
             Grant(Grant { objects: AllTables(["s"]), roles: ["a"],  })
             Grant(Grant { revoke: true, privileges: [Privilege { name: "execute",  }], objects: Functions([(ObjectName { name: "f",  }, Some([TypeName { name: ObjectName { name: "int4",  }, array_dimensions: 0,  }, TypeName { name: ObjectName { name: "text",  }, array_dimensions: 0,  }])), (ObjectName { name: "g",  }, None)]), roles: ["a"], grant_option: true, cascade: true })
@@ -192,7 +192,7 @@ fn sessions_and_what_is_known_by_name() {
         set constraints all deferred
         explain select 1
         ",
-        expect![[r#"
+        &expect![[r#"
             Transaction(Begin { read_only: true })
             Transaction(RollbackTo("a"))
             Set(SetVariable { name: "search_path", local: true, value: Some(["$user", "public"]) })
@@ -218,7 +218,7 @@ fn sessions_and_what_is_known_by_name() {
     );
 }
 
-fn check(table: &str, expected: Expect) {
+fn check(table: &str, expected: &Expect) {
     let mut actual = String::new();
     for line in super::lines(table) {
         let tree = match statement(line) {
@@ -246,7 +246,9 @@ fn brief(debug: &str) -> String {
     while let Some(found) = find_field(&text, is_span) {
         text.replace_range(found, "");
     }
-    text.replace(", }", " }").replace("{  }", "").replace("{ }", "")
+    text.replace(", }", " }")
+        .replace("{  }", "")
+        .replace("{ }", "")
 }
 
 /// The range of the first `name: value` with its comma, whose value is such.
@@ -254,7 +256,9 @@ fn find_field(text: &str, wanted: impl Fn(&str) -> bool) -> Option<std::ops::Ran
     let mut from = 0;
     while let Some(colon) = text[from..].find(": ").map(|at| at + from) {
         let value = colon + 2;
-        let end = text[value..].find([',', ' ']).map_or(text.len(), |at| at + value);
+        let end = text[value..]
+            .find([',', ' '])
+            .map_or(text.len(), |at| at + value);
         if wanted(&text[value..end]) {
             let name = text[..colon].rfind([' ', '{']).map_or(0, |at| at + 1);
             let comma = usize::from(text[end..].starts_with(", ")) * 2;
@@ -267,6 +271,10 @@ fn find_field(text: &str, wanted: impl Fn(&str) -> bool) -> Option<std::ops::Ran
 
 fn is_span(value: &str) -> bool {
     value.split_once("..").is_some_and(|(start, end)| {
-        !start.is_empty() && start.bytes().chain(end.bytes()).all(|byte| byte.is_ascii_digit())
+        !start.is_empty()
+            && start
+                .bytes()
+                .chain(end.bytes())
+                .all(|byte| byte.is_ascii_digit())
     })
 }

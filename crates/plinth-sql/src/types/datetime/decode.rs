@@ -4,7 +4,7 @@
 
 use super::calendar::{Civil, MICROS_PER_SECOND, civil_from_days, days_from_civil, days_in_month};
 use super::tokens::{Kind, Token};
-use super::zone::{abbreviation, unknown_zone, zone_offset};
+use super::zone::{abbreviation, posix_offset, unknown_zone, zone_offset};
 use crate::SqlError;
 
 /// What a text says.
@@ -123,6 +123,10 @@ impl Fields {
             Kind::Date if self.time_only && self.set & TIME != 0 && !text.starts_with(|c: char| c.is_ascii_digit()) => {
                 self.zone_name(text)
             }
+            // `040506-08`: a time run together with its offset, not a date, when only a time is wanted.
+            Kind::Date if self.time_only && text.starts_with(|c: char| c.is_ascii_digit()) && text.matches('-').count() == 1 => {
+                self.zone_name(text)
+            }
             Kind::Date => self.date(text),
             Kind::Time => {
                 self.mark(TIME)?;
@@ -150,13 +154,12 @@ impl Fields {
 
     fn zone_name(&mut self, text: &str) -> Result<(), Fault> {
         if text.starts_with(|c: char| c.is_ascii_digit()) {
-            // `040506-08`: a time run together with its offset.
             let at = text.find('-').ok_or(Fault::Syntax)?;
             self.mark(ZONE)?;
             self.offset = signed_offset(&text[at..])?;
             return self.run_together(&text[..at]);
         }
-        let offset = zone_offset(text, 0).ok_or_else(|| Fault::Other(unknown_zone(text)))?;
+        let offset = zone_offset(text, 0).or_else(|| posix_offset(text)).ok_or_else(|| Fault::Other(unknown_zone(text)))?;
         self.mark(ZONE)?;
         self.offset = offset;
         Ok(())

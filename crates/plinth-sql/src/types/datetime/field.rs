@@ -66,10 +66,14 @@ impl Field {
             "timezone_h" => Field::TimezoneHour,
             "timezone_m" => Field::TimezoneMinute,
             _ => {
-                return Err(SqlError::new("22023", format!("unit \"{lower}\" not recognized for type {ty}")));
+                return Err(not_recognized(name, ty));
             }
         })
     }
+}
+
+fn not_recognized(name: &str, ty: &Type) -> SqlError {
+    SqlError::new("22023", format!("unit \"{}\" not recognized for type {ty}", name.to_ascii_lowercase()))
 }
 
 fn not_supported(name: &str, ty: &Type) -> SqlError {
@@ -78,12 +82,12 @@ fn not_supported(name: &str, ty: &Type) -> SqlError {
 
 /// `date_trunc(name, timestamp)`; `ty` is `timestamp` or `timestamptz`, for messages.
 pub fn date_trunc(name: &str, timestamp: i64, ty: &Type) -> Result<i64, SqlError> {
-    let field = Field::parse(name, ty)?;
-    if field > Field::Millennium {
-        return Err(not_supported(name, ty));
-    }
     if !is_finite(timestamp) {
         return Ok(timestamp);
+    }
+    let field = Field::parse(name, ty)?;
+    if field > Field::Millennium {
+        return Err(not_recognized(name, ty));
     }
     let civil = civil_from_timestamp(timestamp);
     let years = |size: i64, first: i64| start_of_month((civil.year - first).div_euclid(size) * size + first, 1);
@@ -119,7 +123,7 @@ pub fn date_trunc_interval(name: &str, interval: &Interval) -> Result<Interval, 
             let fault = not_supported(name, &Type::Interval);
             return Err(fault.detail("Months usually have fractional weeks."));
         }
-        _ => return Err(not_supported(name, &Type::Interval)),
+        _ => return Err(not_recognized(name, &Type::Interval)),
     })
 }
 
@@ -132,10 +136,11 @@ pub fn extract(name: &str, timestamp: i64, ty: &Type) -> Result<Option<Numeric>,
         Field::Microseconds | Field::Milliseconds | Field::Second | Field::Minute | Field::Hour
     );
     let zone = matches!(field, Field::Timezone | Field::TimezoneHour | Field::TimezoneMinute);
-    if (zone && *ty != Type::Timestamptz) || (clock && *ty == Type::Date) {
+    let finite = is_finite(timestamp);
+    if (zone && (*ty == Type::Date || (finite && *ty == Type::Timestamp))) || (clock && *ty == Type::Date) {
         return Err(not_supported(name, ty));
     }
-    if !is_finite(timestamp) {
+    if !finite {
         let grows = matches!(
             field,
             Field::Year | Field::Decade | Field::Century | Field::Millennium | Field::Isoyear | Field::Julian | Field::Epoch

@@ -29,13 +29,12 @@ pub use field::{Field, date_trunc, date_trunc_interval, extract, extract_interva
 pub use parse::{parse_date, parse_time, parse_timestamp, parse_timestamptz};
 pub use read_format::{to_date, to_timestamp};
 pub use to_char::{to_char_interval, to_char_timestamp};
-pub use to_char_number::to_char_number;
+pub use to_char_number::{to_char_float, to_char_number};
 pub use write::{
     format_date, format_time, format_timestamp, format_timestamptz, write_date, write_time, write_timestamp,
 };
 pub use zone::{at_time_zone, zone_offset};
 
-pub(super) use parse::field_out_of_range;
 pub(super) use tokens::{Kind, Token, split as split_tokens};
 
 /// `infinity` of dates.

@@ -58,7 +58,7 @@ fn parse_moment(text: &str, now: i64, ty: &Type) -> Result<i64, SqlError> {
 }
 
 /// `22008 date/time field value out of range: "2024-13-01"`.
-pub(crate) fn field_out_of_range(text: &str) -> SqlError {
+pub(super) fn field_out_of_range(text: &str) -> SqlError {
     SqlError::new("22008", format!("date/time field value out of range: \"{text}\""))
 }
 

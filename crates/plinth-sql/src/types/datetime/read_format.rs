@@ -25,7 +25,7 @@ pub fn to_timestamp(text: &str, template: &str) -> Result<i64, SqlError> {
 /// Days and microseconds.
 fn read(text: &str, template: &str) -> Result<(i64, i64), SqlError> {
     let (nodes, exact) = parse(template);
-    let mut reader = Reader { rest: text, exact, skipped: 0, found: Found::default() };
+    let mut reader = Reader { rest: text, before: ' ', exact, skipped: 0, found: Found::default() };
     for (i, node) in nodes.iter().enumerate() {
         if reader.rest.is_empty() {
             break;
@@ -65,6 +65,8 @@ struct Found {
 
 struct Reader<'a> {
     rest: &'a str,
+    /// The character that was passed last.
+    before: char,
     exact: bool,
     /// Blanks skipped beyond what the template asked for.
     skipped: i64,
@@ -127,7 +129,7 @@ impl Reader<'_> {
 
     fn advance(&mut self) {
         let mut chars = self.rest.chars();
-        chars.next();
+        self.before = chars.next().unwrap_or(' ');
         self.rest = chars.as_str();
     }
 
@@ -168,10 +170,13 @@ impl Reader<'_> {
                 return Err(SqlError::new("0A000", message));
             }
             "TZH" => {
-                self.found.zone_sign = if self.rest.starts_with('-') { -1 } else { 1 };
-                if self.rest.starts_with(['+', '-']) {
+                // A minus sign may have been taken for the separator of the template.
+                let swallowed = self.skipped > 0 && self.before == '-';
+                if self.rest.starts_with(['+', '-', ' ']) {
                     self.advance();
                 }
+                let negative = swallowed || self.before == '-';
+                self.found.zone_sign = if negative { -1 } else { 1 };
             }
             "Y,YYY" => return self.year_with_comma(),
             _ => {}
@@ -349,6 +354,9 @@ impl Found {
             year += 1;
         }
         if let Some(day_of_year) = self.day_of_year.or(self.week.map(|week| (week - 1) * 7 + 1)) {
+            if year == 0 && !self.before_christ {
+                return Err(invalid("cannot calculate day of year without year information".to_owned()));
+            }
             if !(1..=365 + i64::from(super::is_leap_year(year))).contains(&day_of_year) {
                 return Err(field_out_of_range(text));
             }

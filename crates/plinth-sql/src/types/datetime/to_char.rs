@@ -1,6 +1,6 @@
 //! `to_char` of timestamps and intervals.
 
-use super::calendar::{Civil, MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_timestamp};
+use super::calendar::{Civil, MICROS_PER_SECOND, civil_from_timestamp, days_from_civil};
 use super::is_finite;
 use super::pattern::{Case, Key, MONTHS, Node, ROMAN, WEEKDAYS, parse};
 use crate::SqlError;
@@ -32,7 +32,6 @@ pub fn to_char_timestamp(timestamp: i64, template: &str, zoned: bool) -> Result<
 pub fn to_char_interval(interval: &Interval, template: &str) -> Result<Option<String>, SqlError> {
     let (months, days) = (i64::from(interval.months), i64::from(interval.days));
     let seconds = interval.micros / MICROS_PER_SECOND;
-    let total_days = (months / 12 * 1461 + months % 12 * 120) / 4 + days;
     let shown = Shown {
         year: months / 12,
         month: months % 12,
@@ -41,7 +40,7 @@ pub fn to_char_interval(interval: &Interval, template: &str) -> Result<Option<St
         minute: seconds / 60 % 60,
         second: seconds % 60,
         fraction: interval.micros % MICROS_PER_SECOND,
-        julian: total_days + interval.micros / MICROS_PER_DAY,
+        julian: days_from_civil(months / 12, months % 12, days) + 2_451_545,
         day_of_year: months / 12 * 360 + months % 12 * 30 + days,
         calendar: None,
         zone: "",
@@ -112,8 +111,9 @@ impl Shown {
             "Y,YYY" => format!("{},{:03}", self.year.abs() / 1000, self.year.abs() % 1000),
             "CC" => padded(self.century(), 2),
             "MM" => padded(self.month, 2),
-            "DD" => padded(self.day, 2),
-            "DDD" => padded(self.day_of_year, 3),
+            // A sign counts as one of the digits here.
+            "DD" => format!("{:0width$}", self.day, width = if key.fill { 0 } else { 2 }),
+            "DDD" => format!("{:0width$}", self.day_of_year, width = if key.fill { 0 } else { 3 }),
             "J" => number(self.julian, 0),
             "RM" => self.roman(key),
             "Q" if self.month == 0 => String::new(),
@@ -136,6 +136,7 @@ impl Shown {
         };
         let padded = |value: i64, width: usize| number(value, if key.fill { 0 } else { width });
         let (iso_year, iso_week) = civil.iso_week();
+        let iso_year = if iso_year > 0 { iso_year } else { 1 - iso_year };
         let iso_weekday = (civil.weekday() + 6) % 7 + 1;
         Ok(match key.name {
             "MONTH" => name(&MONTHS, civil.month - 1, 9, key),
@@ -158,7 +159,7 @@ impl Shown {
         match (self.calendar, self.year) {
             (None, year) => year / 100,
             (_, year) if year > 0 => (year - 1) / 100 + 1,
-            (_, year) => year / 100 - 1,
+            (_, year) => (year + 1) / 100 - 1,
         }
     }
 
@@ -178,7 +179,7 @@ fn number(value: i64, width: usize) -> String {
 }
 
 fn half_day(hour: i64, am: &str, pm: &str, case: Case) -> String {
-    cased(if hour.rem_euclid(24) >= 12 { pm } else { am }, case)
+    cased(if hour % 24 >= 12 { pm } else { am }, case)
 }
 
 fn cased(text: &str, case: Case) -> String {

@@ -7,12 +7,22 @@ use super::to_char::ordinal;
 use crate::SqlError;
 use crate::types::numeric::Numeric;
 
-/// `to_char(number, template)`. `precision` is the digits a float can be trusted for (15 or 6), `None` for the exact
-/// types.
-pub fn to_char_number(value: &Numeric, template: &str, precision: Option<usize>) -> Result<String, SqlError> {
+/// `to_char(number, template)` of the exact types.
+pub fn to_char_number(value: &Numeric, template: &str) -> Result<String, SqlError> {
+    render(value, template, None)
+}
+
+/// `to_char(float, template)`. `precision` is the digits the type can be trusted for: 15, or 6 for `real`.
+pub fn to_char_float(value: f64, template: &str, precision: usize) -> Result<String, SqlError> {
+    // Every digit of the binary value that a template could show.
+    let exact = if value.is_finite() { format!("{value:.40}").parse()? } else { Numeric::from_f64(value) };
+    render(&exact, template, Some(precision))
+}
+
+fn render(value: &Numeric, template: &str, precision: Option<usize>) -> Result<String, SqlError> {
     let layout = Layout::parse(template)?;
-    let text = layout.digits_of(value, precision);
-    Ok(Writer::new(&layout, value.is_negative(), text).write())
+    let (negative, digits) = layout.digits_of(value, precision);
+    Writer::new(&layout, negative, digits).write()
 }
 
 enum Node {
@@ -60,7 +70,7 @@ fn syntax(message: &str) -> SqlError {
 impl Layout {
     fn parse(template: &str) -> Result<Layout, SqlError> {
         const NAMES: [&str; 16] =
-            ["EEEE", "FM", "MI", "PL", "PR", "RN", "SG", "SP", "TH", "9", "0", ".", ",", "D", "G", "L"];
+            ["EEEE", "FM", "MI", "PL", "PR", "RN", "SG", "SP", "TH", "9", "0", ".", ",", "B", "D", "G"];
         let mut layout = Layout::default();
         let mut rest = template;
         while let Some(first) = rest.chars().next() {
@@ -68,7 +78,7 @@ impl Layout {
                 rest = layout.quoted(&rest[1..]);
                 continue;
             }
-            let name = NAMES.iter().chain(&["S", "V"]).find(|name| {
+            let name = NAMES.iter().chain(&["L", "S", "V"]).find(|name| {
                 rest.get(..name.len()).is_some_and(|head| head == **name || head == name.to_ascii_lowercase())
             });
             let Some(name) = name else {
@@ -149,7 +159,7 @@ impl Layout {
             }
             "L" => Node::Currency,
             "TH" => Node::Ordinal(if lower { Case::Lower } else { Case::Upper }),
-            "SP" => return Ok(()),
+            "B" | "SP" => return Ok(()),
             other => return Err(SqlError::unsupported(format!("the pattern {other} of to_char"))),
         };
         self.nodes.push(node);
@@ -171,23 +181,24 @@ impl Layout {
         self.nodes.push(if zero { Node::Zero } else { Node::Nine });
     }
 
-    /// The digits without sign, or `###.##` when they do not fit.
-    fn digits_of(&self, value: &Numeric, precision: Option<usize>) -> Vec<u8> {
+    /// Whether the rounded value is negative, and its digits, or `###.##` when they do not fit.
+    fn digits_of(&self, value: &Numeric, precision: Option<usize>) -> (bool, Vec<u8>) {
         let places = |count: usize| i64::try_from(count).unwrap_or(0);
         let mut fraction = self.fraction;
         if let Some(precision) = precision {
             let whole = value.abs().round(0).to_string().len();
             fraction = fraction.min(precision.saturating_sub(whole));
         }
-        let text = value.abs().round(places(fraction)).to_string();
+        let rounded = value.round(places(fraction));
+        let text = rounded.abs().to_string();
         let whole = text.find('.').unwrap_or(text.len());
         if whole > self.whole {
             let mut out = vec![b'#'; self.whole];
             out.push(b'.');
-            out.resize(self.whole + 1 + self.fraction, b'#');
-            return out;
+            out.resize(self.whole + 1 + fraction, b'#');
+            return (rounded.is_negative(), out);
         }
-        text.into_bytes()
+        (rounded.is_negative(), text.into_bytes())
     }
 }
 
@@ -217,7 +228,6 @@ impl<'a> Writer<'a> {
     fn new(layout: &'a Layout, negative: bool, digits: Vec<u8>) -> Writer<'a> {
         let point = digits.iter().position(|b| *b == b'.');
         let blanks = layout.whole.saturating_sub(point.unwrap_or(digits.len()));
-        let negative = negative && digits.iter().any(|b| !matches!(b, b'0' | b'.'));
         let sign_done = if layout.plus || layout.minus {
             layout.minus || !layout.plus
         } else {
@@ -252,7 +262,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn write(mut self) -> String {
+    fn write(mut self) -> Result<String, SqlError> {
         let fill = self.layout.fill;
         for node in &self.layout.nodes {
             match node {
@@ -269,13 +279,16 @@ impl<'a> Writer<'a> {
                 Node::Ordinal(case) => {
                     let number = String::from_utf8_lossy(&self.digits).into_owned();
                     if !self.negative && !number.starts_with('#') && !self.layout.has_point {
+                        if !number.ends_with(|c: char| c.is_ascii_digit()) {
+                            return Err(SqlError::new("22P02", format!("\"{number}\" is not a number")));
+                        }
                         self.out.push_str(ordinal(&number, *case));
                     }
                 }
                 Node::Char(c) => self.out.push(*c),
             }
         }
-        self.out
+        Ok(self.out)
     }
 
     fn blank(&mut self) {

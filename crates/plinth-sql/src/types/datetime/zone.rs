@@ -44,7 +44,7 @@ pub(super) fn unknown_zone(name: &str) -> SqlError {
 
 /// A bare offset used as a zone name counts west, as POSIX has it: `+02` is two hours behind UTC. A leading
 /// abbreviation changes nothing (`UTC+3`).
-fn posix_offset(zone: &str) -> Option<i64> {
+pub(super) fn posix_offset(zone: &str) -> Option<i64> {
     let digits = zone.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let letters = zone.len() - digits.len();
     if letters > 0 && letters < 3 {

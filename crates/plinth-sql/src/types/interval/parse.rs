@@ -110,7 +110,10 @@ impl Parts {
     fn add_time(&mut self, whole: i64, fraction: f64, micros: i64) -> Result<(), Fault> {
         let exact = whole.checked_mul(micros).and_then(|sum| self.micros.checked_add(sum)).ok_or(Fault::Range)?;
         #[expect(clippy::cast_precision_loss, reason = "units are small")]
-        let rest = (fraction * micros as f64).round();
+        let exact_rest = fraction * micros as f64;
+        // Exactly half a microsecond is cut.
+        let up = if exact_rest.fract().abs() > 0.5 { exact_rest.signum() } else { 0.0 };
+        let rest = exact_rest.trunc() + up;
         #[expect(clippy::cast_possible_truncation, reason = "at most a day")]
         let sum = exact.checked_add(rest as i64).ok_or(Fault::Range)?;
         self.micros = sum;

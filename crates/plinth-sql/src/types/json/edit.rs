@@ -182,6 +182,12 @@ enum Change {
     Insert { new: Jsonb, after: bool },
 }
 
+impl Change {
+    fn creates(&self) -> bool {
+        !matches!(self, Change::Delete | Change::Set { create_missing: false, .. })
+    }
+}
+
 /// Applies a change at the end of a path; where the path leads nowhere, the value stays.
 fn change(value: Jsonb, path: &[Option<&str>], what: &Change) -> Result<Jsonb, SqlError> {
     if path.is_empty() { Ok(value) } else { change_at(value, path, 0, what) }
@@ -189,12 +195,11 @@ fn change(value: Jsonb, path: &[Option<&str>], what: &Change) -> Result<Jsonb, S
 
 fn change_at(value: Jsonb, path: &[Option<&str>], level: usize, what: &Change) -> Result<Jsonb, SqlError> {
     let last = level + 1 == path.len();
-    let step = || {
-        path[level].ok_or_else(|| SqlError::new("22004", format!("path element at position {} is null", level + 1)))
-    };
+    let text = path[level]
+        .ok_or_else(|| SqlError::new("22004", format!("path element at position {} is null", level + 1)))?;
     match value {
         Jsonb::Object(mut members) => {
-            let key = step()?;
+            let key = text;
             let place = members.binary_search_by(|(have, _)| key_order(have, key));
             match (place, last) {
                 (Ok(at), false) => {
@@ -206,8 +211,9 @@ fn change_at(value: Jsonb, path: &[Option<&str>], level: usize, what: &Change) -
             }
             Ok(Jsonb::Object(members))
         }
+        // Nothing to look for, so the step need not even be a number.
+        Jsonb::Array(items) if items.is_empty() && !what.creates() => Ok(Jsonb::Array(items)),
         Jsonb::Array(mut items) => {
-            let text = step()?;
             let index = index(text).ok_or_else(|| {
                 let message = format!("path element at position {} is not an integer: \"{text}\"", level + 1);
                 SqlError::new("22P02", message)

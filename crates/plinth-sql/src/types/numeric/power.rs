@@ -21,13 +21,17 @@ impl Numeric {
         let root_digits = self.leading_group().0 * 2 + 1;
         let scale = (MIN_SIGNIFICANT_DIGITS - root_digits).max(i64::from(self.scale));
         let scale = u32::try_from(scale.clamp(0, MAX_DISPLAY_SCALE)).unwrap_or(0);
+        Ok(self.sqrt_at(scale))
+    }
+
+    fn sqrt_at(&self, scale: u32) -> Numeric {
         // One digit more than shown, then rounded: a root is never exactly half way between two decimals.
         let wanted = (i64::from(scale) + 1) * 2 - i64::from(self.scale);
         let digits = match usize::try_from(wanted) {
             Ok(up) => self.digits.shl10(up),
             Err(_) => self.digits.shr10(usize::try_from(-wanted).unwrap_or(0)),
         };
-        Ok(Numeric::finite(false, digits.isqrt().shr10_half_up(1), scale))
+        Numeric::finite(false, digits.isqrt().shr10_half_up(1), scale)
     }
 
     /// `self ^ exponent`. Whole exponents are computed in decimal; others through `double precision`, so
@@ -114,14 +118,17 @@ impl Numeric {
         if value == 0.0 {
             return Ok(Numeric::zero().round_to(16));
         }
-        let text = format!("{value:.15e}");
-        let exact: Numeric = text.parse()?;
-        let weight = exact.exponent().unwrap_or(0);
-        let scale = (MIN_SIGNIFICANT_DIGITS - weight - 1)
+        #[expect(clippy::cast_possible_truncation, reason = "within the exponents of a double")]
+        let weight = value.log10() as i64;
+        let scale = (MIN_SIGNIFICANT_DIGITS - weight)
             .max(i64::from(self.scale))
             .max(i64::from(exponent.scale))
             .clamp(0, MAX_DISPLAY_SCALE);
-        Ok(exact.round_to(u32::try_from(scale).unwrap_or(0)))
+        let scale = u32::try_from(scale).unwrap_or(0);
+        if *exponent == Numeric::from_scaled(5, 1) {
+            return Ok(self.sqrt_at(scale));
+        }
+        Ok(format!("{value:.16e}").parse::<Numeric>()?.round_to(scale))
     }
 
     fn special_power(&self, exponent: &Numeric) -> Result<Numeric, SqlError> {

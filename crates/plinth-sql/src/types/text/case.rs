@@ -24,6 +24,15 @@ pub fn initcap(text: &str) -> String {
 }
 
 fn upper_char(c: char) -> char {
+    // Greek letters with iota below have a single-letter form that full mapping takes apart.
+    let simple = match c {
+        '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => char::from_u32(u32::from(c) + 8),
+        '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => char::from_u32(u32::from(c) + 9),
+        _ => None,
+    };
+    if let Some(simple) = simple {
+        return simple;
+    }
     let mut mapped = c.to_uppercase();
     match (mapped.next(), mapped.next()) {
         (Some(single), None) => single,

@@ -57,7 +57,7 @@ pub fn format(template: &str, arguments: &[Option<String>]) -> Result<String, Sq
             }
         };
         if width > MAX_WIDTH {
-            return Err(invalid("number is out of range"));
+            return Err(SqlError::new("22003", "number is out of range"));
         }
         let value = argument(arguments, piece.position, &mut next)?;
         let text = convert(value, piece.conversion)?;
@@ -140,7 +140,7 @@ fn number(text: &str) -> Result<Option<(usize, &str)>, SqlError> {
     if end == 0 {
         return Ok(None);
     }
-    let value = text[..end].parse::<i32>().map_err(|_| invalid("number is out of range"))?;
+    let value = text[..end].parse::<i32>().map_err(|_| SqlError::new("22003", "number is out of range"))?;
     if end == text.len() {
         return Err(unterminated());
     }

@@ -38,26 +38,47 @@ pub(super) fn add(
         checks.push(add_check(work, &mut draft.relation, &check)?);
     }
     let keys = add_keys(work, &mut draft.relation, &draft.keys)?;
-    let not_null = draft.relation.columns.last().is_some_and(|column| column.not_null);
+    let not_null = draft
+        .relation
+        .columns
+        .last()
+        .is_some_and(|column| column.not_null);
     work.put(draft.relation);
     for foreign in &draft.foreign {
         checks.push(add_foreign(work, &table, foreign)?);
     }
-    work.effect(Effect::AddColumn { table: table.clone(), column: def.name.clone() });
+    work.effect(Effect::AddColumn {
+        table: table.clone(),
+        column: def.name.clone(),
+    });
     if not_null {
-        work.effect(Effect::ValidateNotNull { table: table.clone(), column: def.name.clone() });
+        work.effect(Effect::ValidateNotNull {
+            table: table.clone(),
+            column: def.name.clone(),
+        });
     }
     for name in keys {
-        work.effect(Effect::CreateIndex { table: table.clone(), name });
+        work.effect(Effect::CreateIndex {
+            table: table.clone(),
+            name,
+        });
     }
     for constraint in checks {
-        work.effect(Effect::Validate { table: table.clone(), constraint });
+        work.effect(Effect::Validate {
+            table: table.clone(),
+            constraint,
+        });
     }
     Ok(())
 }
 
 /// `RENAME COLUMN`.
-pub(super) fn rename_to(work: &mut Work<'_>, relation: &Relation, from: &str, to: &str) -> Result<(), SqlError> {
+pub(super) fn rename_to(
+    work: &mut Work<'_>,
+    relation: &Relation,
+    from: &str,
+    to: &str,
+) -> Result<(), SqlError> {
     let name = relation.name.clone();
     if relation.column(from).is_none() {
         return Err(error("42703", format!("column \"{from}\" does not exist")));
@@ -65,17 +86,34 @@ pub(super) fn rename_to(work: &mut Work<'_>, relation: &Relation, from: &str, to
     if relation.column(to).is_some() {
         return Err(column_exists(to, &name.name));
     }
-    let columns = relation.columns.iter().map(|column| column.name.clone()).collect();
-    let change = Renamed::Column { relation: name.clone(), columns, from: from.to_owned(), to: to.to_owned() };
+    let columns = relation
+        .columns
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
+    let change = Renamed::Column {
+        relation: name.clone(),
+        columns,
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
     rename(work, &change);
     work.edit_relation(&name, |relation| {
         if let RelationKind::View(found) = &mut relation.kind {
-            let names: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
+            let names: Vec<&str> = relation
+                .columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
             view::label(&mut found.query, &names);
         }
     });
     if relation.table().is_some() {
-        work.effect(Effect::RenameColumn { table: name, from: from.to_owned(), to: to.to_owned() });
+        work.effect(Effect::RenameColumn {
+            table: name,
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
     }
     Ok(())
 }
@@ -91,17 +129,34 @@ pub(super) fn set_default(
     let column = &relation.columns[at];
     let table = &relation.name.name;
     let refuse = |what: &str, hint: &str| {
-        let refused = error("42601", format!("column \"{name}\" of relation \"{table}\" is {what} column"));
-        if default.is_none() { refused.hint(hint) } else { refused }
+        let refused = error(
+            "42601",
+            format!("column \"{name}\" of relation \"{table}\" is {what} column"),
+        );
+        if default.is_none() {
+            refused.hint(hint)
+        } else {
+            refused
+        }
     };
     if column.identity.is_some() {
-        return Err(refuse("an identity", "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead."));
+        return Err(refuse(
+            "an identity",
+            "Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY instead.",
+        ));
     }
     if column.generated.is_some() {
-        return Err(refuse("a generated", "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead."));
+        return Err(refuse(
+            "a generated",
+            "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead.",
+        ));
     }
-    let stored = default.map(|expr| column::default(work, column, expr)).transpose()?;
-    work.edit_relation(&relation.name, |relation| relation.columns[at].default = stored);
+    let stored = default
+        .map(|expr| column::default(work, column, expr))
+        .transpose()?;
+    work.edit_relation(&relation.name, |relation| {
+        relation.columns[at].default = stored
+    });
     Ok(())
 }
 
@@ -116,16 +171,25 @@ pub(super) fn set_not_null(
     let column = &relation.columns[at];
     let table = relation.name.clone();
     if !not_null && column.identity.is_some() {
-        let message = format!("column \"{name}\" of relation \"{}\" is an identity column", table.name);
+        let message = format!(
+            "column \"{name}\" of relation \"{}\" is an identity column",
+            table.name
+        );
         return Err(error("42601", message));
     }
     if !not_null && relation.primary_key().iter().any(|key| key == name) {
-        return Err(error("42P16", format!("column \"{name}\" is in a primary key")));
+        return Err(error(
+            "42P16",
+            format!("column \"{name}\" is in a primary key"),
+        ));
     }
     if column.not_null != not_null {
         work.edit_relation(&table, |relation| relation.columns[at].not_null = not_null);
         if not_null {
-            work.effect(Effect::ValidateNotNull { table, column: name.to_owned() });
+            work.effect(Effect::ValidateNotNull {
+                table,
+                column: name.to_owned(),
+            });
         }
     }
     Ok(())
@@ -151,11 +215,19 @@ pub(super) fn set_type(
                 let what = format!("result of USING clause for column \"{name}\"");
                 return Err(no_cast(&what, &ty.ty).hint("You might need to add an explicit cast."));
             }
-            Some(store_expr(&work.catalog, work.path(), Some(relation), using))
+            Some(store_expr(
+                &work.catalog,
+                work.path(),
+                Some(relation),
+                using,
+            ))
         }
         None if old.generated.is_none() && !assignable(&old.ty.ty, &ty.ty) => {
             let refused = no_cast(&format!("column \"{name}\""), &ty.ty);
-            return Err(refused.hint(format!("You might need to specify \"USING {name}::{}\".", ty)));
+            return Err(refused.hint(format!(
+                "You might need to specify \"USING {name}::{}\".",
+                ty
+            )));
         }
         None => None,
     };
@@ -163,7 +235,11 @@ pub(super) fn set_type(
     if let Some(default) = &old.default {
         // A bare constant has taken the column's old type.
         let found = work.expr_type(default, None)?.ty;
-        let found = if found == Type::Unknown && *default != Expr::Null { old.ty.ty.clone() } else { found };
+        let found = if found == Type::Unknown && *default != Expr::Null {
+            old.ty.ty.clone()
+        } else {
+            found
+        };
         if !assignable(&found, &ty.ty) {
             return Err(no_cast(&format!("default for column \"{name}\""), &ty.ty));
         }
@@ -176,36 +252,67 @@ pub(super) fn set_type(
     }
     work.put(changed);
     let from = old.ty.clone();
-    work.effect(Effect::ChangeType { table, column: name.to_owned(), from, using });
+    work.effect(Effect::ChangeType {
+        table,
+        column: name.to_owned(),
+        from,
+        using,
+    });
     Ok(())
 }
 
-fn retype_identity(work: &mut Work<'_>, relation: &Relation, at: usize, ty: &ColumnType) -> Result<(), SqlError> {
+fn retype_identity(
+    work: &mut Work<'_>,
+    relation: &Relation,
+    at: usize,
+    ty: &ColumnType,
+) -> Result<(), SqlError> {
     if !ty.ty.is_integer() {
-        return Err(error("22023", "identity column type must be smallint, integer, or bigint"));
+        return Err(error(
+            "22023",
+            "identity column type must be smallint, integer, or bigint",
+        ));
     }
-    let Some(identity) = &relation.columns[at].identity else { return Ok(()) };
-    let Some(found) = work.catalog.sequences.get(&identity.sequence).cloned() else { return Ok(()) };
+    let Some(identity) = &relation.columns[at].identity else {
+        return Ok(());
+    };
+    let Some(found) = work.catalog.sequences.get(&identity.sequence).cloned() else {
+        return Ok(());
+    };
     let data_type = Some(super::super::names::type_name(ty).name.name);
-    let options = SequenceOptions { data_type, ..SequenceOptions::default() };
+    let options = SequenceOptions {
+        data_type,
+        ..SequenceOptions::default()
+    };
     let mut changed = found.as_ref().clone();
     changed.options = sequence::complete(&sequence::overlay(&found.options, &options))?;
-    work.edit().sequences.insert(changed.name.clone(), Arc::new(changed));
+    work.edit()
+        .sequences
+        .insert(changed.name.clone(), Arc::new(changed));
     Ok(())
 }
 
 /// 0A000 where another object's stored form would have to change with the type.
 fn refuse_used(work: &Work<'_>, relation: &Relation, name: &str) -> Result<(), SqlError> {
     let column = Object::Column(relation.name.clone(), name.to_owned());
-    for edge in edges(&work.catalog).into_iter().filter(|edge| edge.on == column) {
+    for edge in edges(&work.catalog)
+        .into_iter()
+        .filter(|edge| edge.on == column)
+    {
         let (what, detail) = match &edge.dependent {
             Object::Relation(_) => {
                 let view = work.describe(&edge.dependent);
-                ("a column used by a view or rule", format!("rule _RETURN on {view} depends on column \"{name}\""))
+                (
+                    "a column used by a view or rule",
+                    format!("rule _RETURN on {view} depends on column \"{name}\""),
+                )
             }
             Object::Policy(..) => {
                 let policy = work.describe(&edge.dependent);
-                ("a column used in a policy definition", format!("{policy} depends on column \"{name}\""))
+                (
+                    "a column used in a policy definition",
+                    format!("{policy} depends on column \"{name}\""),
+                )
             }
             Object::Column(_, generated) if generated != name => (
                 "a column used by a generated column",
@@ -220,15 +327,25 @@ fn refuse_used(work: &Work<'_>, relation: &Relation, name: &str) -> Result<(), S
 
 /// Checks, indexes and foreign keys must still make sense.
 fn recheck(work: &Work<'_>, relation: &Relation, name: &str) -> Result<(), SqlError> {
-    let mentions = |expr: &Expr| Names::of_expr(expr).columns.iter().any(|c| c.parts.last().is_some_and(|l| l == name));
-    let Some(table) = relation.table() else { return Ok(()) };
+    let mentions = |expr: &Expr| {
+        Names::of_expr(expr)
+            .columns
+            .iter()
+            .any(|c| c.parts.last().is_some_and(|l| l == name))
+    };
+    let Some(table) = relation.table() else {
+        return Ok(());
+    };
     for constraint in &table.constraints {
         match &constraint.kind {
             ConstraintKind::Check { expr } if mentions(expr) => {
                 must_be_boolean(&work.expr_type(expr, Some(relation))?.ty, "CHECK")?;
             }
             ConstraintKind::PrimaryKey { columns } | ConstraintKind::Unique { columns, .. } => {
-                if let Some(column) = relation.column(name).filter(|_| columns.iter().any(|column| column == name)) {
+                if let Some(column) = relation
+                    .column(name)
+                    .filter(|_| columns.iter().any(|column| column == name))
+                {
                     sortable(&column.ty.ty)?;
                 }
             }
@@ -236,26 +353,42 @@ fn recheck(work: &Work<'_>, relation: &Relation, name: &str) -> Result<(), SqlEr
         }
     }
     for index in &table.indexes {
-        for expr in index.keys.iter().map(|key| &key.expr).chain(&index.predicate).filter(|expr| mentions(expr)) {
+        for expr in index
+            .keys
+            .iter()
+            .map(|key| &key.expr)
+            .chain(&index.predicate)
+            .filter(|expr| mentions(expr))
+        {
             work.expr_type(expr, Some(relation))?;
         }
     }
     let types = |table: &QName, column: &str| {
-        let found = if *table == relation.name { Some(relation) } else { work.catalog.relations.get(table).map(AsRef::as_ref) };
-        found.and_then(|found| found.column(column)).map(|column| column.ty.ty.clone())
+        let found = if *table == relation.name {
+            Some(relation)
+        } else {
+            work.catalog.relations.get(table).map(AsRef::as_ref)
+        };
+        found
+            .and_then(|found| found.column(column))
+            .map(|column| column.ty.ty.clone())
     };
     for other in work.catalog.relations.values() {
         for (constraint, key) in other.foreign_keys() {
             for (ours, theirs) in key.columns.iter().zip(&key.foreign_columns) {
                 let touched = (other.name == relation.name && ours == name)
                     || (key.foreign_table == relation.name && theirs == name);
-                let (Some(our), Some(their)) = (types(&other.name, ours), types(&key.foreign_table, theirs)) else {
+                let (Some(our), Some(their)) =
+                    (types(&other.name, ours), types(&key.foreign_table, theirs))
+                else {
                     continue;
                 };
                 if touched && !comparable(&their, &our) {
-                    let detail =
-                        format!("Key columns \"{ours}\" and \"{theirs}\" are of incompatible types: {our} and {their}.");
-                    let message = format!("foreign key constraint \"{constraint}\" cannot be implemented");
+                    let detail = format!(
+                        "Key columns \"{ours}\" and \"{theirs}\" are of incompatible types: {our} and {their}."
+                    );
+                    let message =
+                        format!("foreign key constraint \"{constraint}\" cannot be implemented");
                     return Err(error("42804", message).detail(detail));
                 }
             }
@@ -275,7 +408,13 @@ pub(super) fn add_identity(
     let at = column_at(relation, name)?;
     let column = &relation.columns[at];
     let refuse = |what: &str| {
-        Err(error("55000", format!("column \"{name}\" of relation \"{}\" {what}", relation.name.name)))
+        Err(error(
+            "55000",
+            format!(
+                "column \"{name}\" of relation \"{}\" {what}",
+                relation.name.name
+            ),
+        ))
     };
     if !column.not_null {
         return refuse("must be declared NOT NULL before identity can be added");
@@ -302,7 +441,10 @@ pub(super) fn drop_identity(
 ) -> Result<(), SqlError> {
     let at = column_at(relation, name)?;
     let Some(identity) = relation.columns[at].identity.clone() else {
-        let message = format!("column \"{name}\" of relation \"{}\" is not an identity column", relation.name.name);
+        let message = format!(
+            "column \"{name}\" of relation \"{}\" is not an identity column",
+            relation.name.name
+        );
         let missing = error("55000", message);
         if !if_exists {
             return Err(missing);
@@ -310,16 +452,24 @@ pub(super) fn drop_identity(
         work.skip(&missing, "00000");
         return Ok(());
     };
-    work.edit_relation(&relation.name, |relation| relation.columns[at].identity = None);
+    work.edit_relation(&relation.name, |relation| {
+        relation.columns[at].identity = None
+    });
     work.edit().sequences.remove(&identity.sequence);
     work.effect(Effect::DropSequence(identity.sequence));
     Ok(())
 }
 
 fn column_exists(column: &str, table: &str) -> SqlError {
-    error("42701", format!("column \"{column}\" of relation \"{table}\" already exists"))
+    error(
+        "42701",
+        format!("column \"{column}\" of relation \"{table}\" already exists"),
+    )
 }
 
 fn no_cast(what: &str, ty: &Type) -> SqlError {
-    error("42804", format!("{what} cannot be cast automatically to type {ty}"))
+    error(
+        "42804",
+        format!("{what} cannot be cast automatically to type {ty}"),
+    )
 }

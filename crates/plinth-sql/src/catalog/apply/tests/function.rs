@@ -29,8 +29,8 @@ fn overloads_and_replacements() {
             HINT:  Use DROP FUNCTION f(integer) first.
             ERROR:  42883: could not find a function named "nope"
             --
-            function f(x integer) integer
-            function f(- integer, - text) integer
+            function f(x integer) integer [postgres:X public:X]
+            function f(- integer, - text) integer [postgres:X public:X]
         "#]],
     );
 }
@@ -64,13 +64,13 @@ fn results() {
             --
             table t
               a integer
-            function g() record
-            function g2() setof integer
-            function g3(a integer) integer
-            function g4() setof t
-            function g5() void
-            function g6() integer
-            function h() setof record
+            function g() record [postgres:X public:X]
+            function g2() setof integer [postgres:X public:X]
+            function g3(a integer) integer [postgres:X public:X]
+            function g4() setof t [postgres:X public:X]
+            function g5() void [postgres:X public:X]
+            function g6() integer [postgres:X public:X]
+            function h() setof record [postgres:X public:X]
         "#]],
     );
 }
@@ -150,7 +150,7 @@ fn functions_are_altered() {
             view v
               x integer
               as SELECT s.g(1) AS x
-            function s.g(- integer) integer
+            function s.g(- integer) integer [public:X r1:X]
             role r1 []
         "#]],
     );

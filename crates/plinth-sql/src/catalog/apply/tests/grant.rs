@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 
-use super::{check, says};
+use super::{check, play, says};
+use crate::catalog::{AutoExpose, Privilege};
 
 #[test]
 fn tables_and_columns() {
@@ -20,7 +21,7 @@ fn tables_and_columns() {
         expect![[r#"
             > create table t
             --
-            table t [postgres:rawdDxt service_role:rawdDxt]
+            table t [postgres:rawdDxt]
               a integer
               b integer [r1:w]
             role r1 []
@@ -41,7 +42,7 @@ fn a_revoke_from_the_whole_reaches_columns() {
         expect![[r#"
             > create table t
             --
-            table t [service_role:rawdDxt]
+            table t [postgres:]
               a integer
               b integer [r1:w]
             role r1 []
@@ -119,10 +120,10 @@ fn everything_in_a_schema() {
             > create table t
             --
             schema s1 [postgres:UC r1:UC]
-            table t [postgres:rawdDxt r1:r service_role:rawdDxt]
-              a integer not null default nextval('public.t_a_seq'::regclass) [r1:]
-            view v [postgres:rawdDxt r1:r service_role:rawdDxt]
-              a integer [r1:]
+            table t [postgres:rawdDxt r1:r]
+              a integer not null default nextval('public.t_a_seq'::regclass)
+            view v [postgres:rawdDxt r1:r]
+              a integer
               as SELECT t.a FROM public.t
             sequence t_a_seq of t.a [postgres:rwU r1:U]
             function f() integer [postgres:X r1:X]
@@ -385,4 +386,90 @@ fn role_attributes() {
             ERROR:  42501: permission denied
         "#]],
     );
+}
+
+/// Who may read each table of the script, and use its sequence, under each setting.
+fn reads(script: &str, table: &str) -> [String; 3] {
+    let roles = "create role anon; create role authenticated; create role service_role bypassrls; create role other;";
+    let (mut catalog, said) = play(&format!("{roles} {script}"), false);
+    assert_eq!(said, "");
+    [AutoExpose::Protected, AutoExpose::All, AutoExpose::None].map(|auto_expose| {
+        catalog.auto_expose = auto_expose;
+        let relation = catalog
+            .relations
+            .values()
+            .find(|relation| relation.name.name == table)
+            .unwrap();
+        let readers = catalog
+            .roles
+            .keys()
+            .filter(|role| catalog.may(role, relation, Privilege::Select));
+        readers
+            .filter(|role| *role != "postgres")
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
+    })
+}
+
+#[test]
+fn a_table_without_policies_is_closed() {
+    assert_eq!(
+        reads("create table t(a int);", "t"),
+        [
+            "service_role",
+            "anon authenticated service_role",
+            "service_role"
+        ]
+    );
+}
+
+#[test]
+fn row_level_security_opens_a_table_that_nobody_spoke_of() {
+    let script = "create table t(a serial); alter table t enable row level security;";
+    let open = "anon authenticated service_role";
+    assert_eq!(reads(script, "t"), [open, open, "service_role"]);
+    let (catalog, _) = play(&format!("create role anon; {script}"), false);
+    let sequence = catalog.sequences.values().next().unwrap();
+    assert!(catalog.may_sequence("anon", sequence, Privilege::Usage));
+}
+
+#[test]
+fn a_grant_says_who_is_meant() {
+    let script = "create table t(a int, b int); alter table t enable row level security; grant select on t to anon;";
+    assert_eq!(reads(script, "t")[0], "anon service_role");
+    let script = "create table t(a int, b int); alter table t enable row level security; grant select(a) on t to anon;";
+    assert_eq!(reads(script, "t")[0], "service_role");
+}
+
+#[test]
+fn a_revoke_takes_from_what_is_there() {
+    let script = "create table t(a int); alter table t enable row level security; revoke all on t from anon;";
+    assert_eq!(reads(script, "t")[0], "authenticated service_role");
+    let script = "create table t(a int); revoke all on t from anon; alter table t enable row level security;";
+    assert_eq!(reads(script, "t")[0], "service_role");
+}
+
+#[test]
+fn views_are_open_when_their_reader_s_rights_count() {
+    let table = "create table t(a int);";
+    assert_eq!(
+        reads(&format!("{table} create view v as select a from t;"), "v")[0],
+        "service_role"
+    );
+    let invoker = "create view v with (security_invoker) as select a from t;";
+    assert_eq!(
+        reads(&format!("{table} {invoker}"), "v")[0],
+        "anon authenticated service_role"
+    );
+}
+
+#[test]
+fn other_schemas_and_default_privileges_are_left_alone() {
+    let script =
+        "create schema s; create table s.t(a int); alter table s.t enable row level security;";
+    assert_eq!(reads(script, "t")[0], "");
+    let script = "alter default privileges in schema public grant select on tables to other;
+                  create table t(a int); alter table t enable row level security;";
+    assert_eq!(reads(script, "t")[0], "other");
 }

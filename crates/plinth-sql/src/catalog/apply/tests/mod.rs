@@ -57,17 +57,38 @@ fn play(script: &str, effects: bool) -> (Catalog, String) {
             }
         };
         if let Statement::Set(set) = &statement {
-            role = set.value.as_ref().map_or("postgres".to_owned(), |value| value[0].clone());
+            if set.name != "role" {
+                continue;
+            }
+            role = set
+                .value
+                .as_ref()
+                .map_or("postgres".to_owned(), |value| value[0].clone());
             continue;
         }
-        let cx = Context { role: &role, search_path: &path, infer: &stub::Stub };
+        let cx = Context {
+            role: &role,
+            search_path: &path,
+            infer: &stub::Stub,
+        };
         match apply(&catalog, &statement, &cx) {
             Ok(Some(applied)) => {
                 for notice in &applied.notices {
-                    tell(&mut said, if notice.code.starts_with("01") { "WARNING" } else { "NOTICE" }, notice);
+                    tell(
+                        &mut said,
+                        if notice.code.starts_with("01") {
+                            "WARNING"
+                        } else {
+                            "NOTICE"
+                        },
+                        notice,
+                    );
                 }
                 if effects {
-                    applied.effects.iter().for_each(|effect| writeln!(said, "{}", dump::effect(effect)).unwrap());
+                    applied
+                        .effects
+                        .iter()
+                        .for_each(|effect| writeln!(said, "{}", dump::effect(effect)).unwrap());
                 }
                 catalog = applied.catalog;
             }

@@ -162,7 +162,7 @@ fn a_schema_is_renamed() {
               a integer not null default nextval('s9.t_a_seq'::regclass)
               e s9.e default 'x'::s9.e
             sequence s9.t_a_seq of s9.t.a
-            function s9.f(- s9.e) integer
+            function s9.f(- s9.e) integer [postgres:X public:X]
         "#]],
     );
 }
@@ -204,24 +204,30 @@ fn a_merged_column_keeps_its_name_in_a_join() {
         create view n as select id, x, y from a natural join b;
         alter table a rename id to aid;
         alter table b add column x int;
-        alter table a drop column x cascade;
         "#,
         expect![[r#"
             > create table a
             > create table b
             > rename column a.id to aid
             > add column b.x
-            NOTICE:  00000: drop cascades to 2 other objects
-            DETAIL:  drop cascades to view v
-            drop cascades to view n
-            > drop column a.x
             --
             table a
               aid integer
+              x integer
             table b
               id integer
               y integer
               x integer
+            view n
+              id integer
+              x integer
+              y integer
+              as SELECT id, a.x, b.y FROM public.a AS a (id, x) JOIN public.b USING (id)
+            view v
+              id integer
+              x integer
+              y integer
+              as SELECT id, a.x, b.y FROM public.a AS a (id, x) JOIN public.b USING (id)
         "#]],
     );
 }
