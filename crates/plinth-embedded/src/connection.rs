@@ -207,7 +207,11 @@ impl Conn {
         let values = self.bind(plan, params, row)?;
         let width = plan.columns.len();
         let mut statement = self.prepare(plan)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        // A row is bound whole; the text may not use its last values.
+        for (place, value) in values.into_iter().take(statement.parameter_count()).enumerate() {
+            statement.raw_bind_parameter(place + 1, value)?;
+        }
+        let mut rows = statement.raw_query();
         let mut drained = Vec::new();
         while let Some(row) = rows.next()? {
             let mut read = Vec::with_capacity(width);

@@ -225,7 +225,6 @@ fn record(args: &Args<'_>) -> Result<Out, SqlError> {
     let text = args.text(0)?;
     match json::type_of(text) {
         "object" => Ok(format!("[{text}]").into()),
-        "null" => Ok(Out::Static("[{}]")),
         "array" => Err(refuse("cannot call populate_composite on an array")),
         _ => Err(refuse("cannot call populate_composite on a scalar")),
     }

@@ -44,7 +44,7 @@ pub(crate) fn register(connection: &Connection, state: &Arc<ConnState>) -> rusql
     for function in pure() {
         register_pure(connection, function)?;
     }
-    for table in [cast::FUNCTIONS, session::PURE, datetime::STATEFUL] {
+    for table in [cast::FUNCTIONS, datetime::STATEFUL] {
         for function in table {
             register_stateful(connection, function, state, true)?;
         }

@@ -307,7 +307,7 @@ impl Translator<'_> {
         };
         let allowed = wanted
             .iter()
-            .any(|privilege| self.catalog.allows(&self.role, &sequence.owner, &sequence.acl, *privilege));
+            .any(|privilege| self.catalog.may_sequence(&self.role, sequence, *privilege));
         if allowed || self.trusted > 0 {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{ArgMode, Call, Query, Statement};
-use plinth_sql::catalog::{Function, Privilege};
+use plinth_sql::catalog::Function;
 use plinth_sql::types::{ColumnType, Type};
 
 use super::call::no_function;
@@ -101,7 +101,7 @@ impl Translator<'_> {
             return Err(no_function(&shown, &args));
         };
         let function = function.clone();
-        if !self.catalog.allows(&self.role, &function.owner, &function.acl, Privilege::Execute) {
+        if !self.catalog.may_execute(&self.role, &function) {
             return Err(SqlError::new("42501", format!("permission denied for function {}", function.name.name)));
         }
         let mut args = Vec::with_capacity(function.args.len());

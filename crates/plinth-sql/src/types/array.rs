@@ -21,7 +21,10 @@ pub enum ArrayValue {
 
 /// Parses a literal: `22P02 malformed array literal: "x"` when it is none.
 pub fn parse(text: &str) -> Result<ArrayValue, SqlError> {
-    let mut parser = Parser { text, rest: text.trim_matches(is_space) };
+    let mut parser = Parser {
+        text,
+        rest: text.trim_matches(is_space),
+    };
     let dimensions = parser.bounds()?;
     if !parser.rest.starts_with('{') {
         return Err(parser.malformed("Array value must start with \"{\" or dimension information."));
@@ -31,7 +34,8 @@ pub fn parse(text: &str) -> Result<ArrayValue, SqlError> {
         return Err(parser.malformed("Junk after closing right brace."));
     }
     if !is_rectangular(&value) {
-        return Err(parser.malformed("Multidimensional arrays must have sub-arrays with matching dimensions."));
+        return Err(parser
+            .malformed("Multidimensional arrays must have sub-arrays with matching dimensions."));
     }
     if dimensions.is_some_and(|dimensions| dimensions != shape(&value)) {
         return Err(parser.malformed("Specified array dimensions do not match array contents."));
@@ -71,37 +75,62 @@ pub fn to_storage(value: &ArrayValue) -> String {
 pub fn from_storage(stored: &str) -> Result<ArrayValue, SqlError> {
     let mut rest = stored.trim_matches(is_space);
     let value = read_storage(&mut rest, 0)?;
-    if rest.is_empty() { Ok(value) } else { Err(corrupt()) }
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(corrupt())
+    }
 }
+
+/// Appends one element, given its text or `None` for NULL.
+pub type ElementWriter<'a> = &'a mut dyn FnMut(Option<&str>, &mut Vec<u8>) -> Result<(), SqlError>;
 
 /// Visits a stored array in order without building it: opening and closing of dimensions, commas, elements.
 /// `out` gets the brackets and commas; `element` appends one element, given its text or `None` for NULL.
 pub fn write_storage_as_json(
     stored: &str,
     out: &mut Vec<u8>,
-    element: &mut dyn FnMut(Option<&str>, &mut Vec<u8>) -> Result<(), SqlError>,
+    element: ElementWriter<'_>,
 ) -> Result<(), SqlError> {
     let mut rest = stored;
+    let mut depth = 0usize;
+    let (mut after_opening, mut wants_value) = (false, true);
     while let Some(first) = rest.as_bytes().first() {
+        let valid = match first {
+            b'[' => wants_value,
+            b']' => depth > 0 && (after_opening || !wants_value),
+            b',' => depth > 0 && !wants_value,
+            _ => wants_value && depth > 0,
+        };
+        if !valid {
+            return Err(corrupt());
+        }
         match first {
-            b'[' | b']' | b',' => {
-                out.push(*first);
-                rest = &rest[1..];
-            }
+            b'[' => depth += 1,
+            b']' => depth -= 1,
+            b',' => {}
             b'"' => {
                 let (text, tail) = scan_string(rest)?;
                 element(Some(&text), out)?;
                 rest = tail;
             }
-            b'n' => {
-                element(None, out)?;
+            _ => {
                 rest = rest.strip_prefix("null").ok_or_else(corrupt)?;
+                element(None, out)?;
             }
-            b' ' => rest = &rest[1..],
-            _ => return Err(corrupt()),
         }
+        if matches!(first, b'[' | b']' | b',') {
+            out.push(*first);
+            rest = &rest[1..];
+        }
+        after_opening = *first == b'[';
+        wants_value = matches!(first, b'[' | b',');
     }
-    Ok(())
+    if depth == 0 && !wants_value {
+        Ok(())
+    } else {
+        Err(corrupt())
+    }
 }
 
 /// How many elements the first dimension has; `None` for an empty array, as `array_length` answers.
@@ -130,9 +159,12 @@ pub fn map_elements(
     Ok(match value {
         ArrayValue::Null => ArrayValue::Null,
         ArrayValue::Element(text) => ArrayValue::Element(change(&text)?),
-        ArrayValue::Array(items) => {
-            ArrayValue::Array(items.into_iter().map(|item| map_elements(item, change)).collect::<Result<_, _>>()?)
-        }
+        ArrayValue::Array(items) => ArrayValue::Array(
+            items
+                .into_iter()
+                .map(|item| map_elements(item, change))
+                .collect::<Result<_, _>>()?,
+        ),
     })
 }
 
@@ -147,7 +179,11 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn malformed(&self, detail: &str) -> SqlError {
-        SqlError::new("22P02", format!("malformed array literal: \"{}\"", self.text)).detail(detail)
+        SqlError::new(
+            "22P02",
+            format!("malformed array literal: \"{}\"", self.text),
+        )
+        .detail(detail)
     }
 
     fn unexpected(&self, c: char) -> SqlError {
@@ -166,12 +202,19 @@ impl Parser<'_> {
         let mut lengths = Vec::new();
         for bound in bounds.trim_end_matches(is_space).split_terminator(']') {
             let bound = bound.trim_start_matches(is_space).strip_prefix('[');
-            let (lower, upper) = bound.map_or(("", ""), |bound| bound.split_once(':').unwrap_or(("1", bound)));
-            let (Ok(lower), Ok(upper)) = (lower.trim().parse::<i32>(), upper.trim().parse::<i32>()) else {
-                return Err(self.malformed("\"[\" must introduce explicitly-specified array dimensions."));
+            let (lower, upper) = bound.map_or(("", ""), |bound| {
+                bound.split_once(':').unwrap_or(("1", bound))
+            });
+            let (Ok(lower), Ok(upper)) = (lower.trim().parse::<i32>(), upper.trim().parse::<i32>())
+            else {
+                return Err(
+                    self.malformed("\"[\" must introduce explicitly-specified array dimensions.")
+                );
             };
             if lower != 1 {
-                return Err(SqlError::unsupported("an array with a lower bound other than 1"));
+                return Err(SqlError::unsupported(
+                    "an array with a lower bound other than 1",
+                ));
             }
             lengths.push(usize::try_from(upper).unwrap_or(0));
         }
@@ -187,7 +230,9 @@ impl Parser<'_> {
         if depth > MAX_DIMENSIONS {
             return Err(SqlError::new(
                 "54000",
-                format!("number of array dimensions ({depth}) exceeds the maximum allowed ({MAX_DIMENSIONS})"),
+                format!(
+                    "number of array dimensions ({depth}) exceeds the maximum allowed ({MAX_DIMENSIONS})"
+                ),
             ));
         }
         self.rest = &self.rest[1..];
@@ -220,7 +265,9 @@ impl Parser<'_> {
     fn same_kind(&self, first: Option<&ArrayValue>) -> Result<(), SqlError> {
         let opens = self.rest.starts_with('{');
         match first {
-            Some(ArrayValue::Array(_)) if !opens && !self.rest.starts_with(['}', ',']) && !self.rest.is_empty() => {
+            Some(ArrayValue::Array(_))
+                if !opens && !self.rest.starts_with(['}', ',']) && !self.rest.is_empty() =>
+            {
                 Err(self.malformed("Unexpected array element."))
             }
             Some(ArrayValue::Element(_) | ArrayValue::Null) if opens => Err(self.unexpected('{')),
@@ -305,11 +352,17 @@ fn shape(value: &ArrayValue) -> Vec<usize> {
 
 /// Whether all sub-arrays have the same dimensions.
 pub fn is_rectangular(value: &ArrayValue) -> bool {
-    let ArrayValue::Array(items) = value else { return true };
-    let Some(first) = items.first() else { return true };
+    let ArrayValue::Array(items) = value else {
+        return true;
+    };
+    let Some(first) = items.first() else {
+        return true;
+    };
     let (expected, nested) = (shape(first), matches!(first, ArrayValue::Array(_)));
     items.iter().all(|item| {
-        matches!(item, ArrayValue::Array(_)) == nested && shape(item) == expected && is_rectangular(item)
+        matches!(item, ArrayValue::Array(_)) == nested
+            && shape(item) == expected
+            && is_rectangular(item)
     })
 }
 
@@ -319,7 +372,9 @@ fn write_literal(value: &ArrayValue, out: &mut String) {
         ArrayValue::Element(text) => {
             let quoted = text.is_empty()
                 || text.eq_ignore_ascii_case("null")
-                || text.chars().any(|c| matches!(c, '"' | '\\' | '{' | '}' | ',') || is_space(c));
+                || text
+                    .chars()
+                    .any(|c| matches!(c, '"' | '\\' | '{' | '}' | ',') || is_space(c));
             if !quoted {
                 return out.push_str(text);
             }

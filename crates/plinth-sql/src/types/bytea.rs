@@ -24,7 +24,10 @@ pub fn format(bytes: &[u8]) -> String {
 /// Two lower-case digits a byte, as `encode(b, 'hex')` gives.
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// Parses digits of `decode(t, 'hex')`, which share their messages with the hex input form.
@@ -37,7 +40,10 @@ pub fn parse_hex(hex: &str) -> Result<Vec<u8>, SqlError> {
         }
         let high = digit(first)?;
         let Some(second) = chars.next() else {
-            return Err(SqlError::new("22023", "invalid hexadecimal data: odd number of digits"));
+            return Err(SqlError::new(
+                "22023",
+                "invalid hexadecimal data: odd number of digits",
+            ));
         };
         out.push((high << 4) | digit(second)?);
     }

@@ -6,12 +6,18 @@ use crate::SqlError;
 
 /// `22P02 invalid input syntax for type integer: "abc"`.
 pub(crate) fn invalid_input(ty: impl fmt::Display, text: &str) -> SqlError {
-    SqlError::new("22P02", format!("invalid input syntax for type {ty}: \"{text}\""))
+    SqlError::new(
+        "22P02",
+        format!("invalid input syntax for type {ty}: \"{text}\""),
+    )
 }
 
 /// `22003 value "99999999999" is out of range for type integer`.
 pub(crate) fn text_out_of_range(ty: impl fmt::Display, text: &str) -> SqlError {
-    SqlError::new("22003", format!("value \"{text}\" is out of range for type {ty}"))
+    SqlError::new(
+        "22003",
+        format!("value \"{text}\" is out of range for type {ty}"),
+    )
 }
 
 /// `22003 integer out of range`.

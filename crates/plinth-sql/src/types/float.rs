@@ -8,7 +8,11 @@ use crate::SqlError;
 pub fn parse_f64(text: &str) -> Result<f64, SqlError> {
     let (value, zero) = parse(text, &Type::Float8, |body| body.parse().ok())?;
     if value.is_infinite() || (value == 0.0 && !zero) {
-        return if is_word(text) { Ok(value) } else { Err(too_large(&Type::Float8, text)) };
+        return if is_word(text) {
+            Ok(value)
+        } else {
+            Err(too_large(&Type::Float8, text))
+        };
     }
     Ok(value)
 }
@@ -16,11 +20,20 @@ pub fn parse_f64(text: &str) -> Result<f64, SqlError> {
 /// Parses `real`.
 pub fn parse_f32(text: &str) -> Result<f32, SqlError> {
     // Straight to 32 bits: going through 64 would round twice.
-    let (value, zero) = parse(text, &Type::Float4, |body| body.parse::<f32>().ok().map(f64::from))?;
-    #[expect(clippy::cast_possible_truncation, reason = "decimal input is an f32 already; hexadecimal is rounded here")]
+    let (value, zero) = parse(text, &Type::Float4, |body| {
+        body.parse::<f32>().ok().map(f64::from)
+    })?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "decimal input is an f32 already; hexadecimal is rounded here"
+    )]
     let value = value as f32;
     if value.is_infinite() || (value == 0.0 && !zero) {
-        return if is_word(text) { Ok(value) } else { Err(too_large(&Type::Float4, text)) };
+        return if is_word(text) {
+            Ok(value)
+        } else {
+            Err(too_large(&Type::Float4, text))
+        };
     }
     Ok(value)
 }
@@ -53,7 +66,7 @@ pub fn write_f32(value: f32, out: &mut Vec<u8>) {
 pub fn to_integer(ty: &Type, value: f64) -> Result<i64, SqlError> {
     let rounded = value.round_ties_even();
     // 2^63 is the first value that does not fit; -2^63 does. Not-a-number fails both tests.
-    if !(rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0) {
+    if !(-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
         return Err(out_of_range(ty));
     }
     #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
@@ -82,22 +95,34 @@ pub fn narrow(value: f64) -> Result<f32, SqlError> {
 }
 
 /// The value, and whether its digits say zero (so that an underflow can be told from a zero).
-fn parse(text: &str, ty: &Type, read: impl Fn(&str) -> Option<f64>) -> Result<(f64, bool), SqlError> {
+fn parse(
+    text: &str,
+    ty: &Type,
+    read: impl Fn(&str) -> Option<f64>,
+) -> Result<(f64, bool), SqlError> {
     let body = text.trim_matches(is_space);
     let unsigned = body.strip_prefix(['+', '-']).unwrap_or(body);
     let invalid = || invalid_input(ty, text);
-    if let Some(hex) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+    if let Some(hex) = unsigned
+        .strip_prefix("0x")
+        .or_else(|| unsigned.strip_prefix("0X"))
+    {
         let (value, zero) = parse_hex(hex).ok_or_else(invalid)?;
         return Ok((if body.starts_with('-') { -value } else { value }, zero));
     }
     let number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    let word = ["inf", "infinity", "nan"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));
+    let word = ["inf", "infinity", "nan"]
+        .iter()
+        .any(|word| unsigned.eq_ignore_ascii_case(word));
     if !number && !word {
         return Err(invalid());
     }
     let value = read(body).ok_or_else(invalid)?;
     let mantissa = unsigned.split(['e', 'E']).next().unwrap_or("");
-    Ok((value, number && mantissa.bytes().all(|b| matches!(b, b'0' | b'.'))))
+    Ok((
+        value,
+        number && mantissa.bytes().all(|b| matches!(b, b'0' | b'.')),
+    ))
 }
 
 /// `1.8p3`: hexadecimal digits and a binary exponent, as C's `strtod` reads them.
@@ -125,40 +150,108 @@ fn is_word(text: &str) -> bool {
 }
 
 fn too_large(ty: &Type, text: &str) -> SqlError {
-    SqlError::new("22003", format!("\"{}\" is out of range for type {ty}", text.trim_matches(is_space)))
+    SqlError::new(
+        "22003",
+        format!(
+            "\"{}\" is out of range for type {ty}",
+            text.trim_matches(is_space)
+        ),
+    )
 }
 
 /// The shortest digits that read back the same. Where Rust stops at a number exactly half way to the neighbour (which
 /// reads back by the rule for ties), Postgres takes the next longer one.
 fn shortest_f64(value: f64) -> String {
     let text = format!("{value:e}");
+    let text = even_last_digit(text, 15, |digits| format!("{value:.digits$e}"));
     // Only whole numbers of this size have half-way points that short.
     if !(9e15..1e38).contains(&value.abs()) {
         return text;
     }
     let whole = |value: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, below 2^127")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, below 2^127"
+        )]
         let whole = value.abs() as u128;
         whole
     };
     let is_half_way = |text: &str| {
-        let Some(decimal) = whole_number(text) else { return false };
-        decimal.abs_diff(whole(value)) * 2 == whole(if decimal > whole(value) { value.abs().next_up() } else { value.abs().next_down() }).abs_diff(whole(value))
+        let Some(decimal) = whole_number(text) else {
+            return false;
+        };
+        decimal.abs_diff(whole(value)) * 2
+            == whole(if decimal > whole(value) {
+                value.abs().next_up()
+            } else {
+                value.abs().next_down()
+            })
+            .abs_diff(whole(value))
             && decimal != whole(value)
     };
-    longer(text, &is_half_way, |digits| format!("{value:.digits$e}"), |text| text.parse() == Ok(value))
+    longer(
+        text,
+        &is_half_way,
+        |digits| format!("{value:.digits$e}"),
+        |text| text.parse() == Ok(value),
+    )
 }
 
 /// As [`shortest_f64`]; an `f64` holds every half-way point of an `f32` exactly.
+#[expect(clippy::float_cmp, reason = "both sides are exact")]
 fn shortest_f32(value: f32) -> String {
     let text = format!("{value:e}");
+    let text = even_last_digit(text, 6, |digits| format!("{value:.digits$e}"));
+    // Elsewhere no short decimal lies exactly half way.
+    if !(1e5..1e20).contains(&value.abs()) {
+        return text;
+    }
     let exact = f64::from(value);
     let is_half_way = |text: &str| {
         let decimal: f64 = text.parse().unwrap_or(exact);
-        let neighbour = if decimal > exact { value.next_up() } else { value.next_down() };
+        let neighbour = if decimal > exact {
+            value.next_up()
+        } else {
+            value.next_down()
+        };
         decimal != exact && (decimal - exact) * 2.0 == f64::from(neighbour) - exact
     };
-    longer(text, &is_half_way, |digits| format!("{value:.digits$e}"), |text| text.parse() == Ok(value))
+    longer(
+        text,
+        &is_half_way,
+        |digits| format!("{value:.digits$e}"),
+        |text| text.parse() == Ok(value),
+    )
+}
+
+/// A value may lie exactly between two shortest texts (1624365.25 as a `real`). Rust may take the odd one, Postgres takes
+/// the even. It takes a text of nearly all the type's digits for that.
+fn even_last_digit(
+    text: String,
+    least_digits: usize,
+    with_digits: impl Fn(usize) -> String,
+) -> String {
+    let mantissa = text.split('e').next().unwrap_or("");
+    let have = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    let Some(last) = mantissa.bytes().last() else {
+        return text;
+    };
+    if have < least_digits || last % 2 == 0 || last == b'.' {
+        return text;
+    }
+    // The exact value has one digit more, a five.
+    let exact = with_digits(40);
+    let exact = exact.split('e').next().unwrap_or("").trim_end_matches('0');
+    if exact.len() != mantissa.len() + 1 || !exact.ends_with('5') {
+        return text;
+    }
+    format!(
+        "{}{}{}",
+        &mantissa[..mantissa.len() - 1],
+        char::from(last - 1),
+        &text[mantissa.len()..]
+    )
 }
 
 /// `text`, or the next longer form that reads back the same and is not half way.
@@ -171,7 +264,11 @@ fn longer(
     if !is_half_way(&text) {
         return text;
     }
-    let have = text.bytes().take_while(|b| *b != b'e').filter(u8::is_ascii_digit).count();
+    let have = text
+        .bytes()
+        .take_while(|b| *b != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
     (have..18)
         .map(with_digits)
         .find(|candidate| reads_back(candidate) && !is_half_way(candidate))
@@ -182,7 +279,10 @@ fn longer(
 fn whole_number(scientific: &str) -> Option<u128> {
     let (mantissa, exponent) = scientific.trim_start_matches('-').split_once('e')?;
     let (first, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let zeros = exponent.parse::<usize>().ok()?.checked_sub(fraction.len())?;
+    let zeros = exponent
+        .parse::<usize>()
+        .ok()?
+        .checked_sub(fraction.len())?;
     let digits: u128 = format!("{first}{fraction}").parse().ok()?;
     digits.checked_mul(10u128.checked_pow(u32::try_from(zeros).ok()?)?)
 }
@@ -193,7 +293,11 @@ fn write(value: f64, scientific: &str, plain_below: i32, out: &mut Vec<u8>) {
         return out.extend_from_slice(b"NaN");
     }
     if value.is_infinite() {
-        return out.extend_from_slice(if value > 0.0 { b"Infinity" } else { b"-Infinity" });
+        return out.extend_from_slice(if value > 0.0 {
+            b"Infinity"
+        } else {
+            b"-Infinity"
+        });
     }
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -214,7 +318,10 @@ fn write(value: f64, scientific: &str, plain_below: i32, out: &mut Vec<u8>) {
     let digits = mantissa.bytes().filter(|b| *b != b'.');
     if exponent < 0 {
         out.extend_from_slice(b"0.");
-        out.resize(out.len() + usize::try_from(-exponent - 1).unwrap_or(0), b'0');
+        out.resize(
+            out.len() + usize::try_from(-exponent - 1).unwrap_or(0),
+            b'0',
+        );
         out.extend(digits);
         return;
     }

@@ -74,7 +74,10 @@ fn parse(text: &str, ty: &Type) -> Result<i64, SqlError> {
         Some(b'+') => (false, &trimmed[1..]),
         _ => (false, trimmed),
     };
-    let end = digits.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(digits.len());
+    let end = digits
+        .bytes()
+        .position(|b| !b.is_ascii_digit())
+        .unwrap_or(digits.len());
     if end == 0 {
         return Err(invalid_input(ty, text));
     }
@@ -90,7 +93,13 @@ fn parse(text: &str, ty: &Type) -> Result<i64, SqlError> {
     if !digits[end..].chars().all(is_space) {
         return Err(invalid_input(ty, text));
     }
-    if negative { Ok(value) } else { value.checked_neg().ok_or_else(|| text_out_of_range(ty, text)) }
+    if negative {
+        Ok(value)
+    } else {
+        value
+            .checked_neg()
+            .ok_or_else(|| text_out_of_range(ty, text))
+    }
 }
 
 /// Whether a value that was counted downwards still fits; the positive side is shorter by one.
@@ -100,5 +109,9 @@ fn in_range(ty: &Type, downwards: i64, negative: bool) -> bool {
         Type::Int4 => i64::from(i32::MIN),
         _ => i64::MIN,
     };
-    if negative { downwards >= lowest } else { downwards > lowest }
+    if negative {
+        downwards >= lowest
+    } else {
+        downwards > lowest
+    }
 }

@@ -3,7 +3,7 @@
 mod parse;
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::datetime::{MICROS_PER_DAY, MICROS_PER_SECOND};
 use super::fault::{division_by_zero, out_of_range};
@@ -78,13 +78,21 @@ impl Interval {
         let whole = self.micros / MICROS_PER_DAY;
         let days = i64::from(self.days) + whole;
         let (days, micros) = same_sign(days, self.micros % MICROS_PER_DAY, MICROS_PER_DAY);
-        Ok(Interval { months: self.months, days: i32::try_from(days).map_err(|_| too_large())?, micros })
+        Ok(Interval {
+            months: self.months,
+            days: i32::try_from(days).map_err(|_| too_large())?,
+            micros,
+        })
     }
 
     /// `justify_days`: 30 days become a month.
     pub fn justify_days(&self) -> Result<Interval, SqlError> {
         let months = i64::from(self.months) + i64::from(self.days / DAYS_PER_MONTH);
-        let (months, days) = same_sign(months, i64::from(self.days % DAYS_PER_MONTH), i64::from(DAYS_PER_MONTH));
+        let (months, days) = same_sign(
+            months,
+            i64::from(self.days % DAYS_PER_MONTH),
+            i64::from(DAYS_PER_MONTH),
+        );
         Ok(Interval {
             months: i32::try_from(months).map_err(|_| too_large())?,
             days: i32::try_from(days).map_err(|_| too_large())?,
@@ -117,7 +125,10 @@ impl Interval {
     /// What `interval(p)` keeps: the seconds rounded to `digits` digits.
     #[must_use]
     pub fn apply_typmod(&self, digits: i32) -> Interval {
-        Interval { micros: super::datetime::round_micros(self.micros, digits), ..*self }
+        Interval {
+            micros: super::datetime::round_micros(self.micros, digits),
+            ..*self
+        }
     }
 
     /// The form that is stored: `months days micros`.
@@ -129,7 +140,11 @@ impl Interval {
     pub fn from_storage(text: &str) -> Option<Interval> {
         let (months, rest) = text.split_once(' ')?;
         let (days, micros) = rest.split_once(' ')?;
-        Some(Interval { months: months.parse().ok()?, days: days.parse().ok()?, micros: micros.parse().ok()? })
+        Some(Interval {
+            months: months.parse().ok()?,
+            days: days.parse().ok()?,
+            micros: micros.parse().ok()?,
+        })
     }
 
     fn scaled(&self, scale: impl Fn(f64) -> f64) -> Result<Interval, SqlError> {
@@ -140,8 +155,9 @@ impl Interval {
         let month_rest_days =
             to_microseconds((months_exact - f64::from(months)) * f64::from(DAYS_PER_MONTH));
         let rest_whole = whole(month_rest_days)?;
-        let mut seconds =
-            to_microseconds((days_exact - f64::from(days) + month_rest_days - f64::from(rest_whole)) * 86_400.0);
+        let mut seconds = to_microseconds(
+            (days_exact - f64::from(days) + month_rest_days - f64::from(rest_whole)) * 86_400.0,
+        );
         let mut days = days;
         if seconds.abs() >= 86_400.0 {
             let extra = whole(seconds / 86_400.0)?;
@@ -155,7 +171,11 @@ impl Interval {
             return Err(too_large());
         }
         #[expect(clippy::cast_possible_truncation, reason = "in range")]
-        Ok(Interval { months, days, micros: micros as i64 })
+        Ok(Interval {
+            months,
+            days,
+            micros: micros as i64,
+        })
     }
 }
 
@@ -174,7 +194,11 @@ impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = String::new();
         let mut after_negative = false;
-        for (value, unit) in [(self.months / 12, "year"), (self.months % 12, "mon"), (self.days, "day")] {
+        for (value, unit) in [
+            (self.months / 12, "year"),
+            (self.months % 12, "mon"),
+            (self.days, "day"),
+        ] {
             if value == 0 {
                 continue;
             }
@@ -184,7 +208,7 @@ impl fmt::Display for Interval {
             if after_negative && value > 0 {
                 out.push('+');
             }
-            out.push_str(&format!("{value} {unit}{}", if value == 1 { "" } else { "s" }));
+            write!(out, "{value} {unit}{}", if value == 1 { "" } else { "s" })?;
             after_negative = value < 0;
         }
         if out.is_empty() || self.micros != 0 {
@@ -199,7 +223,13 @@ impl fmt::Display for Interval {
             let size = self.micros.unsigned_abs();
             let per_second = MICROS_PER_SECOND.unsigned_abs();
             let (seconds, fraction) = (size / per_second, size % per_second);
-            out.push_str(&format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+            write!(
+                out,
+                "{:02}:{:02}:{:02}",
+                seconds / 3600,
+                seconds / 60 % 60,
+                seconds % 60
+            )?;
             if fraction != 0 {
                 out.push_str(format!(".{fraction:06}").trim_end_matches('0'));
             }
@@ -209,7 +239,10 @@ impl fmt::Display for Interval {
 }
 
 fn too_large() -> SqlError {
-    SqlError { code: "22008".to_owned(), ..out_of_range("interval") }
+    SqlError {
+        code: "22008".to_owned(),
+        ..out_of_range("interval")
+    }
 }
 
 fn whole(value: f64) -> Result<i32, SqlError> {

@@ -19,7 +19,9 @@ use super::interval::Interval;
 use super::json::write_json_string;
 use super::numeric::Numeric;
 use super::text::{Fit, apply_length};
-use super::{ColumnType, Type, array, boolean, bytea, datetime, float, integer, interval, json, uuid};
+use super::{
+    ColumnType, Type, array, boolean, bytea, datetime, float, integer, interval, json, uuid,
+};
 use crate::SqlError;
 use crate::catalog::QName;
 
@@ -71,9 +73,16 @@ pub type EnumLabels<'a> = &'a dyn Fn(&QName) -> Option<Vec<String>>;
 
 /// Reads a text as a value of a type, with its modifier as an assignment applies it. `now` is the current timestamp
 /// (microseconds since 2000-01-01), for `now`, `today` and their kin.
-pub fn input(ty: &ColumnType, text: &str, enums: EnumLabels<'_>, now: i64) -> Result<Stored, SqlError> {
+pub fn input(
+    ty: &ColumnType,
+    text: &str,
+    enums: EnumLabels<'_>,
+    now: i64,
+) -> Result<Stored, SqlError> {
     let digits = ty.modifier.map(|(digits, _)| digits);
-    let rounded = |micros: i64| Stored::Int(digits.map_or(micros, |digits| datetime::round_micros(micros, digits)));
+    let rounded = |micros: i64| {
+        Stored::Int(digits.map_or(micros, |digits| datetime::round_micros(micros, digits)))
+    };
     Ok(match &ty.ty {
         Type::Bool => Stored::Int(i64::from(boolean::parse(text)?)),
         Type::Int2 => Stored::Int(integer::parse_int2(text)?.into()),
@@ -93,7 +102,11 @@ pub fn input(ty: &ColumnType, text: &str, enums: EnumLabels<'_>, now: i64) -> Re
         Type::Timestamptz => rounded(datetime::parse_timestamptz(text, now)?),
         Type::Interval => {
             let value = interval::parse(text)?;
-            Stored::Text(digits.map_or(value, |digits| value.apply_typmod(digits)).to_storage())
+            Stored::Text(
+                digits
+                    .map_or(value, |digits| value.apply_typmod(digits))
+                    .to_storage(),
+            )
         }
         Type::Json => {
             json::validate(text)?;
@@ -109,27 +122,46 @@ pub fn input(ty: &ColumnType, text: &str, enums: EnumLabels<'_>, now: i64) -> Re
             Stored::Text(text.to_owned())
         }
         Type::Array(element) => {
-            let element = ColumnType { ty: (**element).clone(), modifier: ty.modifier };
-            Stored::Text(array::literal_to_storage(text, &|text| canonical(&element, text, enums, now))?)
+            let element = ColumnType {
+                ty: (**element).clone(),
+                modifier: ty.modifier,
+            };
+            Stored::Text(array::literal_to_storage(text, &|text| {
+                canonical(&element, text, enums, now)
+            })?)
         }
         Type::Row(_) | Type::Record => {
-            return Err(SqlError::new("0A000", format!("input of a composite type {} is not implemented", ty.ty)));
+            return Err(SqlError::new(
+                "0A000",
+                format!("input of a composite type {} is not implemented", ty.ty),
+            ));
         }
         Type::Void | Type::Trigger => {
-            return Err(SqlError::new("0A000", format!("cannot accept a value of type {}", ty.ty)));
+            return Err(SqlError::new(
+                "0A000",
+                format!("cannot accept a value of type {}", ty.ty),
+            ));
         }
     })
 }
 
 /// One element's text as its type prints it.
-fn canonical(ty: &ColumnType, text: &str, enums: EnumLabels<'_>, now: i64) -> Result<String, SqlError> {
+fn canonical(
+    ty: &ColumnType,
+    text: &str,
+    enums: EnumLabels<'_>,
+    now: i64,
+) -> Result<String, SqlError> {
     let stored = input(ty, text, enums, now)?;
     Ok(output(&ty.ty, stored.as_ref())?.unwrap_or_default())
 }
 
 /// `22P02 invalid input value for enum mood: "x"`.
 pub fn invalid_label(ty: &Type, text: &str) -> SqlError {
-    SqlError::new("22P02", format!("invalid input value for enum {ty}: \"{text}\""))
+    SqlError::new(
+        "22P02",
+        format!("invalid input value for enum {ty}: \"{text}\""),
+    )
 }
 
 /// A value's text form; `None` is NULL.
@@ -142,17 +174,23 @@ pub fn output(ty: &Type, value: StoredRef<'_>) -> Result<Option<String>, SqlErro
     }
     let mut out = Vec::new();
     write_text(ty, value, &mut out)?;
-    Ok(Some(String::from_utf8(out).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())))
+    Ok(Some(String::from_utf8(out).unwrap_or_else(|fault| {
+        String::from_utf8_lossy(fault.as_bytes()).into_owned()
+    })))
 }
 
 /// Appends the text form of a value that is neither NULL nor an array.
 fn write_text(ty: &Type, value: StoredRef<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
     match (ty, value) {
-        (Type::Bool, StoredRef::Int(value)) => out.extend_from_slice(boolean::short(value != 0).as_bytes()),
+        (Type::Bool, StoredRef::Int(value)) => {
+            out.extend_from_slice(boolean::short(value != 0).as_bytes());
+        }
         (Type::Date, StoredRef::Int(value)) => datetime::write_date(date(value), out),
         (Type::Time, StoredRef::Int(value)) => datetime::write_time(value, out),
         (Type::Timestamp, StoredRef::Int(value)) => datetime::write_timestamp(value, b' ', "", out),
-        (Type::Timestamptz, StoredRef::Int(value)) => datetime::write_timestamp(value, b' ', "+00", out),
+        (Type::Timestamptz, StoredRef::Int(value)) => {
+            datetime::write_timestamp(value, b' ', "+00", out);
+        }
         (Type::Float4, StoredRef::Real(value)) => float::write_f32(single(value), out),
         (_, StoredRef::Real(value)) => float::write_f64(value, out),
         (Type::Interval, StoredRef::Text(stored)) => {
@@ -180,14 +218,20 @@ fn write_text(ty: &Type, value: StoredRef<'_>, out: &mut Vec<u8>) -> Result<(), 
 pub fn write_json(ty: &Type, value: StoredRef<'_>, out: &mut Vec<u8>) {
     match (ty, value) {
         (_, StoredRef::Null) => out.extend_from_slice(b"null"),
-        (Type::Bool, StoredRef::Int(value)) => out.extend_from_slice(boolean::long(value != 0).as_bytes()),
-        (Type::Date, StoredRef::Int(value)) => quoted(out, |out| datetime::write_date(date(value), out)),
+        (Type::Bool, StoredRef::Int(value)) => {
+            out.extend_from_slice(boolean::long(value != 0).as_bytes());
+        }
+        (Type::Date, StoredRef::Int(value)) => {
+            quoted(out, |out| datetime::write_date(date(value), out));
+        }
         (Type::Time, StoredRef::Int(value)) => quoted(out, |out| datetime::write_time(value, out)),
         (Type::Timestamp, StoredRef::Int(value)) => {
             quoted(out, |out| datetime::write_timestamp(value, b'T', "", out));
         }
         (Type::Timestamptz, StoredRef::Int(value)) => {
-            quoted(out, |out| datetime::write_timestamp(value, b'T', "+00:00", out));
+            quoted(out, |out| {
+                datetime::write_timestamp(value, b'T', "+00:00", out);
+            });
         }
         (_, StoredRef::Int(value)) => write_int(value, out),
         (_, StoredRef::Real(value)) => {
@@ -195,9 +239,15 @@ pub fn write_json(ty: &Type, value: StoredRef<'_>, out: &mut Vec<u8>) {
                 Type::Float4 => float::write_f32(single(value), out),
                 _ => float::write_f64(value, out),
             };
-            if value.is_finite() { write(out) } else { quoted(out, write) }
+            if value.is_finite() {
+                write(out);
+            } else {
+                quoted(out, write);
+            }
         }
-        (Type::Numeric, StoredRef::Text(text)) if is_json_number(text) => out.extend_from_slice(text.as_bytes()),
+        (Type::Numeric, StoredRef::Text(text)) if is_json_number(text) => {
+            out.extend_from_slice(text.as_bytes());
+        }
         (Type::Json | Type::Jsonb, StoredRef::Text(text)) => out.extend_from_slice(text.as_bytes()),
         (Type::Interval, StoredRef::Text(stored)) => match Interval::from_storage(stored) {
             Some(value) => write_json_string(out, &value.to_string()),
@@ -236,7 +286,9 @@ fn write_json_element(ty: &Type, text: &str, out: &mut Vec<u8>) {
         _ if ty.is_number() && is_json_number(text) => out.extend_from_slice(text.as_bytes()),
         Type::Timestamp | Type::Timestamptz if text.contains(':') => {
             let body = text.replacen(' ', "T", 1);
-            let (body, era) = body.split_once(" BC").map_or((body.as_str(), ""), |(body, _)| (body, " BC"));
+            let (body, era) = body
+                .split_once(" BC")
+                .map_or((body.as_str(), ""), |(body, _)| (body, " BC"));
             let offset = if *ty == Type::Timestamptz { ":00" } else { "" };
             write_json_string(out, &format!("{body}{offset}{era}"));
         }
@@ -246,7 +298,11 @@ fn write_json_element(ty: &Type, text: &str, out: &mut Vec<u8>) {
 
 /// Whether the text of a numeric or float is a number in JSON; the specials are not.
 fn is_json_number(text: &str) -> bool {
-    text.bytes().last().is_some_and(|b| b.is_ascii_digit())
+    text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        && text.ends_with(|c: char| c.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
 }
 
 fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
@@ -264,9 +320,7 @@ fn write_int(value: i64, out: &mut Vec<u8>) {
     let mut rest = value.unsigned_abs();
     loop {
         at -= 1;
-        #[expect(clippy::cast_possible_truncation, reason = "a digit")]
-        let digit = (rest % 10) as u8;
-        digits[at] = b'0' + digit;
+        digits[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
         if rest == 0 {
             break;
@@ -285,7 +339,9 @@ fn numeric(text: &str, modifier: Option<(i32, i32)>) -> Result<String, SqlError>
 
 fn number(value: f64) -> Result<f64, SqlError> {
     if value.is_nan() {
-        return Err(SqlError::unsupported("NaN in a column of type real or double precision"));
+        return Err(SqlError::unsupported(
+            "NaN in a column of type real or double precision",
+        ));
     }
     Ok(value)
 }
@@ -293,7 +349,10 @@ fn number(value: f64) -> Result<f64, SqlError> {
 /// Texts hold no zero character, as in Postgres.
 fn plain(text: &str) -> Result<&str, SqlError> {
     if text.as_bytes().contains(&0) {
-        return Err(SqlError::new("22021", "invalid byte sequence for encoding \"UTF8\": 0x00"));
+        return Err(SqlError::new(
+            "22021",
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        ));
     }
     Ok(text)
 }
@@ -308,17 +367,27 @@ fn truncated_name(text: &str) -> &str {
 }
 
 fn date(value: i64) -> i32 {
-    i32::try_from(value).unwrap_or(if value > 0 { datetime::DATE_INFINITY } else { datetime::DATE_NEGATIVE_INFINITY })
+    i32::try_from(value).unwrap_or(if value > 0 {
+        datetime::DATE_INFINITY
+    } else {
+        datetime::DATE_NEGATIVE_INFINITY
+    })
 }
 
 fn single(value: f64) -> f32 {
-    #[expect(clippy::cast_possible_truncation, reason = "stored values were rounded to 32 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "stored values were rounded to 32 bits"
+    )]
     let value = value as f32;
     value
 }
 
 fn corrupt(ty: &Type) -> SqlError {
-    SqlError::new("XX001", format!("a stored value is not in the stored form of type {ty}"))
+    SqlError::new(
+        "XX001",
+        format!("a stored value is not in the stored form of type {ty}"),
+    )
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ impl From<Type> for ColumnType {
 
 impl Type {
     /// An array of this type.
+    #[must_use]
     pub fn array(self) -> Type {
         Type::Array(Box::new(self))
     }
@@ -141,7 +142,10 @@ impl Type {
 
     /// The integers, `numeric` and the floats.
     pub fn is_number(&self) -> bool {
-        matches!(self, Type::Int2 | Type::Int4 | Type::Int8 | Type::Numeric | Type::Float4 | Type::Float8)
+        matches!(
+            self,
+            Type::Int2 | Type::Int4 | Type::Int8 | Type::Numeric | Type::Float4 | Type::Float8
+        )
     }
 
     /// The three integers.
@@ -187,7 +191,9 @@ impl fmt::Display for Type {
 
 impl fmt::Display for ColumnType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, second)) = self.modifier else { return self.ty.fmt(f) };
+        let Some((first, second)) = self.modifier else {
+            return self.ty.fmt(f);
+        };
         match &self.ty {
             Type::Numeric => write!(f, "numeric({first},{second})"),
             Type::Varchar => write!(f, "character varying({first})"),

@@ -1,4 +1,4 @@
-//! The values against PostgreSQL 15: each line of `testdata/*.txt` is a call and what PostgreSQL answered.
+//! The values against Postgres 15: each line of `testdata/*.txt` is a call and what Postgres answered.
 //!
 //! `operation ¦ argument ¦ … ⇒ result`, where the result is a text, `NULL` or `! SQLSTATE message (detail: …) (hint: …)`.
 
@@ -37,16 +37,26 @@ fn text_functions_are_as_in_postgres() {
 fn check(cases: &str) {
     let mut wrong = Vec::new();
     for line in cases.lines() {
-        let (call, expected) = line.split_once(" ⇒ ").unwrap_or_else(|| panic!("no result in {line}"));
+        let (call, expected) = line
+            .split_once(" ⇒ ")
+            .unwrap_or_else(|| panic!("no result in {line}"));
         // A line break within a text is written as ␤.
         let call = call.replace('␤', "\n");
         let arguments: Vec<&str> = call.split(" ¦ ").collect();
         let actual = show(run(&arguments)).replace('\n', "␤");
         if actual != expected {
-            wrong.push(format!("{call}\n  postgres: {expected}\n  plinth:   {actual}"));
+            wrong.push(format!(
+                "{call}\n  postgres: {expected}\n  plinth:   {actual}"
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.lines().count(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} differ:\n{}",
+        wrong.len(),
+        cases.lines().count(),
+        wrong.join("\n")
+    );
 }
 
 fn show(result: Result<Option<String>, SqlError>) -> String {
@@ -54,8 +64,16 @@ fn show(result: Result<Option<String>, SqlError>) -> String {
         Ok(Some(text)) => text,
         Ok(None) => "NULL".to_owned(),
         Err(fault) => {
-            let part = |name: &str, text: Option<String>| text.map_or(String::new(), |text| format!(" ({name}: {text})"));
-            format!("! {} {}{}{}", fault.code, fault.message, part("detail", fault.detail), part("hint", fault.hint))
+            let part = |name: &str, text: Option<String>| {
+                text.map_or(String::new(), |text| format!(" ({name}: {text})"))
+            };
+            format!(
+                "! {} {}{}{}",
+                fault.code,
+                fault.message,
+                part("detail", fault.detail),
+                part("hint", fault.hint)
+            )
         }
     }
 }
@@ -66,9 +84,17 @@ fn column_type(name: &str) -> ColumnType {
         return column_type(element).ty.array().into();
     }
     let (base, modifier) = name.split_once('(').unwrap_or((name, ""));
-    let mut numbers = modifier.trim_end_matches(')').split(',').filter_map(|number| number.parse().ok());
-    let modifier = numbers.next().map(|first| (first, numbers.next().unwrap_or(0)));
-    ColumnType { ty: Type::built_in(base).unwrap(), modifier }
+    let mut numbers = modifier
+        .trim_end_matches(')')
+        .split(',')
+        .filter_map(|number| number.parse().ok());
+    let modifier = numbers
+        .next()
+        .map(|first| (first, numbers.next().unwrap_or(0)));
+    ColumnType {
+        ty: Type::built_in(base).unwrap(),
+        modifier,
+    }
 }
 
 fn stored(ty: &str, text: &str) -> Result<crate::types::io::Stored, SqlError> {
@@ -89,10 +115,14 @@ fn int(text: &str) -> i64 {
 
 fn steps(text: &str) -> Vec<Option<String>> {
     let value = array::parse(text).unwrap();
-    array::flatten(&value).into_iter().map(|step| step.map(str::to_owned)).collect()
+    array::flatten(&value)
+        .into_iter()
+        .map(|step| step.map(str::to_owned))
+        .collect()
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what run returns")]
+#[expect(clippy::needless_pass_by_value, reason = "results of calls")]
 fn some(text: impl ToString) -> Result<Option<String>, SqlError> {
     Ok(Some(text.to_string()))
 }
@@ -103,7 +133,9 @@ fn truth(value: bool) -> Result<Option<String>, SqlError> {
 
 fn run(arguments: &[&str]) -> Result<Option<String>, SqlError> {
     match *arguments {
-        ["in", "bool", text] => some(crate::types::boolean::long(crate::types::boolean::parse(text)?)),
+        ["in", "bool", text] => some(crate::types::boolean::long(crate::types::boolean::parse(
+            text,
+        )?)),
         ["in", "float8", text] => some(float::format_f64(float::parse_f64(text)?)),
         ["in", ty, text] => output(&column_type(ty).ty, stored(ty, text)?.as_ref()),
         ["json", ty, text] => {
@@ -118,17 +150,33 @@ fn run(arguments: &[&str]) -> Result<Option<String>, SqlError> {
         ["div", a, b] => some(number(a)?.div_trunc(&number(b)?)?),
         ["float_numeric", a] => some(Numeric::from_f64(float::parse_f64(a)?)),
         ["real_numeric", a] => some(Numeric::from_f32(float::parse_f32(a)?)),
-        ["float_int", ty, a] => some(float::to_integer(&column_type(ty).ty, float::parse_f64(a)?)?),
+        ["float_int", ty, a] => some(float::to_integer(
+            &column_type(ty).ty,
+            float::parse_f64(a)?,
+        )?),
         ["numeric_int", ty, a] => some(number(a)?.to_integer(&column_type(ty).ty)?),
         ["numeric_float", a] => some(float::format_f64(number(a)?.to_f64()?)),
         ["jsonb", op, a, b] => jsonb_operator(op, a, b),
-        ["jsonget", ty, op, a, b] => json_get(if ty == "json" { Flavor::Json } else { Flavor::Jsonb }, op, a, b),
+        ["jsonget", ty, op, a, b] => json_get(
+            if ty == "json" {
+                Flavor::Json
+            } else {
+                Flavor::Jsonb
+            },
+            op,
+            a,
+            b,
+        ),
         ["jsonb-i", a, b] => some(json::delete_index(json::parse(a)?, int(b))?),
         ["jsonb_cmp", a, b] => some(json::compare(&json::parse(a)?, &json::parse(b)?) as i32),
         ["jsonb_set" | "jsonb_insert", a, path, new, flag] => {
             let (path, new, flag) = (steps(path), json::parse(new)?, flag == "true");
             let path: Vec<_> = path.iter().map(Option::as_deref).collect();
-            let change = if arguments[0] == "jsonb_set" { json::set } else { json::insert };
+            let change = if arguments[0] == "jsonb_set" {
+                json::set
+            } else {
+                json::insert
+            };
             some(change(json::parse(a)?, &path, new, flag)?)
         }
         _ => run_time(arguments).unwrap_or_else(|| run_text(arguments)),
@@ -183,7 +231,11 @@ fn jsonb_operator(op: &str, a: &str, b: &str) -> Result<Option<String>, SqlError
 }
 
 fn json_get(flavor: Flavor, op: &str, a: &str, b: &str) -> Result<Option<String>, SqlError> {
-    let text = if flavor == Flavor::Json { a.to_owned() } else { json::normalize(a)? };
+    let text = if flavor == Flavor::Json {
+        a.to_owned()
+    } else {
+        json::normalize(a)?
+    };
     let raw = match op {
         "->" | "->>" => json::member(&text, b),
         "->i" | "->>i" => json::element(&text, int(b), flavor),
@@ -200,15 +252,26 @@ fn json_get(flavor: Flavor, op: &str, a: &str, b: &str) -> Result<Option<String>
 }
 
 fn run_time(arguments: &[&str]) -> Option<Result<Option<String>, SqlError>> {
-    let show_interval = |value: Result<interval::Interval, SqlError>| value.map(|value| Some(value.to_string()));
-    let show_moment = |value: Result<i64, SqlError>| value.map(|value| Some(dt::format_timestamp(value)));
+    let show_interval =
+        |value: Result<interval::Interval, SqlError>| value.map(|value| Some(value.to_string()));
+    let show_moment =
+        |value: Result<i64, SqlError>| value.map(|value| Some(dt::format_timestamp(value)));
     Some((|| match *arguments {
-        ["ts+", a, b] => show_moment(dt::timestamp_plus_interval(moment(a)?, &interval::parse(b)?)),
+        ["ts+", a, b] => show_moment(dt::timestamp_plus_interval(
+            moment(a)?,
+            &interval::parse(b)?,
+        )),
         ["ts-", a, b] => show_interval(dt::timestamp_minus(moment(a)?, moment(b)?)),
         ["age", a, b] => show_interval(dt::age(moment(a)?, moment(b)?)),
-        ["date_trunc", field, a] => show_moment(dt::date_trunc(field, moment(a)?, &Type::Timestamp)),
-        ["date_trunc_interval", field, a] => show_interval(dt::date_trunc_interval(field, &interval::parse(a)?)),
-        ["extract", field, "interval", a] => some(dt::extract_interval(field, &interval::parse(a)?)?),
+        ["date_trunc", field, a] => {
+            show_moment(dt::date_trunc(field, moment(a)?, &Type::Timestamp))
+        }
+        ["date_trunc_interval", field, a] => {
+            show_interval(dt::date_trunc_interval(field, &interval::parse(a)?))
+        }
+        ["extract", field, "interval", a] => {
+            some(dt::extract_interval(field, &interval::parse(a)?)?)
+        }
         ["extract", field, "time", a] => some(dt::extract_time(field, dt::parse_time(a, 0)?)?),
         ["extract", field, ty, a] => {
             let mut timestamp = moment(a)?;
@@ -222,25 +285,53 @@ fn run_time(arguments: &[&str]) -> Option<Result<Option<String>, SqlError>> {
         ["justify", "justify_hours", a] => show_interval(interval::parse(a)?.justify_hours()),
         ["justify", "justify_days", a] => show_interval(interval::parse(a)?.justify_days()),
         ["justify", _, a] => show_interval(interval::parse(a)?.justify()),
-        ["to_char", "numeric", a, template] => some(dt::to_char_number(&number(a)?, template)?),
-        ["to_char", "float8", a, template] => some(dt::to_char_float(float::parse_f64(a)?, template, 15)?),
-        ["to_char", "interval", a, template] => dt::to_char_interval(&interval::parse(a)?, template),
-        ["to_char", ty, a, template] => dt::to_char_timestamp(moment(a)?, template, ty == "timestamptz"),
+        ["to_char", "numeric", a, template] => {
+            some(dt::to_char_number(&number(a)?, template, None)?)
+        }
+        ["to_char", "float8", a, template] => {
+            some(dt::to_char_float(float::parse_f64(a)?, template, 15)?)
+        }
+        ["to_char", "interval", a, template] => {
+            dt::to_char_interval(&interval::parse(a)?, template)
+        }
+        ["to_char", ty, a, template] => {
+            dt::to_char_timestamp(moment(a)?, template, ty == "timestamptz")
+        }
         ["to_date", a, template] => some(dt::format_date(dt::to_date(a, template)?)),
-        ["to_timestamp", a, template] => some(dt::format_timestamptz(dt::to_timestamp(a, template)?)),
-        ["at_zone", "timestamp", a, zone] => some(dt::format_timestamptz(dt::at_time_zone(moment(a)?, zone, true)?)),
+        ["to_timestamp", a, template] => {
+            some(dt::format_timestamptz(dt::to_timestamp(a, template)?))
+        }
+        ["at_zone", "timestamp", a, zone] => some(dt::format_timestamptz(dt::at_time_zone(
+            moment(a)?,
+            zone,
+            true,
+        )?)),
         ["at_zone", _, a, zone] => show_moment(dt::at_time_zone(moment(a)?, zone, false)),
         ["make_date", y, m, d] => some(dt::format_date(dt::make_date(int(y), int(m), int(d))?)),
-        ["make_timestamp", y, mo, d, h, mi, s] => {
-            show_moment(dt::make_timestamp((int(y), int(mo), int(d)), (int(h), int(mi), float::parse_f64(s)?)))
-        }
+        ["make_timestamp", y, mo, d, h, mi, s] => show_moment(dt::make_timestamp(
+            (int(y), int(mo), int(d)),
+            (int(h), int(mi), float::parse_f64(s)?),
+        )),
         _ => Ok(None),
     })())
     .filter(|_| {
         matches!(
             arguments[0],
-            "ts+" | "ts-" | "age" | "date_trunc" | "date_trunc_interval" | "extract" | "interval*" | "interval/" | "justify"
-                | "to_char" | "to_date" | "to_timestamp" | "at_zone" | "make_date" | "make_timestamp"
+            "ts+"
+                | "ts-"
+                | "age"
+                | "date_trunc"
+                | "date_trunc_interval"
+                | "extract"
+                | "interval*"
+                | "interval/"
+                | "justify"
+                | "to_char"
+                | "to_date"
+                | "to_timestamp"
+                | "at_zone"
+                | "make_date"
+                | "make_timestamp"
         )
     })
 }
@@ -266,7 +357,10 @@ fn run_text(arguments: &[&str]) -> Result<Option<String>, SqlError> {
         ["quote", "quote_ident", a] => some(text::quote_ident(a)),
         ["quote", _, a] => some(text::quote_literal(a)),
         ["format", template, ref arguments @ ..] => {
-            let arguments: Vec<_> = arguments.iter().map(|text| Some((*text).to_owned())).collect();
+            let arguments: Vec<_> = arguments
+                .iter()
+                .map(|text| Some((*text).to_owned()))
+                .collect();
             some(text::format(template, &arguments)?)
         }
         _ => panic!("unknown call {arguments:?}"),
@@ -276,10 +370,22 @@ fn run_text(arguments: &[&str]) -> Result<Option<String>, SqlError> {
 #[test]
 fn integer_arithmetic_refuses_to_wrap() {
     let message = |result: Result<i64, SqlError>| result.map_err(|fault| fault.to_string());
-    assert_eq!(message(integer::add(&Type::Int4, 2_147_483_647, 1)), Err("integer out of range (SQLSTATE 22003)".to_owned()));
-    assert_eq!(message(integer::mul(&Type::Int8, i64::MAX, 2)), Err("bigint out of range (SQLSTATE 22003)".to_owned()));
-    assert_eq!(message(integer::div(&Type::Int2, -32_768, -1)), Err("smallint out of range (SQLSTATE 22003)".to_owned()));
-    assert_eq!(message(integer::div(&Type::Int4, 1, 0)), Err("division by zero (SQLSTATE 22012)".to_owned()));
+    assert_eq!(
+        message(integer::add(&Type::Int4, 2_147_483_647, 1)),
+        Err("integer out of range (SQLSTATE 22003)".to_owned())
+    );
+    assert_eq!(
+        message(integer::mul(&Type::Int8, i64::MAX, 2)),
+        Err("bigint out of range (SQLSTATE 22003)".to_owned())
+    );
+    assert_eq!(
+        message(integer::div(&Type::Int2, -32_768, -1)),
+        Err("smallint out of range (SQLSTATE 22003)".to_owned())
+    );
+    assert_eq!(
+        message(integer::div(&Type::Int4, 1, 0)),
+        Err("division by zero (SQLSTATE 22012)".to_owned())
+    );
     assert_eq!(message(integer::rem(-7, 3)), Ok(-1));
     assert_eq!(message(integer::rem(i64::MIN, -1)), Ok(0));
 }

@@ -36,7 +36,9 @@ fn read(text: &[u8]) -> Option<[u8; 16]> {
     };
     let mut out = [0; 16];
     for (i, byte) in out.iter_mut().enumerate() {
-        let [high, low, tail @ ..] = rest else { return None };
+        let [high, low, tail @ ..] = rest else {
+            return None;
+        };
         *byte = (hex_digit(*high)? << 4) | hex_digit(*low)?;
         rest = tail;
         if i % 2 == 1 && i < 15 {

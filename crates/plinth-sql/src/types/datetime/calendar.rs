@@ -97,7 +97,11 @@ pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     (year, month, day)
 }
@@ -105,7 +109,12 @@ pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
 /// The calendar point of a finite timestamp.
 pub fn civil_from_timestamp(timestamp: i64) -> Civil {
     let (year, month, day) = civil_from_days(timestamp.div_euclid(MICROS_PER_DAY));
-    Civil { year, month, day, micros: timestamp.rem_euclid(MICROS_PER_DAY) }
+    Civil {
+        year,
+        month,
+        day,
+        micros: timestamp.rem_euclid(MICROS_PER_DAY),
+    }
 }
 
 /// The timestamp of a calendar point, if Postgres can keep it.
@@ -120,12 +129,17 @@ pub(super) fn timestamp_from_parts(days: i64, micros: i64) -> Option<i64> {
 
 /// The timestamp itself, if Postgres can keep it.
 pub(super) fn in_range(timestamp: i64) -> Option<i64> {
-    (TIMESTAMP_RANGE.0..TIMESTAMP_RANGE.1).contains(&timestamp).then_some(timestamp)
+    (TIMESTAMP_RANGE.0..TIMESTAMP_RANGE.1)
+        .contains(&timestamp)
+        .then_some(timestamp)
 }
 
 /// The date, if Postgres can keep it.
 pub(super) fn date_in_range(days: i64) -> Option<i32> {
-    (DATE_RANGE.0..=DATE_RANGE.1).contains(&days).then(|| i32::try_from(days).ok()).flatten()
+    (DATE_RANGE.0..=DATE_RANGE.1)
+        .contains(&days)
+        .then(|| i32::try_from(days).ok())
+        .flatten()
 }
 
 /// 28 to 31.
@@ -145,11 +159,25 @@ pub fn is_leap_year(year: i64) -> bool {
 /// `make_date(year, month, day)`; a negative year is BC.
 pub fn make_date(year: i64, month: i64, day: i64) -> Result<i32, SqlError> {
     let astronomical = if year < 0 { year + 1 } else { year };
-    if year == 0 || !(1..=12).contains(&month) || day < 1 || day > days_in_month(astronomical, month) {
-        return Err(SqlError::new("22008", format!("date field value out of range: {}", shown_date(year, month, day))));
+    if year == 0
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in_month(astronomical, month)
+    {
+        return Err(SqlError::new(
+            "22008",
+            format!(
+                "date field value out of range: {}",
+                shown_date(year, month, day)
+            ),
+        ));
     }
-    date_in_range(days_from_civil(astronomical, month, day))
-        .ok_or_else(|| SqlError::new("22008", format!("date out of range: {}", shown_date(year, month, day))))
+    date_in_range(days_from_civil(astronomical, month, day)).ok_or_else(|| {
+        SqlError::new(
+            "22008",
+            format!("date out of range: {}", shown_date(year, month, day)),
+        )
+    })
 }
 
 fn shown_date(year: i64, month: i64, day: i64) -> String {
@@ -159,7 +187,13 @@ fn shown_date(year: i64, month: i64, day: i64) -> String {
 /// `make_time(hour, minute, seconds)`: microseconds of the day.
 pub fn make_time(hour: i64, minute: i64, seconds: f64) -> Result<i64, SqlError> {
     day_time(hour, minute, seconds).ok_or_else(|| {
-        SqlError::new("22008", format!("time field value out of range: {hour}:{minute:02}:{}", shown_seconds(seconds)))
+        SqlError::new(
+            "22008",
+            format!(
+                "time field value out of range: {hour}:{minute:02}:{}",
+                shown_seconds(seconds)
+            ),
+        )
     })
 }
 
@@ -169,13 +203,29 @@ pub fn make_timestamp(
     (hour, minute, seconds): (i64, i64, f64),
 ) -> Result<i64, SqlError> {
     let astronomical = if year < 0 { year + 1 } else { year };
-    if year == 0 || !(1..=12).contains(&month) || day < 1 || day > days_in_month(astronomical, month) {
-        return Err(SqlError::new("22008", format!("date field value out of range: {}", shown_date(year, month, day))));
+    if year == 0
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in_month(astronomical, month)
+    {
+        return Err(SqlError::new(
+            "22008",
+            format!(
+                "date field value out of range: {}",
+                shown_date(year, month, day)
+            ),
+        ));
     }
     let micros = make_time(hour, minute, seconds)?;
     timestamp_from_parts(days_from_civil(astronomical, month, day), micros).ok_or_else(|| {
         let time = format!("{hour}:{minute:02}:{}", shown_seconds(seconds));
-        SqlError::new("22008", format!("timestamp out of range: {} {time}", shown_date(year, month, day)))
+        SqlError::new(
+            "22008",
+            format!(
+                "timestamp out of range: {} {time}",
+                shown_date(year, month, day)
+            ),
+        )
     })
 }
 
@@ -192,5 +242,9 @@ fn day_time(hour: i64, minute: i64, seconds: f64) -> Option<i64> {
 /// As C's `%02g`.
 fn shown_seconds(seconds: f64) -> String {
     let text = super::super::float::format_f64(seconds);
-    if text.len() < 2 { format!("0{text}") } else { text }
+    if text.len() < 2 {
+        format!("0{text}")
+    } else {
+        text
+    }
 }

@@ -1,10 +1,12 @@
 //! Arithmetic on dates, times and timestamps.
 
 use super::calendar::{
-    Civil, MICROS_PER_DAY, civil_from_days, civil_from_timestamp, date_in_range, days_from_civil, days_in_month,
-    in_range, timestamp_from_civil, timestamp_from_parts,
+    Civil, MICROS_PER_DAY, civil_from_days, civil_from_timestamp, date_in_range, days_from_civil,
+    days_in_month, in_range, timestamp_from_civil, timestamp_from_parts,
 };
-use super::{DATE_INFINITY, DATE_NEGATIVE_INFINITY, INFINITY, NEGATIVE_INFINITY, is_finite, is_finite_date};
+use super::{
+    DATE_INFINITY, DATE_NEGATIVE_INFINITY, INFINITY, NEGATIVE_INFINITY, is_finite, is_finite_date,
+};
 use crate::SqlError;
 use crate::types::interval::Interval;
 
@@ -38,10 +40,19 @@ pub fn timestamp_minus_interval(timestamp: i64, interval: &Interval) -> Result<i
 /// `timestamp - timestamp`: days and time, never months.
 pub fn timestamp_minus(a: i64, b: i64) -> Result<Interval, SqlError> {
     if !is_finite(a) || !is_finite(b) {
-        return Err(SqlError::new("22008", "cannot subtract infinite timestamps"));
+        return Err(SqlError::new(
+            "22008",
+            "cannot subtract infinite timestamps",
+        ));
     }
-    let micros = a.checked_sub(b).ok_or_else(|| SqlError::new("22008", "interval out of range"))?;
-    Interval { micros, ..Interval::default() }.justify_hours()
+    let micros = a
+        .checked_sub(b)
+        .ok_or_else(|| SqlError::new("22008", "interval out of range"))?;
+    Interval {
+        micros,
+        ..Interval::default()
+    }
+    .justify_hours()
 }
 
 /// `age(a, b)`: years, months, days and time, as a person would count them.
@@ -49,7 +60,10 @@ pub fn age(a: i64, b: i64) -> Result<Interval, SqlError> {
     if !is_finite(a) || !is_finite(b) {
         return Err(SqlError::new("22008", "timestamp out of range"));
     }
-    let (late, early) = (civil_from_timestamp(a.max(b)), civil_from_timestamp(a.min(b)));
+    let (late, early) = (
+        civil_from_timestamp(a.max(b)),
+        civil_from_timestamp(a.min(b)),
+    );
     let mut months = (late.year - early.year) * 12 + late.month - early.month;
     let mut days = late.day - early.day;
     let mut micros = late.micros - early.micros;
@@ -59,12 +73,22 @@ pub fn age(a: i64, b: i64) -> Result<Interval, SqlError> {
     }
     if days < 0 {
         // Borrow the month of the second argument, whichever is earlier.
-        let lender = if a < b { civil_from_timestamp(a) } else { civil_from_timestamp(b) };
+        let lender = if a < b {
+            civil_from_timestamp(a)
+        } else {
+            civil_from_timestamp(b)
+        };
         days += days_in_month(lender.year, lender.month);
         months -= 1;
     }
-    let part = |value: i64| i32::try_from(value).map_err(|_| SqlError::new("22008", "interval out of range"));
-    let size = Interval { months: part(months)?, days: part(days)?, micros };
+    let part = |value: i64| {
+        i32::try_from(value).map_err(|_| SqlError::new("22008", "interval out of range"))
+    };
+    let size = Interval {
+        months: part(months)?,
+        days: part(days)?,
+        micros,
+    };
     if a < b { size.neg() } else { Ok(size) }
 }
 
@@ -140,12 +164,22 @@ pub fn round_micros(micros: i64, digits: i32) -> i64 {
 
 /// The first moment of a civil year and month.
 pub(super) fn start_of_month(year: i64, month: i64) -> Option<i64> {
-    timestamp_from_civil(&Civil { year, month, day: 1, micros: 0 })
+    timestamp_from_civil(&Civil {
+        year,
+        month,
+        day: 1,
+        micros: 0,
+    })
 }
 
 /// The Monday on or before a day.
 pub(super) fn monday(days: i64) -> i64 {
     let (year, month, day) = civil_from_days(days);
-    let civil = Civil { year, month, day, micros: 0 };
+    let civil = Civil {
+        year,
+        month,
+        day,
+        micros: 0,
+    };
     days_from_civil(year, month, day) - (civil.weekday() + 6) % 7
 }

@@ -1,9 +1,10 @@
 //! Gives the tokens of a date or time text their meaning: which number is the year, which word a month.
 //!
-//! Follows the rules of the PostgreSQL manual, appendix B.1, with `DateStyle` fixed to `ISO, MDY`.
+//! Follows the rules of the Postgres manual, appendix B.1, with `DateStyle` fixed to `ISO, MDY`.
 
 use super::calendar::{Civil, MICROS_PER_SECOND, civil_from_days, days_from_civil, days_in_month};
 use super::tokens::{Kind, Token};
+use super::words::{clock, fraction_micros, is_weekday, month, signed_offset, split_letters};
 use super::zone::{abbreviation, posix_offset, unknown_zone, zone_offset};
 use crate::SqlError;
 
@@ -11,7 +12,12 @@ use crate::SqlError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decoded {
     /// A point in time; the offset is in seconds east of UTC, if one was given.
-    Point { civil: Civil, offset: Option<i64>, has_date: bool, has_time: bool },
+    Point {
+        civil: Civil,
+        offset: Option<i64>,
+        has_date: bool,
+        has_time: bool,
+    },
     Epoch,
     Infinity,
     NegativeInfinity,
@@ -40,30 +46,17 @@ const ZONE: u16 = 32;
 const NAME: u16 = 64;
 const DATE: u16 = YEAR | MONTH | DAY;
 
-const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-    "december",
-];
-const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-
-/// Whether a word is one that dates may contain; such a word ends a token even before a digit.
-pub(super) fn is_keyword(word: &str) -> bool {
-    matches!(
-        word,
-        "am" | "pm" | "ad" | "bc" | "at" | "on" | "t" | "j" | "jd" | "julian" | "now" | "today" | "tomorrow"
-            | "yesterday" | "epoch" | "infinity" | "allballs" | "z" | "d" | "h" | "m" | "s" | "y"
-    ) || month(word).is_some()
-        || is_weekday(word)
-}
-
 /// Decodes a whole text. With `time_only`, run-together digits are a time, not a date.
 pub(super) fn decode(tokens: &[Token], time_only: bool) -> Result<Decoded, Fault> {
-    if let [only] = tokens {
-        if let Some(special) = special(only) {
-            return Ok(special);
-        }
+    if let [only] = tokens
+        && let Some(special) = special(only)
+    {
+        return Ok(special);
     }
-    let mut fields = Fields { time_only, ..Fields::default() };
+    let mut fields = Fields {
+        time_only,
+        ..Fields::default()
+    };
     let mut index = 0;
     while let Some(token) = tokens.get(index) {
         fields.token(token, tokens.get(index + 1))?;
@@ -92,6 +85,10 @@ enum HalfDay {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about what was read"
+)]
 struct Fields {
     time_only: bool,
     /// Which of the parts below are known.
@@ -120,11 +117,19 @@ impl Fields {
         let text = token.text.as_str();
         match token.kind {
             Kind::Date if self.set & (MONTH | DAY) == MONTH | DAY => self.zone_name(text),
-            Kind::Date if self.time_only && self.set & TIME != 0 && !text.starts_with(|c: char| c.is_ascii_digit()) => {
+            Kind::Date
+                if self.time_only
+                    && self.set & TIME != 0
+                    && !text.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
                 self.zone_name(text)
             }
             // `040506-08`: a time run together with its offset, not a date, when only a time is wanted.
-            Kind::Date if self.time_only && text.starts_with(|c: char| c.is_ascii_digit()) && text.matches('-').count() == 1 => {
+            Kind::Date
+                if self.time_only
+                    && text.starts_with(|c: char| c.is_ascii_digit())
+                    && text.matches('-').count() == 1 =>
+            {
                 self.zone_name(text)
             }
             Kind::Date => self.date(text),
@@ -159,7 +164,9 @@ impl Fields {
             self.offset = signed_offset(&text[at..])?;
             return self.run_together(&text[..at]);
         }
-        let offset = zone_offset(text, 0).or_else(|| posix_offset(text)).ok_or_else(|| Fault::Other(unknown_zone(text)))?;
+        let offset = zone_offset(text, 0)
+            .or_else(|| posix_offset(text))
+            .ok_or_else(|| Fault::Other(unknown_zone(text)))?;
         self.mark(ZONE)?;
         self.offset = offset;
         Ok(())
@@ -187,7 +194,8 @@ impl Fields {
                 self.date_number(part)?;
             }
         }
-        let complete = self.set & DATE == DATE || self.set & (YEAR | DAY_OF_YEAR) == YEAR | DAY_OF_YEAR;
+        let complete =
+            self.set & DATE == DATE || self.set & (YEAR | DAY_OF_YEAR) == YEAR | DAY_OF_YEAR;
         if complete { Ok(()) } else { Err(Fault::Syntax) }
     }
 
@@ -212,7 +220,11 @@ impl Fields {
             if self.set & DATE == 0 {
                 return self.date(text);
             }
-            return if whole.len() > 2 { self.run_together(text) } else { Err(Fault::Syntax) };
+            return if whole.len() > 2 {
+                self.run_together(text)
+            } else {
+                Err(Fault::Syntax)
+            };
         }
         if whole.len() >= 6 && (self.set & DATE != DATE || self.set & TIME == 0) {
             return self.run_together(text);
@@ -286,7 +298,11 @@ impl Fields {
             return Err(Fault::Syntax);
         }
         let (hour, minute, second) = match whole.len() {
-            6 => (number(&whole[..2])?, number(&whole[2..4])?, number(&whole[4..])?),
+            6 => (
+                number(&whole[..2])?,
+                number(&whole[2..4])?,
+                number(&whole[4..])?,
+            ),
             4 => (number(&whole[..2])?, number(&whole[2..])?, 0),
             _ => return Err(Fault::Syntax),
         };
@@ -306,7 +322,11 @@ impl Fields {
             return Ok(());
         }
         if let Some(month) = month(word) {
-            if self.set & MONTH != 0 && self.set & DAY == 0 && !self.month_in_words && (1..=31).contains(&self.month) {
+            if self.set & MONTH != 0
+                && self.set & DAY == 0
+                && !self.month_in_words
+                && (1..=31).contains(&self.month)
+            {
                 // `8 jan 1999`: the number before was the day.
                 self.day = self.month;
                 self.set |= DAY;
@@ -330,7 +350,8 @@ impl Fields {
             }
             "at" | "on" => {}
             "t" => {
-                let time_follows = next.is_some_and(|next| matches!(next.kind, Kind::Time | Kind::Number));
+                let time_follows =
+                    next.is_some_and(|next| matches!(next.kind, Kind::Time | Kind::Number));
                 if !time_follows || (self.set & DATE != DATE && !self.time_only) {
                     return Err(Fault::Syntax);
                 }
@@ -362,7 +383,11 @@ impl Fields {
 
     fn check_clock(&self) -> Result<(), Fault> {
         let late = self.hour == 24 && self.rest > 0;
-        if self.hour > 24 || late { Err(Fault::Range) } else { Ok(()) }
+        if self.hour > 24 || late {
+            Err(Fault::Range)
+        } else {
+            Ok(())
+        }
     }
 
     fn finish(mut self) -> Result<Decoded, Fault> {
@@ -383,11 +408,25 @@ impl Fields {
         }
         let micros = self.hour * 3600 * MICROS_PER_SECOND + self.rest;
         if let Some(days) = self.relative {
-            return if has_time { Ok(Decoded::relative(days, micros)) } else { Ok(Decoded::Day(days)) };
+            return if has_time {
+                Ok(Decoded::relative(days, micros))
+            } else {
+                Ok(Decoded::Day(days))
+            };
         }
-        let civil = Civil { year: self.year, month: self.month, day: self.day, micros };
+        let civil = Civil {
+            year: self.year,
+            month: self.month,
+            day: self.day,
+            micros,
+        };
         let offset = (self.set & ZONE != 0).then_some(self.offset);
-        Ok(Decoded::Point { civil, offset, has_date, has_time })
+        Ok(Decoded::Point {
+            civil,
+            offset,
+            has_date,
+            has_time,
+        })
     }
 
     /// Brings the year to its astronomical count and refuses days that do not exist.
@@ -425,91 +464,16 @@ impl Fields {
 impl Decoded {
     /// `tomorrow 12:00`: a point whose year 0 is replaced by the caller's today.
     fn relative(days: i64, micros: i64) -> Decoded {
-        Decoded::Point { civil: Civil { year: i64::MIN, month: 1, day: days, micros }, offset: None, has_date: true, has_time: true }
-    }
-}
-
-/// `03:04[:05[.6]]` as hours and the microseconds within the hour.
-pub(super) fn clock(text: &str) -> Result<(i64, i64), Fault> {
-    let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let mut parts = text.split(':').map(|part| {
-        if part.is_empty() || part.len() > 10 { Err(Fault::Syntax) } else { part.parse::<i64>().map_err(|_| Fault::Syntax) }
-    });
-    let hour = parts.next().ok_or(Fault::Syntax)??;
-    let minute = parts.next().ok_or(Fault::Syntax)??;
-    let second = match parts.next() {
-        None if !fraction.is_empty() => return Err(Fault::Syntax),
-        None => 0,
-        Some(second) => second?,
-    };
-    if parts.next().is_some() {
-        return Err(Fault::Syntax);
-    }
-    if hour > i64::from(i32::MAX) || minute > 59 || second > 60 {
-        return Err(Fault::Range);
-    }
-    Ok((hour, (minute * 60 + second) * MICROS_PER_SECOND + fraction_micros(fraction)?))
-}
-
-/// Digits after a decimal point as microseconds, rounded.
-pub(super) fn fraction_micros(digits: &str) -> Result<i64, Fault> {
-    if digits.is_empty() {
-        return Ok(0);
-    }
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Fault::Syntax);
-    }
-    let value: f64 = format!("0.{digits}").parse().map_err(|_| Fault::Syntax)?;
-    #[expect(clippy::cast_possible_truncation, reason = "at most a million")]
-    Ok((value * 1e6).round_ties_even() as i64)
-}
-
-/// `+02`, `-0730`, `+5:45:30` in seconds east.
-fn signed_offset(text: &str) -> Result<i64, Fault> {
-    let digits = &text[1..];
-    let number = |part: &str| {
-        if part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(Fault::Syntax);
-        }
-        part.parse::<i64>().map_err(|_| Fault::OffsetRange)
-    };
-    let (hours, minutes, seconds) = match digits.split(':').collect::<Vec<_>>().as_slice() {
-        [hours, minutes] => (number(hours)?, number(minutes)?, 0),
-        [hours, minutes, seconds] => (number(hours)?, number(minutes)?, number(seconds)?),
-        [run] if run.len() > 2 => (number(run)? / 100, number(run)? % 100, 0),
-        [hours] => (number(hours)?, 0, 0),
-        _ => return Err(Fault::Syntax),
-    };
-    if hours > 15 || minutes > 59 || seconds > 59 {
-        return Err(Fault::OffsetRange);
-    }
-    let offset = (hours * 60 + minutes) * 60 + seconds;
-    Ok(if text.starts_with('-') { -offset } else { offset })
-}
-
-/// `08jan1999` without separators inside a date: letters and digits apart.
-fn split_letters(part: &str) -> Vec<&str> {
-    let mut out = Vec::new();
-    let mut start = 0;
-    let bytes = part.as_bytes();
-    for i in 1..bytes.len() {
-        if bytes[i].is_ascii_alphabetic() != bytes[i - 1].is_ascii_alphabetic() {
-            out.push(&part[start..i]);
-            start = i;
+        Decoded::Point {
+            civil: Civil {
+                year: i64::MIN,
+                month: 1,
+                day: days,
+                micros,
+            },
+            offset: None,
+            has_date: true,
+            has_time: true,
         }
     }
-    out.push(&part[start..]);
-    out
-}
-
-fn month(word: &str) -> Option<i64> {
-    if word == "sept" {
-        return Some(9);
-    }
-    let index = MONTHS.iter().position(|name| *name == word || (word.len() == 3 && name.starts_with(word)))?;
-    i64::try_from(index + 1).ok()
-}
-
-fn is_weekday(word: &str) -> bool {
-    matches!(word, "tues" | "weds" | "thur" | "thurs") || WEEKDAYS.iter().any(|name| *name == word || (word.len() == 3 && name.starts_with(word)))
 }

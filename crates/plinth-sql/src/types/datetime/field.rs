@@ -73,11 +73,23 @@ impl Field {
 }
 
 fn not_recognized(name: &str, ty: &Type) -> SqlError {
-    SqlError::new("22023", format!("unit \"{}\" not recognized for type {ty}", name.to_ascii_lowercase()))
+    SqlError::new(
+        "22023",
+        format!(
+            "unit \"{}\" not recognized for type {ty}",
+            name.to_ascii_lowercase()
+        ),
+    )
 }
 
 fn not_supported(name: &str, ty: &Type) -> SqlError {
-    SqlError::new("0A000", format!("unit \"{}\" not supported for type {ty}", name.to_ascii_lowercase()))
+    SqlError::new(
+        "0A000",
+        format!(
+            "unit \"{}\" not supported for type {ty}",
+            name.to_ascii_lowercase()
+        ),
+    )
 }
 
 /// `date_trunc(name, timestamp)`; `ty` is `timestamp` or `timestamptz`, for messages.
@@ -90,7 +102,9 @@ pub fn date_trunc(name: &str, timestamp: i64, ty: &Type) -> Result<i64, SqlError
         return Err(not_recognized(name, ty));
     }
     let civil = civil_from_timestamp(timestamp);
-    let years = |size: i64, first: i64| start_of_month((civil.year - first).div_euclid(size) * size + first, 1);
+    let years = |size: i64, first: i64| {
+        start_of_month((civil.year - first).div_euclid(size) * size + first, 1)
+    };
     let truncated = match field {
         Field::Week => timestamp_from_parts(monday(civil.days()), 0),
         Field::Month => start_of_month(civil.year, civil.month),
@@ -107,7 +121,10 @@ pub fn date_trunc(name: &str, timestamp: i64, ty: &Type) -> Result<i64, SqlError
 /// `date_trunc(name, interval)`.
 pub fn date_trunc_interval(name: &str, interval: &Interval) -> Result<Interval, SqlError> {
     let field = Field::parse(name, &Type::Interval)?;
-    let months = |size: i32| Interval { months: interval.months / size * size, ..Interval::default() };
+    let months = |size: i32| Interval {
+        months: interval.months / size * size,
+        ..Interval::default()
+    };
     Ok(match field {
         Field::Millennium => months(12_000),
         Field::Century => months(1200),
@@ -115,9 +132,15 @@ pub fn date_trunc_interval(name: &str, interval: &Interval) -> Result<Interval, 
         Field::Year => months(12),
         Field::Quarter => months(3),
         Field::Month => months(1),
-        Field::Day => Interval { micros: 0, ..*interval },
+        Field::Day => Interval {
+            micros: 0,
+            ..*interval
+        },
         Field::Microseconds | Field::Milliseconds | Field::Second | Field::Minute | Field::Hour => {
-            Interval { micros: interval.micros - interval.micros % unit_micros(field), ..*interval }
+            Interval {
+                micros: interval.micros - interval.micros % unit_micros(field),
+                ..*interval
+            }
         }
         Field::Week => {
             let fault = not_supported(name, &Type::Interval);
@@ -135,15 +158,26 @@ pub fn extract(name: &str, timestamp: i64, ty: &Type) -> Result<Option<Numeric>,
         field,
         Field::Microseconds | Field::Milliseconds | Field::Second | Field::Minute | Field::Hour
     );
-    let zone = matches!(field, Field::Timezone | Field::TimezoneHour | Field::TimezoneMinute);
+    let zone = matches!(
+        field,
+        Field::Timezone | Field::TimezoneHour | Field::TimezoneMinute
+    );
     let finite = is_finite(timestamp);
-    if (zone && (*ty == Type::Date || (finite && *ty == Type::Timestamp))) || (clock && *ty == Type::Date) {
+    if (zone && (*ty == Type::Date || (finite && *ty == Type::Timestamp)))
+        || (clock && *ty == Type::Date)
+    {
         return Err(not_supported(name, ty));
     }
     if !finite {
         let grows = matches!(
             field,
-            Field::Year | Field::Decade | Field::Century | Field::Millennium | Field::Isoyear | Field::Julian | Field::Epoch
+            Field::Year
+                | Field::Decade
+                | Field::Century
+                | Field::Millennium
+                | Field::Isoyear
+                | Field::Julian
+                | Field::Epoch
         );
         return Ok(grows.then(|| Numeric::infinity(timestamp != INFINITY)));
     }
@@ -234,12 +268,20 @@ fn unit_micros(field: Field) -> i64 {
 
 /// Years before Christ are negative, and there is no year 0.
 fn shown_year(astronomical: i64) -> i64 {
-    if astronomical > 0 { astronomical } else { astronomical - 1 }
+    if astronomical > 0 {
+        astronomical
+    } else {
+        astronomical - 1
+    }
 }
 
 /// Centuries and millennia count from 1 both ways.
 fn counted(astronomical: i64, size: i64) -> i64 {
-    if astronomical > 0 { (astronomical + size - 1) / size } else { -((size - astronomical) / size) }
+    if astronomical > 0 {
+        (astronomical + size - 1) / size
+    } else {
+        -((size - astronomical) / size)
+    }
 }
 
 fn julian(civil: &Civil, ty: &Type) -> Result<Numeric, SqlError> {

@@ -14,16 +14,19 @@ mod read_format;
 mod to_char;
 mod to_char_number;
 mod tokens;
+mod words;
 mod write;
 mod zone;
 
 pub use calendar::{
-    Civil, MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, civil_from_timestamp, days_from_civil, days_in_month,
-    is_leap_year, make_date, make_time, make_timestamp, timestamp_from_civil,
+    Civil, MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, civil_from_timestamp,
+    days_from_civil, days_in_month, is_leap_year, make_date, make_time, make_timestamp,
+    timestamp_from_civil,
 };
 pub use date_math::{
-    add_days, age, date_from_timestamp, date_minus_date, date_plus_interval, date_to_timestamp, round_micros,
-    time_from_timestamp, time_plus_interval, timestamp_minus, timestamp_minus_interval, timestamp_plus_interval,
+    add_days, age, date_from_timestamp, date_minus_date, date_plus_interval, date_to_timestamp,
+    round_micros, time_from_timestamp, time_plus_interval, timestamp_minus,
+    timestamp_minus_interval, timestamp_plus_interval,
 };
 pub use field::{Field, date_trunc, date_trunc_interval, extract, extract_interval, extract_time};
 pub use parse::{parse_date, parse_time, parse_timestamp, parse_timestamptz};
@@ -31,7 +34,8 @@ pub use read_format::{to_date, to_timestamp};
 pub use to_char::{to_char_interval, to_char_timestamp};
 pub use to_char_number::{to_char_float, to_char_number};
 pub use write::{
-    format_date, format_time, format_timestamp, format_timestamptz, write_date, write_time, write_timestamp,
+    format_date, format_time, format_timestamp, format_timestamptz, write_date, write_time,
+    write_timestamp,
 };
 pub use zone::{at_time_zone, zone_offset};
 

@@ -31,12 +31,17 @@ pub(super) enum Case {
 
 /// Longer names first, where one begins another.
 const NAMES: [&str; 56] = [
-    "A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "CC", "DAY", "DDD", "DD", "DY", "D", "FF1", "FF2", "FF3", "FF4", "FF5",
-    "FF6", "HH24", "HH12", "HH", "IDDD", "ID", "IW", "IYYY", "IYY", "IY", "I", "J", "MI", "MM", "MONTH", "MON", "MS",
-    "OF", "P.M.", "PM", "Q", "RM", "SSSSS", "SSSS", "SS", "TZH", "TZM", "TZ", "US", "WW", "W", "Y,YYY", "YYYY", "YYY",
-    "YY", "Y", "FX", "FM", "TM",
+    "A.D.", "A.M.", "AD", "AM", "B.C.", "BC", "CC", "DAY", "DDD", "DD", "DY", "D", "FF1", "FF2",
+    "FF3", "FF4", "FF5", "FF6", "HH24", "HH12", "HH", "IDDD", "ID", "IW", "IYYY", "IYY", "IY", "I",
+    "J", "MI", "MM", "MONTH", "MON", "MS", "OF", "P.M.", "PM", "Q", "RM", "SSSSS", "SSSS", "SS",
+    "TZH", "TZM", "TZ", "US", "WW", "W", "Y,YYY", "YYYY", "YYY", "YY", "Y", "FX", "FM", "TM",
 ];
-const CAPITAL_NAMES: [(&str, &str); 4] = [("Month", "MONTH"), ("Mon", "MON"), ("Day", "DAY"), ("Dy", "DY")];
+const CAPITAL_NAMES: [(&str, &str); 4] = [
+    ("Month", "MONTH"),
+    ("Mon", "MON"),
+    ("Day", "DAY"),
+    ("Dy", "DY"),
+];
 
 /// The template in pieces, and whether it begins with `FX`.
 pub(super) fn parse(template: &str) -> (Vec<Node>, bool) {
@@ -51,7 +56,12 @@ pub(super) fn parse(template: &str) -> (Vec<Node>, bool) {
                 Some("th") => (Some(Case::Lower), &tail[2..]),
                 _ => (None, tail),
             };
-            nodes.push(Node::Key(Key { name, case, fill, ordinal }));
+            nodes.push(Node::Key(Key {
+                name,
+                case,
+                fill,
+                ordinal,
+            }));
             rest = tail;
             continue;
         }
@@ -122,10 +132,28 @@ fn quoted<'a>(text: &'a str, nodes: &mut Vec<Node>) -> &'a str {
 }
 
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-pub(super) const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-pub(super) const ROMAN: [&str; 12] =
-    ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
+pub(super) const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
+pub(super) const ROMAN: [&str; 12] = [
+    "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII",
+];

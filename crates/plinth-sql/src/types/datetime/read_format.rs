@@ -1,7 +1,8 @@
 //! `to_date` and `to_timestamp` with a template.
 
 use super::calendar::{
-    MICROS_PER_DAY, MICROS_PER_SECOND, date_in_range, days_from_civil, days_in_month, in_range, iso_week_one,
+    MICROS_PER_DAY, MICROS_PER_SECOND, date_in_range, days_from_civil, days_in_month, in_range,
+    iso_week_one,
 };
 use super::parse::field_out_of_range;
 use super::pattern::{Key, MONTHS, Node, ROMAN, WEEKDAYS, parse};
@@ -10,7 +11,8 @@ use crate::SqlError;
 /// `to_date(text, template)`.
 pub fn to_date(text: &str, template: &str) -> Result<i32, SqlError> {
     let (days, _) = read(text, template)?;
-    date_in_range(days).ok_or_else(|| SqlError::new("22008", format!("date out of range: \"{text}\"")))
+    date_in_range(days)
+        .ok_or_else(|| SqlError::new("22008", format!("date out of range: \"{text}\"")))
 }
 
 /// `to_timestamp(text, template)`.
@@ -25,7 +27,13 @@ pub fn to_timestamp(text: &str, template: &str) -> Result<i64, SqlError> {
 /// Days and microseconds.
 fn read(text: &str, template: &str) -> Result<(i64, i64), SqlError> {
     let (nodes, exact) = parse(template);
-    let mut reader = Reader { rest: text, before: ' ', exact, skipped: 0, found: Found::default() };
+    let mut reader = Reader {
+        rest: text,
+        before: ' ',
+        exact,
+        skipped: 0,
+        found: Found::default(),
+    };
     for (i, node) in nodes.iter().enumerate() {
         if reader.rest.is_empty() {
             break;
@@ -136,13 +144,21 @@ impl Reader<'_> {
     fn key(&mut self, key: &Key, next: Option<&Node>) -> Result<(), SqlError> {
         match key.name {
             "AM" | "PM" | "A.M." | "P.M." => {
-                let names: &[&str] = if key.name.contains('.') { &["A.M.", "P.M."] } else { &["AM", "PM"] };
+                let names: &[&str] = if key.name.contains('.') {
+                    &["A.M.", "P.M."]
+                } else {
+                    &["AM", "PM"]
+                };
                 self.found.afternoon = Some(self.word(names, None, key)? == 1);
                 self.found.twelve_hours = true;
                 return Ok(());
             }
             "AD" | "BC" | "A.D." | "B.C." => {
-                let names: &[&str] = if key.name.contains('.') { &["A.D.", "B.C."] } else { &["AD", "BC"] };
+                let names: &[&str] = if key.name.contains('.') {
+                    &["A.D.", "B.C."]
+                } else {
+                    &["AD", "BC"]
+                };
                 self.found.before_christ = self.word(names, None, key)? == 1;
                 return Ok(());
             }
@@ -166,7 +182,10 @@ impl Reader<'_> {
             "DAY" => return self.word(&WEEKDAYS, None, key).map(drop),
             "DY" => return self.word(&WEEKDAYS, Some(3), key).map(drop),
             "TZ" | "OF" => {
-                let message = format!("formatting field \"{}\" is only supported in to_char", key.name);
+                let message = format!(
+                    "formatting field \"{}\" is only supported in to_char",
+                    key.name
+                );
                 return Err(SqlError::new("0A000", message));
             }
             "TZH" => {
@@ -200,7 +219,9 @@ impl Reader<'_> {
         let (value, digits) = self.integer(key, next, width)?;
         let found = &mut self.found;
         let fraction = |value: i64, places: usize| {
-            value.saturating_mul(10i64.pow(u32::try_from(places.saturating_sub(digits)).unwrap_or(0)))
+            value.saturating_mul(
+                10i64.pow(u32::try_from(places.saturating_sub(digits)).unwrap_or(0)),
+            )
         };
         match key.name {
             "HH24" => found.hour = Some(value),
@@ -245,7 +266,12 @@ impl Reader<'_> {
     }
 
     /// A whole number; of at most `width` characters when digits may follow directly.
-    fn integer(&mut self, key: &Key, next: Option<&Node>, width: usize) -> Result<(i64, usize), SqlError> {
+    fn integer(
+        &mut self,
+        key: &Key,
+        next: Option<&Node>,
+        width: usize,
+    ) -> Result<(i64, usize), SqlError> {
         while self.rest.starts_with(|c: char| c.is_ascii_whitespace()) {
             self.advance();
         }
@@ -254,16 +280,42 @@ impl Reader<'_> {
             || match next {
                 None => true,
                 Some(Node::Key(next)) => {
-                    matches!(next.name, "AM" | "PM" | "A.M." | "P.M." | "AD" | "BC" | "A.D." | "B.C." | "MONTH" | "MON" | "DAY" | "DY" | "RM" | "TZ" | "TZH" | "OF")
+                    matches!(
+                        next.name,
+                        "AM" | "PM"
+                            | "A.M."
+                            | "P.M."
+                            | "AD"
+                            | "BC"
+                            | "A.D."
+                            | "B.C."
+                            | "MONTH"
+                            | "MON"
+                            | "DAY"
+                            | "DY"
+                            | "RM"
+                            | "TZ"
+                            | "TZH"
+                            | "OF"
+                    )
                 }
                 Some(Node::Char(c) | Node::Quoted(c)) => !c.is_ascii_digit(),
             };
         let copy: String = self.rest.chars().take(width).collect();
         let shown = case_name(key);
-        let refuse = |detail: String| invalid(format!("invalid value \"{copy}\" for \"{shown}\"")).detail(detail);
-        let source = if open_ended { self.rest } else { &self.rest[..copy.len()] };
+        let refuse = |detail: String| {
+            invalid(format!("invalid value \"{copy}\" for \"{shown}\"")).detail(detail)
+        };
+        let source = if open_ended {
+            self.rest
+        } else {
+            &self.rest[..copy.len()]
+        };
         let sign = usize::from(source.starts_with(['+', '-']));
-        let digits = source[sign..].bytes().take_while(u8::is_ascii_digit).count();
+        let digits = source[sign..]
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count();
         let hint = "If your source string is not fixed-width, try using the \"FM\" modifier.";
         if !open_ended {
             let have = copy.chars().count();
@@ -274,7 +326,8 @@ impl Reader<'_> {
             }
             let used = sign + digits;
             if digits > 0 && used < width {
-                let detail = format!("Field requires {width} characters, but only {used} could be parsed.");
+                let detail =
+                    format!("Field requires {width} characters, but only {used} could be parsed.");
                 return Err(refuse(detail).hint(hint));
             }
         }
@@ -294,7 +347,9 @@ impl Reader<'_> {
         let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
         let thousands = digits(self.rest);
         let after = &self.rest[thousands..];
-        let rest = after.strip_prefix(',').map_or(0, |tail| digits(tail).min(3));
+        let rest = after
+            .strip_prefix(',')
+            .map_or(0, |tail| digits(tail).min(3));
         if thousands == 0 || rest == 0 {
             return Err(invalid("invalid input string for \"Y,YYY\"".to_owned()));
         }
@@ -309,24 +364,45 @@ impl Reader<'_> {
     fn word(&mut self, names: &[&str], length: Option<usize>, key: &Key) -> Result<i64, SqlError> {
         for (i, name) in names.iter().enumerate() {
             let name = length.map_or(*name, |length| &name[..length]);
-            if self.rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)) {
+            if self
+                .rest
+                .get(..name.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(name))
+            {
                 self.rest = &self.rest[name.len()..];
                 return Ok(i64::try_from(i).unwrap_or(0));
             }
         }
-        let word: String = self.rest.chars().take_while(|c| !c.is_whitespace()).collect();
-        Err(invalid(format!("invalid value \"{word}\" for \"{}\"", case_name(key)))
-            .detail("The given value did not match any of the allowed values for this field."))
+        let word: String = self
+            .rest
+            .chars()
+            .take_while(|c| !c.is_whitespace())
+            .collect();
+        Err(invalid(format!(
+            "invalid value \"{word}\" for \"{}\"",
+            case_name(key)
+        ))
+        .detail("The given value did not match any of the allowed values for this field."))
     }
 }
 
 impl Found {
     fn resolve(&self, text: &str) -> Result<(i64, i64), SqlError> {
-        let iso = self.iso_year.is_some() || self.iso_week.is_some() || self.iso_weekday.is_some() || self.iso_day_of_year.is_some();
-        let gregorian = self.year.is_some() || self.month.is_some() || self.day.is_some() || self.day_of_year.is_some() || self.week.is_some();
+        let iso = self.iso_year.is_some()
+            || self.iso_week.is_some()
+            || self.iso_weekday.is_some()
+            || self.iso_day_of_year.is_some();
+        let gregorian = self.year.is_some()
+            || self.month.is_some()
+            || self.day.is_some()
+            || self.day_of_year.is_some()
+            || self.week.is_some();
         if iso && gregorian {
-            return Err(invalid("invalid combination of date conventions".to_owned())
-                .hint("Do not mix Gregorian and ISO week date conventions in a formatting template."));
+            return Err(
+                invalid("invalid combination of date conventions".to_owned()).hint(
+                    "Do not mix Gregorian and ISO week date conventions in a formatting template.",
+                ),
+            );
         }
         let days = if let Some(julian) = self.julian {
             julian - 2_451_545
@@ -346,16 +422,25 @@ impl Found {
     fn gregorian_days(&self, text: &str) -> Result<i64, SqlError> {
         let mut year = self.year.unwrap_or(0);
         if let Some(century) = self.century {
-            year = if self.year.is_some() { (century - 1) * 100 + year.rem_euclid(100) } else { (century - 1) * 100 + 1 };
+            year = if self.year.is_some() {
+                (century - 1) * 100 + year.rem_euclid(100)
+            } else {
+                (century - 1) * 100 + 1
+            };
         }
         if self.before_christ {
             year = 1 - year;
         } else if year < 0 {
             year += 1;
         }
-        if let Some(day_of_year) = self.day_of_year.or(self.week.map(|week| (week - 1) * 7 + 1)) {
+        if let Some(day_of_year) = self
+            .day_of_year
+            .or(self.week.map(|week| (week - 1) * 7 + 1))
+        {
             if year == 0 && !self.before_christ {
-                return Err(invalid("cannot calculate day of year without year information".to_owned()));
+                return Err(invalid(
+                    "cannot calculate day of year without year information".to_owned(),
+                ));
             }
             if !(1..=365 + i64::from(super::is_leap_year(year))).contains(&day_of_year) {
                 return Err(field_out_of_range(text));
@@ -363,7 +448,10 @@ impl Found {
             return Ok(days_from_civil(year, 1, 1) + day_of_year - 1);
         }
         let month = self.month.unwrap_or(1);
-        let day = self.day.or(self.week_of_month.map(|week| (week - 1) * 7 + 1)).unwrap_or(1);
+        let day = self
+            .day
+            .or(self.week_of_month.map(|week| (week - 1) * 7 + 1))
+            .unwrap_or(1);
         if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
             return Err(field_out_of_range(text));
         }
@@ -375,8 +463,10 @@ impl Found {
         let (mut minute, mut second) = (self.minute.unwrap_or(0), self.second.unwrap_or(0));
         if self.twelve_hours && self.hour.is_some() {
             if !(1..=12).contains(&hour) {
-                return Err(invalid(format!("hour \"{hour}\" is invalid for the 12-hour clock"))
-                    .hint("Use the 24-hour clock, or give an hour between 1 and 12."));
+                return Err(
+                    invalid(format!("hour \"{hour}\" is invalid for the 12-hour clock"))
+                        .hint("Use the 24-hour clock, or give an hour between 1 and 12."),
+                );
             }
             // Without AM or PM, 12 stays what the clock shows after midnight.
             hour = hour % 12 + if self.afternoon == Some(true) { 12 } else { 0 };
@@ -384,21 +474,25 @@ impl Found {
         if let Some(of_day) = self.of_day {
             (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
         }
-        let range = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
+        let range =
+            (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
         if !range || self.zone_hour.abs() > 15 || !(0..60).contains(&self.zone_minute) {
             return Err(field_out_of_range(text));
         }
         let zone = self.zone_sign * (self.zone_hour * 60 + self.zone_minute) * 60;
-        Ok(((hour * 60 + minute) * 60 + second - zone) * MICROS_PER_SECOND + self.millis * 1000 + self.micros)
+        Ok(
+            ((hour * 60 + minute) * 60 + second - zone) * MICROS_PER_SECOND
+                + self.millis * 1000
+                + self.micros,
+        )
     }
 }
 
 /// Short years are the ones nearest to 2020.
 fn full_year(year: i64) -> i64 {
     match year {
-        0..70 => year + 2000,
         70..100 => year + 1900,
-        100..520 => year + 2000,
+        0..520 => year + 2000,
         520..1000 => year + 1000,
         _ => year,
     }

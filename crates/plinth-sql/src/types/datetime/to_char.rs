@@ -7,13 +7,21 @@ use crate::SqlError;
 use crate::types::interval::Interval;
 
 /// `to_char(timestamp, template)`; `None` is NULL (an infinity or an empty template). `zoned` is for `timestamptz`.
-pub fn to_char_timestamp(timestamp: i64, template: &str, zoned: bool) -> Result<Option<String>, SqlError> {
+pub fn to_char_timestamp(
+    timestamp: i64,
+    template: &str,
+    zoned: bool,
+) -> Result<Option<String>, SqlError> {
     if !is_finite(timestamp) {
         return Ok(None);
     }
     let civil = civil_from_timestamp(timestamp);
     let shown = Shown {
-        year: if civil.year > 0 { civil.year } else { civil.year - 1 },
+        year: if civil.year > 0 {
+            civil.year
+        } else {
+            civil.year - 1
+        },
         month: civil.month,
         day: civil.day,
         hour: civil.hour(),
@@ -89,7 +97,14 @@ impl Shown {
     fn key(&self, key: &Key) -> Result<String, SqlError> {
         let padded = |value: i64, width: usize| number(value, if key.fill { 0 } else { width });
         Ok(match key.name {
-            "HH" | "HH12" => padded(if self.hour % 12 == 0 { 12 } else { self.hour % 12 }, 2),
+            "HH" | "HH12" => padded(
+                if self.hour % 12 == 0 {
+                    12
+                } else {
+                    self.hour % 12
+                },
+                2,
+            ),
             "HH24" => padded(self.hour, 2),
             "MI" => padded(self.minute, 2),
             "SS" => padded(self.second, 2),
@@ -113,17 +128,20 @@ impl Shown {
             "MM" => padded(self.month, 2),
             // A sign counts as one of the digits here.
             "DD" => format!("{:0width$}", self.day, width = if key.fill { 0 } else { 2 }),
-            "DDD" => format!("{:0width$}", self.day_of_year, width = if key.fill { 0 } else { 3 }),
+            "DDD" => format!(
+                "{:0width$}",
+                self.day_of_year,
+                width = if key.fill { 0 } else { 3 }
+            ),
             "J" => number(self.julian, 0),
             "RM" => self.roman(key),
-            "Q" if self.month == 0 => String::new(),
-            "Q" => number((self.month - 1) / 3 + 1, 0),
+            "Q" if self.month != 0 => number((self.month - 1) / 3 + 1, 0),
             "W" => number((self.day - 1) / 7 + 1, 0),
             "WW" => padded((self.day_of_year - 1) / 7 + 1, 2),
             "TZ" => cased(self.zone, key.case),
             "TZH" | "OF" => "+00".to_owned(),
             "TZM" => "00".to_owned(),
-            "MONTH" | "MON" if self.month == 0 => String::new(),
+            "MONTH" | "MON" | "Q" if self.month == 0 => String::new(),
             _ => self.calendar_key(key)?,
         })
     }
@@ -131,8 +149,11 @@ impl Shown {
     /// Patterns that need a real date.
     fn calendar_key(&self, key: &Key) -> Result<String, SqlError> {
         let Some(civil) = &self.calendar else {
-            return Err(SqlError::new("22007", "invalid format specification for an interval value")
-                .hint("Intervals are not tied to specific calendar dates."));
+            return Err(SqlError::new(
+                "22007",
+                "invalid format specification for an interval value",
+            )
+            .hint("Intervals are not tied to specific calendar dates."));
         };
         let padded = |value: i64, width: usize| number(value, if key.fill { 0 } else { width });
         let (iso_year, iso_week) = civil.iso_week();
@@ -164,18 +185,30 @@ impl Shown {
     }
 
     fn roman(&self, key: &Key) -> String {
-        let index = if self.month > 0 { self.month - 1 } else { self.month + 11 };
+        let index = if self.month > 0 {
+            self.month - 1
+        } else {
+            self.month + 11
+        };
         if self.month == 0 {
             return String::new();
         }
-        let text = usize::try_from(index).ok().and_then(|index| ROMAN.get(index)).copied().unwrap_or("");
-        pad(cased(text, key.case), if key.fill { 0 } else { 4 })
+        let text = usize::try_from(index)
+            .ok()
+            .and_then(|index| ROMAN.get(index))
+            .copied()
+            .unwrap_or("");
+        pad(&cased(text, key.case), if key.fill { 0 } else { 4 })
     }
 }
 
 /// Zero-padded; the sign comes on top of the width.
 fn number(value: i64, width: usize) -> String {
-    if value < 0 { format!("-{:0width$}", -value) } else { format!("{value:0width$}") }
+    if value < 0 {
+        format!("-{:0width$}", -value)
+    } else {
+        format!("{value:0width$}")
+    }
 }
 
 fn half_day(hour: i64, am: &str, pm: &str, case: Case) -> String {
@@ -191,16 +224,24 @@ fn cased(text: &str, case: Case) -> String {
 }
 
 fn name(names: &[&str], index: i64, width: usize, key: &Key) -> String {
-    let full = usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or("");
-    pad(cased(full, key.case), if key.fill { 0 } else { width })
+    let full = usize::try_from(index)
+        .ok()
+        .and_then(|index| names.get(index))
+        .copied()
+        .unwrap_or("");
+    pad(&cased(full, key.case), if key.fill { 0 } else { width })
 }
 
 fn short_name(names: &[&str], index: i64, key: &Key) -> String {
-    let full = usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or("");
+    let full = usize::try_from(index)
+        .ok()
+        .and_then(|index| names.get(index))
+        .copied()
+        .unwrap_or("");
     cased(full.get(..3).unwrap_or(full), key.case)
 }
 
-fn pad(text: String, width: usize) -> String {
+fn pad(text: &str, width: usize) -> String {
     format!("{text:width$}")
 }
 
@@ -210,9 +251,33 @@ pub(super) fn ordinal(number: &str, case: Case) -> &'static str {
     let teen = digits.len() > 1 && digits[digits.len() - 2] == b'1';
     let upper = case == Case::Upper;
     match digits.last() {
-        Some(b'1') if !teen => if upper { "ST" } else { "st" },
-        Some(b'2') if !teen => if upper { "ND" } else { "nd" },
-        Some(b'3') if !teen => if upper { "RD" } else { "rd" },
-        _ => if upper { "TH" } else { "th" },
+        Some(b'1') if !teen => {
+            if upper {
+                "ST"
+            } else {
+                "st"
+            }
+        }
+        Some(b'2') if !teen => {
+            if upper {
+                "ND"
+            } else {
+                "nd"
+            }
+        }
+        Some(b'3') if !teen => {
+            if upper {
+                "RD"
+            } else {
+                "rd"
+            }
+        }
+        _ => {
+            if upper {
+                "TH"
+            } else {
+                "th"
+            }
+        }
     }
 }

@@ -7,22 +7,26 @@ use super::to_char::ordinal;
 use crate::SqlError;
 use crate::types::numeric::Numeric;
 
-/// `to_char(number, template)` of the exact types.
-pub fn to_char_number(value: &Numeric, template: &str) -> Result<String, SqlError> {
-    render(value, template, None)
-}
-
-/// `to_char(float, template)`. `precision` is the digits the type can be trusted for: 15, or 6 for `real`.
-pub fn to_char_float(value: f64, template: &str, precision: usize) -> Result<String, SqlError> {
-    // Every digit of the binary value that a template could show.
-    let exact = if value.is_finite() { format!("{value:.40}").parse()? } else { Numeric::from_f64(value) };
-    render(&exact, template, Some(precision))
-}
-
-fn render(value: &Numeric, template: &str, precision: Option<usize>) -> Result<String, SqlError> {
+/// `to_char(number, template)`. `precision` is the digits a float can be trusted for (15, or 6 for `real`), `None` for
+/// the exact types.
+pub fn to_char_number(
+    value: &Numeric,
+    template: &str,
+    precision: Option<usize>,
+) -> Result<String, SqlError> {
     let layout = Layout::parse(template)?;
     let (negative, digits) = layout.digits_of(value, precision);
     Writer::new(&layout, negative, digits).write()
+}
+
+/// [`to_char_number`] of a float, with every digit of the binary value that a template could show.
+pub fn to_char_float(value: f64, template: &str, precision: usize) -> Result<String, SqlError> {
+    let exact = if value.is_finite() {
+        format!("{value:.40}").parse()?
+    } else {
+        Numeric::from_f64(value)
+    };
+    to_char_number(&exact, template, Some(precision))
 }
 
 enum Node {
@@ -46,6 +50,10 @@ enum Anchor {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one pattern's presence"
+)]
 struct Layout {
     nodes: Vec<Node>,
     /// Digit places before and after the point.
@@ -69,8 +77,10 @@ fn syntax(message: &str) -> SqlError {
 
 impl Layout {
     fn parse(template: &str) -> Result<Layout, SqlError> {
-        const NAMES: [&str; 16] =
-            ["EEEE", "FM", "MI", "PL", "PR", "RN", "SG", "SP", "TH", "9", "0", ".", ",", "B", "D", "G"];
+        const NAMES: [&str; 16] = [
+            "EEEE", "FM", "MI", "PL", "PR", "RN", "SG", "SP", "TH", "9", "0", ".", ",", "B", "D",
+            "G",
+        ];
         let mut layout = Layout::default();
         let mut rest = template;
         while let Some(first) = rest.chars().next() {
@@ -79,7 +89,8 @@ impl Layout {
                 continue;
             }
             let name = NAMES.iter().chain(&["L", "S", "V"]).find(|name| {
-                rest.get(..name.len()).is_some_and(|head| head == **name || head == name.to_ascii_lowercase())
+                rest.get(..name.len())
+                    .is_some_and(|head| head == **name || head == name.to_ascii_lowercase())
             });
             let Some(name) = name else {
                 let skip = usize::from(rest.starts_with("\\\""));
@@ -113,7 +124,8 @@ impl Layout {
                 if self.brackets {
                     return Err(syntax(&format!("\"{name}\" must be ahead of \"PR\"")));
                 }
-                return Ok(self.digit(name == "0"));
+                self.digit(name == "0");
+                return Ok(());
             }
             "." | "D" => {
                 if self.has_point {
@@ -132,9 +144,15 @@ impl Layout {
                     return Err(syntax("cannot use \"S\" twice"));
                 }
                 if self.plus || self.minus || self.brackets {
-                    return Err(syntax("cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together"));
+                    return Err(syntax(
+                        "cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together",
+                    ));
                 }
-                let anchor = if self.has_point { Anchor::After } else { Anchor::Before };
+                let anchor = if self.has_point {
+                    Anchor::After
+                } else {
+                    Anchor::Before
+                };
                 self.sign = Some((anchor, self.whole));
                 Node::Sign
             }
@@ -152,7 +170,9 @@ impl Layout {
             }
             "PR" => {
                 if self.sign.is_some() || self.plus || self.minus {
-                    return Err(syntax("cannot use \"PR\" and \"S\"/\"PL\"/\"MI\"/\"SG\" together"));
+                    return Err(syntax(
+                        "cannot use \"PR\" and \"S\"/\"PL\"/\"MI\"/\"SG\" together",
+                    ));
                 }
                 self.brackets = true;
                 return Ok(());
@@ -160,7 +180,11 @@ impl Layout {
             "L" => Node::Currency,
             "TH" => Node::Ordinal(if lower { Case::Lower } else { Case::Upper }),
             "B" | "SP" => return Ok(()),
-            other => return Err(SqlError::unsupported(format!("the pattern {other} of to_char"))),
+            other => {
+                return Err(SqlError::unsupported(format!(
+                    "the pattern {other} of to_char"
+                )));
+            }
         };
         self.nodes.push(node);
         Ok(())
@@ -202,6 +226,10 @@ impl Layout {
     }
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about the place reached"
+)]
 struct Writer<'a> {
     layout: &'a Layout,
     negative: bool,
@@ -234,17 +262,30 @@ impl<'a> Writer<'a> {
             !negative && layout.fill && layout.sign.is_none()
         };
         let sign = layout.sign.map(|(anchor, whole)| {
-            if anchor == Anchor::Before && whole == layout.whole { Anchor::After } else { anchor }
+            if anchor == Anchor::Before && whole == layout.whole {
+                Anchor::After
+            } else {
+                anchor
+            }
         });
         let last = (layout.fill && layout.has_point)
             .then(|| {
                 let point = point?;
-                let last = digits.iter().rposition(|b| *b != b'0').unwrap_or(point).max(point);
+                let last = digits
+                    .iter()
+                    .rposition(|b| *b != b'0')
+                    .unwrap_or(point)
+                    .max(point);
                 let kept = (digits.len() - 1).min(layout.zero_to.saturating_sub(blanks));
-                Some(if layout.zero_to > blanks { last.max(kept) } else { last })
+                Some(if layout.zero_to > blanks {
+                    last.max(kept)
+                } else {
+                    last
+                })
             })
             .flatten();
-        let count = (layout.whole + layout.fraction).saturating_sub(1) + usize::from(!sign_done && blanks == 0);
+        let count = (layout.whole + layout.fraction).saturating_sub(1)
+            + usize::from(!sign_done && blanks == 0);
         Writer {
             layout,
             negative,
@@ -280,7 +321,10 @@ impl<'a> Writer<'a> {
                     let number = String::from_utf8_lossy(&self.digits).into_owned();
                     if !self.negative && !number.starts_with('#') && !self.layout.has_point {
                         if !number.ends_with(|c: char| c.is_ascii_digit()) {
-                            return Err(SqlError::new("22P02", format!("\"{number}\" is not a number")));
+                            return Err(SqlError::new(
+                                "22P02",
+                                format!("\"{number}\" is not a number"),
+                            ));
                         }
                         self.out.push_str(ordinal(&number, *case));
                     }
@@ -310,14 +354,16 @@ impl<'a> Writer<'a> {
     }
 
     fn last_is_point(&self) -> bool {
-        self.last.is_some_and(|last| self.digits.get(last) == Some(&b'.'))
+        self.last
+            .is_some_and(|last| self.digits.get(last) == Some(&b'.'))
     }
 
     fn place(&mut self, zero: bool) {
         self.started = false;
         let zero_from = self.layout.zero_from;
         let number_begins = self.place >= self.blanks || zero_from == Some(self.place);
-        if !self.sign_done && number_begins && (!self.hides_leading_zero() || self.last_is_point()) {
+        if !self.sign_done && number_begins && (!self.hides_leading_zero() || self.last_is_point())
+        {
             self.write_sign();
         }
         if self.place < self.blanks && zero_from.is_none_or(|from| from > self.place) {
@@ -329,7 +375,8 @@ impl<'a> Writer<'a> {
             self.write_digit(zero);
             self.at += usize::from(self.at < self.digits.len());
         }
-        let mut end = self.count + usize::from(self.blanks > 0) + usize::from(self.layout.has_point);
+        let mut end =
+            self.count + usize::from(self.blanks > 0) + usize::from(self.layout.has_point);
         if self.last == Some(self.at) && self.last.is_some() {
             end = self.place;
         }
@@ -360,11 +407,8 @@ impl<'a> Writer<'a> {
 
     fn write_digit(&mut self, zero: bool) {
         match self.digit_at() {
-            Some(b'.') => {
-                if !self.last_is_point() || self.layout.fill {
-                    self.out.push('.');
-                }
-            }
+            Some(b'.') if !self.last_is_point() || self.layout.fill => self.out.push('.'),
+            Some(b'.') => {}
             _ if self.last.is_some_and(|last| self.at > last) && !zero => {}
             _ if self.hides_leading_zero() => {
                 if self.last_is_point() {

@@ -1,4 +1,4 @@
-//! Cuts a date, time or interval text into tokens, by the rules of the PostgreSQL manual, appendix B.1.
+//! Cuts a date, time or interval text into tokens, by the rules of the Postgres manual, appendix B.1.
 
 /// What a token looks like; its meaning is decided later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,9 @@ pub(crate) fn split(text: &str, is_keyword: impl Fn(&str) -> bool) -> Option<Vec
     if text.len() > MAX_LENGTH {
         return None;
     }
-    let mut cursor = Cursor { rest: text.as_bytes() };
+    let mut cursor = Cursor {
+        rest: text.as_bytes(),
+    };
     let mut tokens = Vec::new();
     while let Some(byte) = cursor.peek() {
         let token = match byte {
@@ -46,7 +48,10 @@ pub(crate) fn split(text: &str, is_keyword: impl Fn(&str) -> bool) -> Option<Vec
             b'.' => {
                 let mut text = cursor.take_one();
                 text.push_str(&cursor.take(|b| b.is_ascii_digit()));
-                Token { kind: Kind::Number, text }
+                Token {
+                    kind: Kind::Number,
+                    text,
+                }
             }
             b'a'..=b'z' | b'A'..=b'Z' => word_like(&mut cursor, &is_keyword),
             b'+' | b'-' => signed(&mut cursor)?,
@@ -69,23 +74,36 @@ fn number_like(cursor: &mut Cursor<'_>) -> Token {
     match cursor.peek() {
         Some(b':') => {
             text.push_str(&cursor.take(|b| b.is_ascii_digit() || matches!(b, b':' | b'.')));
-            Token { kind: Kind::Time, text }
+            Token {
+                kind: Kind::Time,
+                text,
+            }
         }
         Some(separator @ (b'-' | b'/' | b'.')) => {
             text.push_str(&cursor.take_one());
             if !cursor.peek().is_some_and(|b| b.is_ascii_digit()) {
                 text.push_str(&cursor.take(|b| b.is_ascii_alphanumeric() || b == separator));
-                return Token { kind: Kind::Date, text };
+                return Token {
+                    kind: Kind::Date,
+                    text,
+                };
             }
             text.push_str(&cursor.take(|b| b.is_ascii_digit()));
-            let mut kind = if separator == b'.' { Kind::Number } else { Kind::Date };
+            let mut kind = if separator == b'.' {
+                Kind::Number
+            } else {
+                Kind::Date
+            };
             if cursor.peek() == Some(separator) {
                 kind = Kind::Date;
                 text.push_str(&cursor.take(|b| b.is_ascii_digit() || b == separator));
             }
             Token { kind, text }
         }
-        _ => Token { kind: Kind::Number, text },
+        _ => Token {
+            kind: Kind::Number,
+            text,
+        },
     }
 }
 
@@ -97,12 +115,18 @@ fn word_like(cursor: &mut Cursor<'_>, is_keyword: &impl Fn(&str) -> bool) -> Tok
         _ => false,
     };
     if !joined {
-        return Token { kind: Kind::Word, text };
+        return Token {
+            kind: Kind::Word,
+            text,
+        };
     }
     text.push_str(&cursor.take(|b| {
         b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'/' | b'_' | b'.' | b':')
     }));
-    Token { kind: Kind::Date, text }
+    Token {
+        kind: Kind::Date,
+        text,
+    }
 }
 
 fn signed(cursor: &mut Cursor<'_>) -> Option<Token> {
@@ -111,11 +135,17 @@ fn signed(cursor: &mut Cursor<'_>) -> Option<Token> {
     match cursor.peek()? {
         b'0'..=b'9' => {
             text.push_str(&cursor.take(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-')));
-            Some(Token { kind: Kind::Signed, text })
+            Some(Token {
+                kind: Kind::Signed,
+                text,
+            })
         }
         b'a'..=b'z' | b'A'..=b'Z' => {
             text.push_str(&cursor.take(|b| b.is_ascii_alphabetic()));
-            Some(Token { kind: Kind::SignedWord, text })
+            Some(Token {
+                kind: Kind::SignedWord,
+                text,
+            })
         }
         _ => None,
     }
@@ -137,13 +167,21 @@ impl Cursor<'_> {
     fn take_one(&mut self) -> String {
         let byte = self.peek();
         self.advance();
-        byte.map(|byte| char::from(byte.to_ascii_lowercase()).to_string()).unwrap_or_default()
+        byte.map(|byte| char::from(byte.to_ascii_lowercase()).to_string())
+            .unwrap_or_default()
     }
 
     fn take(&mut self, wanted: impl Fn(u8) -> bool) -> String {
-        let end = self.rest.iter().position(|b| !wanted(*b)).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .iter()
+            .position(|b| !wanted(*b))
+            .unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
         self.rest = rest;
-        taken.iter().map(|b| char::from(b.to_ascii_lowercase())).collect()
+        taken
+            .iter()
+            .map(|b| char::from(b.to_ascii_lowercase()))
+            .collect()
     }
 }

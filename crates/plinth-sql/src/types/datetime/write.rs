@@ -78,9 +78,7 @@ pub(super) fn push_number(value: i64, width: usize, out: &mut Vec<u8>) {
     let mut rest = value.unsigned_abs();
     while rest > 0 {
         at -= 1;
-        #[expect(clippy::cast_possible_truncation, reason = "a digit")]
-        let digit = (rest % 10) as u8;
-        digits[at] = b'0' + digit;
+        digits[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
     let start = at.min(digits.len() - width.min(digits.len()));

@@ -16,11 +16,15 @@ pub fn zone_offset(name: &str, local_micros: i64) -> Option<i64> {
         return Some(offset);
     }
     match lower.as_str() {
-        "etc/utc" | "etc/gmt" | "etc/uct" | "etc/zulu" | "etc/universal" | "etc/greenwich" | "etc/gmt0" | "etc/gmt+0"
-        | "etc/gmt-0" | "gmt0" | "gmt+0" | "gmt-0" | "universal" | "greenwich" => Some(0),
+        "etc/utc" | "etc/gmt" | "etc/uct" | "etc/zulu" | "etc/universal" | "etc/greenwich"
+        | "etc/gmt0" | "etc/gmt+0" | "etc/gmt-0" | "gmt0" | "gmt+0" | "gmt-0" | "universal"
+        | "greenwich" => Some(0),
         other => {
             let hours: i64 = other.strip_prefix("etc/gmt")?.parse().ok()?;
-            let signed = other.as_bytes().get(7).is_some_and(|b| matches!(b, b'+' | b'-'));
+            let signed = other
+                .as_bytes()
+                .get(7)
+                .is_some_and(|b| matches!(b, b'+' | b'-'));
             (signed && (-14..=12).contains(&hours)).then_some(-hours * 3600)
         }
     }
@@ -32,8 +36,14 @@ pub fn at_time_zone(timestamp: i64, zone: &str, to_utc: bool) -> Result<i64, Sql
     if timestamp == INFINITY || timestamp == NEGATIVE_INFINITY {
         return Ok(timestamp);
     }
-    let offset = zone_offset(zone, timestamp).or_else(|| posix_offset(zone)).ok_or_else(|| unknown_zone(zone))?;
-    let moved = if to_utc { timestamp - offset * MICROS_PER_SECOND } else { timestamp + offset * MICROS_PER_SECOND };
+    let offset = zone_offset(zone, timestamp)
+        .or_else(|| posix_offset(zone))
+        .ok_or_else(|| unknown_zone(zone))?;
+    let moved = if to_utc {
+        timestamp - offset * MICROS_PER_SECOND
+    } else {
+        timestamp + offset * MICROS_PER_SECOND
+    };
     super::calendar::in_range(moved).ok_or_else(|| SqlError::new("22008", "timestamp out of range"))
 }
 
@@ -84,10 +94,9 @@ pub(super) fn abbreviation(name: &str) -> Option<i64> {
         "nzdt" => 780,
         "nst" => -210,
         "ndt" => -150,
-        "ast" => -240,
         "adt" => -180,
         "est" | "cdt" => -300,
-        "edt" => -240,
+        "ast" | "edt" => -240,
         "cst" | "mdt" => -360,
         "mst" | "pdt" => -420,
         "pst" | "akdt" => -480,

@@ -6,16 +6,25 @@ use crate::types::datetime::{Kind, MICROS_PER_DAY, MICROS_PER_SECOND, Token, spl
 
 /// Parses an interval.
 pub fn parse(text: &str) -> Result<Interval, SqlError> {
-    let verbose = split_tokens(text, |word| unit(word).is_some() || word == "ago").map_or(Err(Fault::Syntax), |tokens| read_verbose(&tokens));
+    let verbose = split_tokens(text, |word| unit(word).is_some() || word == "ago")
+        .map_or(Err(Fault::Syntax), |tokens| read_verbose(&tokens));
     let parsed = match verbose {
         Err(Fault::Syntax) => read_iso(text.trim()),
         other => other,
     };
-    parsed.and_then(Parts::interval).map_err(|fault| match fault {
-        Fault::Syntax => SqlError::new("22007", format!("invalid input syntax for type interval: \"{text}\"")),
-        Fault::Range => SqlError::new("22015", format!("interval field value out of range: \"{text}\"")),
-        Fault::Total => too_large(),
-    })
+    parsed
+        .and_then(Parts::interval)
+        .map_err(|fault| match fault {
+            Fault::Syntax => SqlError::new(
+                "22007",
+                format!("invalid input syntax for type interval: \"{text}\""),
+            ),
+            Fault::Range => SqlError::new(
+                "22015",
+                format!("interval field value out of range: \"{text}\""),
+            ),
+            Fault::Total => too_large(),
+        })
 }
 
 enum Fault {
@@ -72,7 +81,11 @@ struct Parts {
 
 impl Parts {
     fn interval(self) -> Result<Interval, Fault> {
-        let months = self.years.checked_mul(12).and_then(|months| months.checked_add(self.months)).ok_or(Fault::Total)?;
+        let months = self
+            .years
+            .checked_mul(12)
+            .and_then(|months| months.checked_add(self.months))
+            .ok_or(Fault::Total)?;
         Ok(Interval {
             months: i32::try_from(months).map_err(|_| Fault::Total)?,
             days: i32::try_from(self.days).map_err(|_| Fault::Range)?,
@@ -108,11 +121,18 @@ impl Parts {
     }
 
     fn add_time(&mut self, whole: i64, fraction: f64, micros: i64) -> Result<(), Fault> {
-        let exact = whole.checked_mul(micros).and_then(|sum| self.micros.checked_add(sum)).ok_or(Fault::Range)?;
+        let exact = whole
+            .checked_mul(micros)
+            .and_then(|sum| self.micros.checked_add(sum))
+            .ok_or(Fault::Range)?;
         #[expect(clippy::cast_precision_loss, reason = "units are small")]
         let exact_rest = fraction * micros as f64;
         // Exactly half a microsecond is cut.
-        let up = if exact_rest.fract().abs() > 0.5 { exact_rest.signum() } else { 0.0 };
+        let up = if exact_rest.fract().abs() > 0.5 {
+            exact_rest.signum()
+        } else {
+            0.0
+        };
         let rest = exact_rest.trunc() + up;
         #[expect(clippy::cast_possible_truncation, reason = "at most a day")]
         let sum = exact.checked_add(rest as i64).ok_or(Fault::Range)?;
@@ -129,13 +149,21 @@ impl Parts {
 
     fn add_years(&mut self, whole: i64, fraction: f64, years: i32) -> Result<(), Fault> {
         add_to(&mut self.years, whole, i64::from(years))?;
-        #[expect(clippy::cast_possible_truncation, reason = "at most a millennium of months")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most a millennium of months"
+        )]
         let months = (fraction * f64::from(years) * 12.0).round_ties_even() as i64;
         add_to(&mut self.months, months, 1)
     }
 
     fn negate(&mut self) {
-        for part in [&mut self.years, &mut self.months, &mut self.days, &mut self.micros] {
+        for part in [
+            &mut self.years,
+            &mut self.months,
+            &mut self.days,
+            &mut self.micros,
+        ] {
             *part = part.wrapping_neg();
         }
     }
@@ -143,7 +171,10 @@ impl Parts {
 
 /// Adds within the 32 bits that Postgres gives each calendar part.
 fn add_to(part: &mut i64, value: i64, unit: i64) -> Result<(), Fault> {
-    let sum = value.checked_mul(unit).and_then(|value| part.checked_add(value)).ok_or(Fault::Range)?;
+    let sum = value
+        .checked_mul(unit)
+        .and_then(|value| part.checked_add(value))
+        .ok_or(Fault::Range)?;
     i32::try_from(sum).map_err(|_| Fault::Range)?;
     *part = sum;
     Ok(())
@@ -165,9 +196,20 @@ fn number(text: &str) -> Result<Number, Fault> {
         return Err(Fault::Syntax);
     }
     let sign = if negative { -1 } else { 1 };
-    let whole = if whole.is_empty() { 0 } else { whole.parse::<i64>().map_err(|_| Fault::Range)? };
-    let fraction: f64 = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().map_err(|_| Fault::Syntax)? };
-    Ok(Number { whole: whole * sign, fraction: if negative { -fraction } else { fraction } })
+    let whole = if whole.is_empty() {
+        0
+    } else {
+        whole.parse::<i64>().map_err(|_| Fault::Range)?
+    };
+    let fraction: f64 = if fraction.is_empty() {
+        0.0
+    } else {
+        format!("0.{fraction}").parse().map_err(|_| Fault::Syntax)?
+    };
+    Ok(Number {
+        whole: whole * sign,
+        fraction: if negative { -fraction } else { fraction },
+    })
 }
 
 /// Reads tokens from the end, so that each unit is known before its number.
@@ -226,17 +268,30 @@ fn once(unit: Unit, seen: &mut Vec<Unit>) -> Result<(), Fault> {
 }
 
 /// SQL's `years-months`.
-fn years_and_months(negative: bool, years: &str, months: &str, parts: &mut Parts) -> Result<(), Fault> {
+fn years_and_months(
+    negative: bool,
+    years: &str,
+    months: &str,
+    parts: &mut Parts,
+) -> Result<(), Fault> {
     let (years, months) = (number(years)?.whole, number(months)?.whole);
     if months > 11 {
         return Err(Fault::Range);
     }
-    let total = years.checked_mul(12).and_then(|total| total.checked_add(months)).ok_or(Fault::Range)?;
+    let total = years
+        .checked_mul(12)
+        .and_then(|total| total.checked_add(months))
+        .ok_or(Fault::Range)?;
     add_to(&mut parts.months, total, if negative { -1 } else { 1 })
 }
 
 /// `hours:minutes[:seconds[.f]]`; two parts with a fraction are minutes and seconds.
-fn read_clock(text: &str, negative: bool, parts: &mut Parts, seen: &mut Vec<Unit>) -> Result<(), Fault> {
+fn read_clock(
+    text: &str,
+    negative: bool,
+    parts: &mut Parts,
+    seen: &mut Vec<Unit>,
+) -> Result<(), Fault> {
     let pieces: Vec<&str> = text.split(':').collect();
     let (hours, minutes, seconds) = match pieces.as_slice() {
         [minutes, seconds] if seconds.contains('.') => ("0", *minutes, *seconds),
@@ -244,7 +299,11 @@ fn read_clock(text: &str, negative: bool, parts: &mut Parts, seen: &mut Vec<Unit
         [hours, minutes, seconds] => (*hours, *minutes, *seconds),
         _ => return Err(Fault::Syntax),
     };
-    let seconds = number(if seconds.is_empty() { return Err(Fault::Syntax) } else { seconds })?;
+    let seconds = number(if seconds.is_empty() {
+        return Err(Fault::Syntax);
+    } else {
+        seconds
+    })?;
     let (hours, minutes) = (number(hours)?.whole, number(minutes)?.whole);
     if minutes > 59 || seconds.whole > 60 {
         return Err(Fault::Range);
@@ -253,8 +312,20 @@ fn read_clock(text: &str, negative: bool, parts: &mut Parts, seen: &mut Vec<Unit
         once(unit, seen)?;
     }
     let mut time = Parts::default();
-    time.add(Unit::Hour, Number { whole: hours, fraction: 0.0 })?;
-    time.add(Unit::Minute, Number { whole: minutes, fraction: 0.0 })?;
+    time.add(
+        Unit::Hour,
+        Number {
+            whole: hours,
+            fraction: 0.0,
+        },
+    )?;
+    time.add(
+        Unit::Minute,
+        Number {
+            whole: minutes,
+            fraction: 0.0,
+        },
+    )?;
     time.add(Unit::Second, seconds)?;
     let micros = if negative { -time.micros } else { time.micros };
     parts.micros = parts.micros.checked_add(micros).ok_or(Fault::Range)?;
@@ -279,9 +350,13 @@ fn read_iso(text: &str) -> Result<Parts, Fault> {
             continue;
         }
         let sign = usize::from(rest.starts_with(['+', '-']));
-        let end = rest[sign..].find(|c: char| !c.is_ascii_digit() && c != '.').map_or(rest.len(), |end| end + sign);
+        let end = rest[sign..]
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .map_or(rest.len(), |end| end + sign);
         let value = number(&rest[..end])?;
-        let Some(designator) = rest[end..].chars().next() else { return Err(Fault::Syntax) };
+        let Some(designator) = rest[end..].chars().next() else {
+            return Err(Fault::Syntax);
+        };
         if matches!(designator, '-' | ':') {
             return read_iso_alternative(rest, in_time, parts);
         }
@@ -302,7 +377,11 @@ fn read_iso(text: &str) -> Result<Parts, Fault> {
 }
 
 fn read_iso_alternative(text: &str, in_time: bool, mut parts: Parts) -> Result<Parts, Fault> {
-    let (date, time) = if in_time { ("", text) } else { text.split_once('T').unwrap_or((text, "")) };
+    let (date, time) = if in_time {
+        ("", text)
+    } else {
+        text.split_once('T').unwrap_or((text, ""))
+    };
     let units: [(&str, char, [Unit; 3]); 2] = [
         (date, '-', [Unit::Year, Unit::Month, Unit::Day]),
         (time, ':', [Unit::Hour, Unit::Minute, Unit::Second]),

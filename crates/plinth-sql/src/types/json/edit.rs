@@ -72,15 +72,32 @@ pub fn delete_path(value: Jsonb, path: &[Option<&str>]) -> Result<Jsonb, SqlErro
 }
 
 /// `jsonb_set(value, path, new, create_missing)`.
-pub fn set(value: Jsonb, path: &[Option<&str>], new: Jsonb, create_missing: bool) -> Result<Jsonb, SqlError> {
+pub fn set(
+    value: Jsonb,
+    path: &[Option<&str>],
+    new: Jsonb,
+    create_missing: bool,
+) -> Result<Jsonb, SqlError> {
     if value.is_scalar() {
         return Err(refuse("cannot set path in scalar"));
     }
-    change(value, path, &Change::Set { new, create_missing })
+    change(
+        value,
+        path,
+        &Change::Set {
+            new,
+            create_missing,
+        },
+    )
 }
 
 /// `jsonb_insert(value, path, new, insert_after)`.
-pub fn insert(value: Jsonb, path: &[Option<&str>], new: Jsonb, after: bool) -> Result<Jsonb, SqlError> {
+pub fn insert(
+    value: Jsonb,
+    path: &[Option<&str>],
+    new: Jsonb,
+    after: bool,
+) -> Result<Jsonb, SqlError> {
     if value.is_scalar() {
         return Err(refuse("cannot set path in scalar"));
     }
@@ -109,7 +126,10 @@ pub fn strip_nulls_text(text: &str, out: &mut Vec<u8>) {
     match text.as_bytes().first() {
         Some(b'{') => {
             out.push(b'{');
-            for (i, (key, value)) in scan::members(text).filter(|(_, value)| *value != "null").enumerate() {
+            for (i, (key, value)) in scan::members(text)
+                .filter(|(_, value)| *value != "null")
+                .enumerate()
+            {
                 if i > 0 {
                     out.push(b',');
                 }
@@ -184,19 +204,39 @@ enum Change {
 
 impl Change {
     fn creates(&self) -> bool {
-        !matches!(self, Change::Delete | Change::Set { create_missing: false, .. })
+        !matches!(
+            self,
+            Change::Delete
+                | Change::Set {
+                    create_missing: false,
+                    ..
+                }
+        )
     }
 }
 
 /// Applies a change at the end of a path; where the path leads nowhere, the value stays.
 fn change(value: Jsonb, path: &[Option<&str>], what: &Change) -> Result<Jsonb, SqlError> {
-    if path.is_empty() { Ok(value) } else { change_at(value, path, 0, what) }
+    if path.is_empty() {
+        Ok(value)
+    } else {
+        change_at(value, path, 0, what)
+    }
 }
 
-fn change_at(value: Jsonb, path: &[Option<&str>], level: usize, what: &Change) -> Result<Jsonb, SqlError> {
+fn change_at(
+    value: Jsonb,
+    path: &[Option<&str>],
+    level: usize,
+    what: &Change,
+) -> Result<Jsonb, SqlError> {
     let last = level + 1 == path.len();
-    let text = path[level]
-        .ok_or_else(|| SqlError::new("22004", format!("path element at position {} is null", level + 1)))?;
+    let text = path[level].ok_or_else(|| {
+        SqlError::new(
+            "22004",
+            format!("path element at position {} is null", level + 1),
+        )
+    })?;
     match value {
         Jsonb::Object(mut members) => {
             let key = text;
@@ -215,7 +255,10 @@ fn change_at(value: Jsonb, path: &[Option<&str>], level: usize, what: &Change) -
         Jsonb::Array(items) if items.is_empty() && !what.creates() => Ok(Jsonb::Array(items)),
         Jsonb::Array(mut items) => {
             let index = index(text).ok_or_else(|| {
-                let message = format!("path element at position {} is not an integer: \"{text}\"", level + 1);
+                let message = format!(
+                    "path element at position {} is not an integer: \"{text}\"",
+                    level + 1
+                );
                 SqlError::new("22P02", message)
             })?;
             match (inside(index, items.len()), last) {
@@ -242,7 +285,8 @@ fn change_member(
         (Ok(at), Change::Delete) => {
             members.remove(at);
         }
-        (Err(_), Change::Delete) | (Err(_), Change::Set { create_missing: false, .. }) => {}
+        (Err(_), change) if !change.creates() => {}
+        (Err(_), Change::Delete) => {}
         (Ok(at), Change::Set { new, .. }) => members[at].1 = new.clone(),
         (Ok(_), Change::Insert { .. }) => {
             return Err(refuse("cannot replace existing key")
@@ -260,9 +304,12 @@ fn change_element(items: &mut Vec<Jsonb>, at: Option<usize>, index: i64, what: &
         (Some(at), Change::Delete) => {
             items.remove(at);
         }
-        (None, Change::Delete) | (None, Change::Set { create_missing: false, .. }) => {}
+        (None, change) if !change.creates() => {}
+        (None, Change::Delete) => {}
         (Some(at), Change::Set { new, .. }) => items[at] = new.clone(),
-        (Some(at), Change::Insert { new, after }) => items.insert(at + usize::from(*after), new.clone()),
+        (Some(at), Change::Insert { new, after }) => {
+            items.insert(at + usize::from(*after), new.clone());
+        }
         // Outside: before the first or behind the last.
         (None, Change::Set { new, .. } | Change::Insert { new, .. }) => {
             let at = if index < 0 { 0 } else { items.len() };

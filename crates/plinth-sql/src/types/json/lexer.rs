@@ -30,16 +30,26 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, flavor: Flavor) -> Lexer<'a> {
-        Lexer { text, at: 0, flavor }
+        Lexer {
+            text,
+            at: 0,
+            flavor,
+        }
     }
 
     pub(super) fn next(&mut self) -> Result<Token<'a>, SqlError> {
         let bytes = self.text.as_bytes();
-        while bytes.get(self.at).is_some_and(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')) {
+        while bytes
+            .get(self.at)
+            .is_some_and(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r'))
+        {
             self.at += 1;
         }
         let Some(first) = bytes.get(self.at) else {
-            return Ok(Token { kind: Kind::End, text: "" });
+            return Ok(Token {
+                kind: Kind::End,
+                text: "",
+            });
         };
         let start = self.at;
         let kind = match first {
@@ -51,12 +61,17 @@ impl<'a> Lexer<'a> {
             b'-' | b'0'..=b'9' => self.number()?,
             _ => self.word()?,
         };
-        Ok(Token { kind, text: &self.text[start..self.at] })
+        Ok(Token {
+            kind,
+            text: &self.text[start..self.at],
+        })
     }
 
     fn word(&mut self) -> Result<Kind, SqlError> {
         let start = self.at;
-        let length = self.text.as_bytes()[start..].iter().position(|b| !is_word_byte(*b));
+        let length = self.text.as_bytes()[start..]
+            .iter()
+            .position(|b| !is_word_byte(*b));
         let end = length.map_or(self.text.len(), |length| start + length);
         self.at = end;
         match &self.text[start..end] {
@@ -75,7 +90,12 @@ impl<'a> Lexer<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at;
         let mut at = start + usize::from(bytes[start] == b'-');
-        let digits = |from: usize| bytes[from..].iter().position(|b| !b.is_ascii_digit()).map_or(bytes.len(), |n| from + n);
+        let digits = |from: usize| {
+            bytes[from..]
+                .iter()
+                .position(|b| !b.is_ascii_digit())
+                .map_or(bytes.len(), |n| from + n)
+        };
         let mut valid = true;
         match bytes.get(at) {
             Some(b'0') => at += 1,
@@ -99,7 +119,11 @@ impl<'a> Lexer<'a> {
             at += 1;
         }
         self.at = at;
-        if valid { Ok(Kind::Number) } else { Err(bad_token(&self.text[start..at])) }
+        if valid {
+            Ok(Kind::Number)
+        } else {
+            Err(bad_token(&self.text[start..at]))
+        }
     }
 
     fn string(&mut self) -> Result<Kind, SqlError> {
@@ -116,7 +140,9 @@ impl<'a> Lexer<'a> {
                     at = self.escape(start, at)?;
                 }
                 Some(control @ 0..0x20) => {
-                    return Err(invalid(format!("Character with value 0x{control:02x} must be escaped.")));
+                    return Err(invalid(format!(
+                        "Character with value 0x{control:02x} must be escaped."
+                    )));
                 }
                 Some(_) => at += 1,
             }
@@ -137,17 +163,22 @@ impl<'a> Lexer<'a> {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
             Some(b'u') => {
                 if hex4(self.text.get(at + 2..at + 6).unwrap_or("")).is_none() {
-                    let short = self.text.len() < at + 6 && bytes[at + 2..].iter().all(u8::is_ascii_hexdigit);
+                    let short = self.text.len() < at + 6
+                        && bytes[at + 2..].iter().all(u8::is_ascii_hexdigit);
                     if short {
                         return Err(bad_token(&self.text[start..]));
                     }
-                    return Err(invalid("\"\\u\" must be followed by four hexadecimal digits."));
+                    return Err(invalid(
+                        "\"\\u\" must be followed by four hexadecimal digits.",
+                    ));
                 }
                 Ok(at + 6)
             }
             Some(_) => {
                 let shown = self.text[at + 1..].chars().next().unwrap_or(' ');
-                Err(invalid(format!("Escape sequence \"\\{shown}\" is invalid.")))
+                Err(invalid(format!(
+                    "Escape sequence \"\\{shown}\" is invalid."
+                )))
             }
         }
     }

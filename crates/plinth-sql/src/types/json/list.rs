@@ -31,18 +31,24 @@ pub fn array_length(text: &str) -> Result<usize, SqlError> {
 pub fn object_keys(text: &str, flavor: Flavor) -> Result<Vec<String>, SqlError> {
     let name = format!("{}_object_keys", prefix(flavor));
     match type_of(text) {
-        "object" => scan::members(text).map(|(key, _)| Ok(unescape(key)?.into_owned())).collect(),
+        "object" => scan::members(text)
+            .map(|(key, _)| Ok(unescape(key)?.into_owned()))
+            .collect(),
         "array" => Err(refuse(format!("cannot call {name} on an array"))),
         _ => Err(refuse(format!("cannot call {name} on a scalar"))),
     }
 }
 
 /// The members of `json_each` as keys and raw values; `function` is the name the query called.
-pub fn each<'a>(text: &'a str, flavor: Flavor, function: &str) -> Result<Vec<(String, &'a str)>, SqlError> {
+pub fn each<'a>(
+    text: &'a str,
+    flavor: Flavor,
+    function: &str,
+) -> Result<Vec<(String, &'a str)>, SqlError> {
     match (type_of(text), flavor) {
-        ("object", _) => {
-            scan::members(text).map(|(key, value)| Ok((unescape(key)?.into_owned(), value))).collect()
-        }
+        ("object", _) => scan::members(text)
+            .map(|(key, value)| Ok((unescape(key)?.into_owned(), value)))
+            .collect(),
         (_, Flavor::Jsonb) => Err(refuse(format!("cannot call {function} on a non-object"))),
         ("array", Flavor::Json) => Err(refuse("cannot deconstruct an array as an object")),
         (_, Flavor::Json) => Err(refuse("cannot deconstruct a scalar")),
@@ -50,7 +56,11 @@ pub fn each<'a>(text: &'a str, flavor: Flavor, function: &str) -> Result<Vec<(St
 }
 
 /// The raw elements of `json_array_elements`; `function` is the name the query called.
-pub fn elements<'a>(text: &'a str, flavor: Flavor, function: &str) -> Result<Vec<&'a str>, SqlError> {
+pub fn elements<'a>(
+    text: &'a str,
+    flavor: Flavor,
+    function: &str,
+) -> Result<Vec<&'a str>, SqlError> {
     match (type_of(text), flavor) {
         ("array", _) => Ok(scan::elements(text).collect()),
         ("object", Flavor::Jsonb) => Err(refuse("cannot extract elements from an object")),

@@ -13,8 +13,13 @@ mod scan;
 mod string;
 mod value;
 
-pub use edit::{concat, delete_index, delete_key, delete_keys, delete_path, insert, pretty, set, strip_nulls, strip_nulls_text};
-pub use list::{array_length, each, elements, exists, exists_all, exists_any, object_keys, type_of};
+pub use edit::{
+    concat, delete_index, delete_key, delete_keys, delete_path, insert, pretty, set, strip_nulls,
+    strip_nulls_text,
+};
+pub use list::{
+    array_length, each, elements, exists, exists_all, exists_any, object_keys, type_of,
+};
 pub use parse::{normalize, parse, validate};
 pub use path::{as_text, element, element_text, member, member_text, path, path_text};
 pub use string::{scan_string, write_json_string};

@@ -25,7 +25,11 @@ pub fn normalize(text: &str) -> Result<String, SqlError> {
 fn document(text: &str, flavor: Flavor, build: bool) -> Result<Jsonb, SqlError> {
     let mut lexer = Lexer::new(text, flavor);
     let token = lexer.next()?;
-    let mut parser = Parser { lexer, token, build };
+    let mut parser = Parser {
+        lexer,
+        token,
+        build,
+    };
     let value = parser.value(0)?;
     if parser.token.kind != Kind::End {
         return Err(parser.expected("end of input"));
@@ -50,7 +54,10 @@ impl<'a> Parser<'a> {
         if self.token.kind == Kind::End {
             return invalid("The input string ended unexpectedly.");
         }
-        invalid(format!("Expected {what}, but found \"{}\".", self.token.text))
+        invalid(format!(
+            "Expected {what}, but found \"{}\".",
+            self.token.text
+        ))
     }
 
     fn value(&mut self, depth: usize) -> Result<Jsonb, SqlError> {
@@ -63,7 +70,11 @@ impl<'a> Parser<'a> {
             Kind::Punctuation(_) | Kind::End => Err(self.expected("JSON value")),
             kind => {
                 let token = self.advance()?;
-                if self.build { scalar(kind, token.text) } else { Ok(Jsonb::Null) }
+                if self.build {
+                    scalar(kind, token.text)
+                } else {
+                    Ok(Jsonb::Null)
+                }
             }
         }
     }
@@ -136,5 +147,9 @@ fn scalar(kind: Kind, text: &str) -> Result<Jsonb, SqlError> {
 /// Numbers are numerics; most are written as they print already.
 fn number(text: &str) -> Result<String, SqlError> {
     let plain = text.len() < 1000 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if plain { Ok(text.to_owned()) } else { Ok(text.parse::<Numeric>()?.to_string()) }
+    if plain {
+        Ok(text.to_owned())
+    } else {
+        Ok(text.parse::<Numeric>()?.to_string())
+    }
 }

@@ -9,7 +9,10 @@ use crate::SqlError;
 
 /// `value -> 'key'`: the raw member. Of equal keys the last one counts.
 pub fn member<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    members(text).filter(|(raw, _)| key_equals(raw, key)).map(|(_, value)| value).last()
+    members(text)
+        .filter(|(raw, _)| key_equals(raw, key))
+        .map(|(_, value)| value)
+        .last()
 }
 
 /// `value -> index`: the raw element; negative indexes count from the end.
@@ -33,7 +36,11 @@ pub fn member_text<'a>(text: &'a str, key: &str) -> Result<Option<Cow<'a, str>>,
 }
 
 /// `value ->> index`.
-pub fn element_text(text: &str, index: i64, flavor: Flavor) -> Result<Option<Cow<'_, str>>, SqlError> {
+pub fn element_text(
+    text: &str,
+    index: i64,
+    flavor: Flavor,
+) -> Result<Option<Cow<'_, str>>, SqlError> {
     element(text, index, flavor).map_or(Ok(None), as_text)
 }
 
@@ -52,7 +59,10 @@ pub fn path<'a>(text: &'a str, steps: &[Option<&str>]) -> Option<&'a str> {
 }
 
 /// `value #>> '{a,0}'`.
-pub fn path_text<'a>(text: &'a str, steps: &[Option<&str>]) -> Result<Option<Cow<'a, str>>, SqlError> {
+pub fn path_text<'a>(
+    text: &'a str,
+    steps: &[Option<&str>],
+) -> Result<Option<Cow<'a, str>>, SqlError> {
     path(text, steps).map_or(Ok(None), as_text)
 }
 

@@ -41,8 +41,12 @@ pub(super) fn value_end(bytes: &[u8], mut at: usize) -> usize {
             bytes.len()
         }
         _ => {
-            let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
-            bytes.get(at..).and_then(|rest| rest.iter().position(ends)).map_or(bytes.len(), |length| at + length)
+            let ends =
+                |b: &u8| matches!(b, b',' | b'}' | b']' | b':' | b' ' | b'\n' | b'\r' | b'\t');
+            bytes
+                .get(at..)
+                .and_then(|rest| rest.iter().position(ends))
+                .map_or(bytes.len(), |length| at + length)
         }
     }
 }
@@ -112,7 +116,10 @@ impl<'a> Iterator for Elements<'a> {
 
 /// Past blanks and one separator.
 fn skip(bytes: &[u8], mut at: usize, separator: u8) -> usize {
-    while bytes.get(at).is_some_and(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t') || *b == separator) {
+    while bytes
+        .get(at)
+        .is_some_and(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t') || *b == separator)
+    {
         at += 1;
     }
     at

@@ -68,23 +68,30 @@ pub(super) fn unescape(raw: &str) -> Result<Cow<'_, str>, SqlError> {
 
 /// The four digits after `\u`, and those of a second half if they call for one.
 fn code_point(rest: &mut &str) -> Result<char, SqlError> {
-    let first = hex4(rest).ok_or_else(|| invalid("\"\\u\" must be followed by four hexadecimal digits."))?;
+    let first = hex4(rest)
+        .ok_or_else(|| invalid("\"\\u\" must be followed by four hexadecimal digits."))?;
     *rest = &rest[4..];
     match first {
-        0 => Err(SqlError::new("22P05", "unsupported Unicode escape sequence")
-            .detail("\\u0000 cannot be converted to text.")),
+        0 => Err(
+            SqlError::new("22P05", "unsupported Unicode escape sequence")
+                .detail("\\u0000 cannot be converted to text."),
+        ),
         0xd800..0xdc00 => {
             let missing = || invalid("Unicode low surrogate must follow a high surrogate.");
             let tail = rest.strip_prefix("\\u").ok_or_else(missing)?;
-            let second = hex4(tail).ok_or_else(|| invalid("\"\\u\" must be followed by four hexadecimal digits."))?;
+            let second = hex4(tail)
+                .ok_or_else(|| invalid("\"\\u\" must be followed by four hexadecimal digits."))?;
             if (0xd800..0xdc00).contains(&second) {
-                return Err(invalid("Unicode high surrogate must not follow a high surrogate."));
+                return Err(invalid(
+                    "Unicode high surrogate must not follow a high surrogate.",
+                ));
             }
             if !(0xdc00..0xe000).contains(&second) {
                 return Err(missing());
             }
             *rest = &tail[4..];
-            char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)).ok_or_else(missing)
+            char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+                .ok_or_else(missing)
         }
         other => char::from_u32(other)
             .ok_or_else(|| invalid("Unicode low surrogate must follow a high surrogate.")),
@@ -93,7 +100,10 @@ fn code_point(rest: &mut &str) -> Result<char, SqlError> {
 
 pub(super) fn hex4(text: &str) -> Option<u32> {
     let digits = text.get(..4)?;
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
 /// `22P02 invalid input syntax for type json` with its detail.

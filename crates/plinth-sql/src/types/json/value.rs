@@ -40,8 +40,12 @@ impl Jsonb {
 
     /// The member of an object.
     pub fn get(&self, key: &str) -> Option<&Jsonb> {
-        let Jsonb::Object(members) = self else { return None };
-        let at = members.binary_search_by(|(have, _)| key_order(have, key)).ok()?;
+        let Jsonb::Object(members) = self else {
+            return None;
+        };
+        let at = members
+            .binary_search_by(|(have, _)| key_order(have, key))
+            .ok()?;
         Some(&members[at].1)
     }
 
@@ -129,7 +133,11 @@ fn compare_nested(a: &Jsonb, b: &Jsonb) -> Ordering {
         (Jsonb::Number(a), Jsonb::Number(b)) => compare_text(a, b),
         (Jsonb::String(a), Jsonb::String(b)) => a.cmp(b),
         (Jsonb::Array(a), Jsonb::Array(b)) => a.len().cmp(&b.len()).then_with(|| {
-            a.iter().zip(b).map(|(a, b)| compare_nested(a, b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+            a.iter()
+                .zip(b)
+                .map(|(a, b)| compare_nested(a, b))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
         }),
         (Jsonb::Object(a), Jsonb::Object(b)) => a.len().cmp(&b.len()).then_with(|| {
             a.iter()
@@ -145,19 +153,21 @@ fn compare_nested(a: &Jsonb, b: &Jsonb) -> Ordering {
 /// `a @> b`: every part of `b` is in `a`. An array contains a bare scalar at the top.
 pub fn contains(a: &Jsonb, b: &Jsonb) -> bool {
     match (a, b) {
-        (Jsonb::Array(items), scalar) if scalar.is_scalar() => items.iter().any(|item| equal_scalars(item, scalar)),
+        (Jsonb::Array(items), scalar) if scalar.is_scalar() => {
+            items.iter().any(|item| equal_scalars(item, scalar))
+        }
         _ => contains_nested(a, b),
     }
 }
 
 fn contains_nested(a: &Jsonb, b: &Jsonb) -> bool {
     match (a, b) {
-        (Jsonb::Object(_), Jsonb::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| a.get(key).is_some_and(|have| contains_nested(have, value)))
-        }
-        (Jsonb::Array(have), Jsonb::Array(wanted)) => {
-            wanted.iter().all(|value| have.iter().any(|have| contains_nested(have, value)))
-        }
+        (Jsonb::Object(_), Jsonb::Object(wanted)) => wanted
+            .iter()
+            .all(|(key, value)| a.get(key).is_some_and(|have| contains_nested(have, value))),
+        (Jsonb::Array(have), Jsonb::Array(wanted)) => wanted
+            .iter()
+            .all(|value| have.iter().any(|have| contains_nested(have, value))),
         _ => equal_scalars(a, b),
     }
 }

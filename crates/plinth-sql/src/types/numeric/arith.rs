@@ -14,7 +14,9 @@ impl Numeric {
         if !self.is_finite() || !other.is_finite() {
             return Ok(match (self.kind, other.kind) {
                 (Kind::NaN, _) | (_, Kind::NaN) => Numeric::nan(),
-                (Kind::Infinite, Kind::Infinite) if self.negative != other.negative => Numeric::nan(),
+                (Kind::Infinite, Kind::Infinite) if self.negative != other.negative => {
+                    Numeric::nan()
+                }
                 (Kind::Infinite, _) => self.clone(),
                 _ => other.clone(),
             });
@@ -52,7 +54,11 @@ impl Numeric {
             self.digits.mul(&other.digits),
             self.scale + other.scale,
         );
-        let product = if product.scale > MAX_SCALE { product.round_to(MAX_SCALE) } else { product };
+        let product = if product.scale > MAX_SCALE {
+            product.round_to(MAX_SCALE)
+        } else {
+            product
+        };
         product.bounded()
     }
 
@@ -71,7 +77,11 @@ impl Numeric {
         }
         let scale = self.scale.max(other.scale);
         let quotient = self.digits_at(scale).div_rem(&other.digits_at(scale)).0;
-        Ok(Numeric::finite(self.negative != other.negative, quotient, 0))
+        Ok(Numeric::finite(
+            self.negative != other.negative,
+            quotient,
+            0,
+        ))
     }
 
     /// `self % other`, with the sign of `self` and the larger scale.
@@ -104,7 +114,10 @@ impl Numeric {
     /// Without its sign.
     #[must_use]
     pub fn abs(&self) -> Numeric {
-        Numeric { negative: false, ..self.clone() }
+        Numeric {
+            negative: false,
+            ..self.clone()
+        }
     }
 
     /// -1, 0 or 1 (not-a-number stays).
@@ -133,7 +146,11 @@ impl Numeric {
     #[must_use]
     pub fn ceil(&self) -> Numeric {
         let cut = self.trunc(0);
-        if self.is_finite() && !self.negative && cut != *self { cut.away_from_zero() } else { cut }
+        if self.is_finite() && !self.negative && cut != *self {
+            cut.away_from_zero()
+        } else {
+            cut
+        }
     }
 
     /// The largest whole number that is not above.
@@ -161,7 +178,11 @@ impl Numeric {
         let rounded = self.round(i64::from(scale));
         let most = i64::from(precision) - i64::from(scale);
         if rounded.exponent().is_some_and(|exponent| exponent >= most) {
-            let limit = if most == 0 { "1".to_owned() } else { format!("10^{most}") };
+            let limit = if most == 0 {
+                "1".to_owned()
+            } else {
+                format!("10^{most}")
+            };
             return refuse(format!("must round to an absolute value less than {limit}"));
         }
         Ok(rounded)
@@ -189,9 +210,11 @@ impl Numeric {
     /// Rounded to a scale that is known to be in range.
     pub(super) fn round_to(&self, scale: u32) -> Numeric {
         match self.scale.checked_sub(scale) {
-            Some(dropped) => {
-                Numeric::finite(self.negative, self.digits.shr10_half_up(dropped as usize), scale)
-            }
+            Some(dropped) => Numeric::finite(
+                self.negative,
+                self.digits.shr10_half_up(dropped as usize),
+                scale,
+            ),
             None => Numeric::finite(self.negative, self.digits_at(scale), scale),
         }
     }
@@ -204,8 +227,11 @@ impl Numeric {
         let divisor = other.digits.shl10(down);
         let (quotient, rest) = self.digits.shl10(up).div_rem(&divisor);
         let half_or_more = rest.add(&rest) >= divisor;
-        let quotient =
-            if half_or_more { quotient.add(&Magnitude::from_u128(1)) } else { quotient };
+        let quotient = if half_or_more {
+            quotient.add(&Magnitude::from_u128(1))
+        } else {
+            quotient
+        };
         Numeric::finite(self.negative != other.negative, quotient, scale)
     }
 
@@ -239,7 +265,9 @@ impl Numeric {
 
     /// Position (0 = the units' group) and value of the first non-zero group of four digits.
     pub(super) fn leading_group(&self) -> (i64, u64) {
-        let Some(exponent) = self.exponent() else { return (0, 0) };
+        let Some(exponent) = self.exponent() else {
+            return (0, 0);
+        };
         let weight = exponent.div_euclid(4);
         let count = usize::try_from(exponent - weight * 4 + 1).unwrap_or(1);
         let digits = self.digits.digit_count();

@@ -40,7 +40,11 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn of(text: &'a str) -> Parts<'a> {
-        let special = |class| Parts { class, whole: &[], fraction: &[] };
+        let special = |class| Parts {
+            class,
+            whole: &[],
+            fraction: &[],
+        };
         let (negative, body) = match text.as_bytes() {
             [b'-', body @ ..] => (true, body),
             body => (false, body),
@@ -67,7 +71,11 @@ impl<'a> Parts<'a> {
             (false, true) => Class::Negative,
             (false, false) => Class::Positive,
         };
-        Parts { class, whole, fraction }
+        Parts {
+            class,
+            whole,
+            fraction,
+        }
     }
 
     fn compare_size(&self, other: &Parts<'_>) -> Ordering {

@@ -48,13 +48,25 @@ impl Numeric {
     /// The nearest whole number within an integer type: `22003 integer out of range`.
     pub fn to_integer(&self, ty: &Type) -> Result<i64, SqlError> {
         match self.kind {
-            Kind::NaN => return Err(SqlError::new("0A000", format!("cannot convert NaN to {ty}"))),
+            Kind::NaN => {
+                return Err(SqlError::new(
+                    "0A000",
+                    format!("cannot convert NaN to {ty}"),
+                ));
+            }
             Kind::Infinite => {
-                return Err(SqlError::new("0A000", format!("cannot convert infinity to {ty}")));
+                return Err(SqlError::new(
+                    "0A000",
+                    format!("cannot convert infinity to {ty}"),
+                ));
             }
             Kind::Finite => {}
         }
-        let whole = self.round(0).digits.to_u128().and_then(|whole| i128::try_from(whole).ok());
+        let whole = self
+            .round(0)
+            .digits
+            .to_u128()
+            .and_then(|whole| i128::try_from(whole).ok());
         let whole = whole.ok_or_else(|| out_of_range(ty))?;
         crate::types::integer::checked(ty, if self.negative { -whole } else { whole })
     }
@@ -80,5 +92,7 @@ fn from_float(value: f64, text: &str) -> Numeric {
     // The text has a fixed number of digits; zeros at the end of the mantissa say nothing.
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
-    format!("{mantissa}e{exponent}").parse().unwrap_or_else(|_| Numeric::zero())
+    format!("{mantissa}e{exponent}")
+        .parse()
+        .unwrap_or_else(|_| Numeric::zero())
 }

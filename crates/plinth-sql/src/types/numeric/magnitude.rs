@@ -11,7 +11,10 @@ const LIMB_DIGITS: usize = 9;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Magnitude(Vec<u32>);
 
-#[expect(clippy::cast_possible_truncation, reason = "limbs are reduced modulo the base before they are cut")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "limbs are reduced modulo the base before they are cut"
+)]
 impl Magnitude {
     pub(super) fn from_u128(mut value: u128) -> Magnitude {
         let mut limbs = Vec::new();
@@ -24,7 +27,11 @@ impl Magnitude {
 
     /// From ASCII digits, most significant first; other bytes must not occur.
     pub(super) fn from_digits(digits: &[u8]) -> Magnitude {
-        let limb = |chunk: &[u8]| chunk.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+        let limb = |chunk: &[u8]| {
+            chunk
+                .iter()
+                .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+        };
         Magnitude(digits.rchunks(LIMB_DIGITS).map(limb).collect()).trimmed()
     }
 
@@ -67,14 +74,18 @@ impl Magnitude {
 
     /// The leading `count` digits as a number (fewer if there are fewer).
     pub(super) fn leading(&self, count: usize) -> u64 {
-        self.shr10(self.digit_count().saturating_sub(count)).0.iter().rev().fold(0, |sum, limb| {
-            sum * BASE + u64::from(*limb)
-        })
+        self.shr10(self.digit_count().saturating_sub(count))
+            .0
+            .iter()
+            .rev()
+            .fold(0, |sum, limb| sum * BASE + u64::from(*limb))
     }
 
     /// How many zeros it ends in; 0 for zero.
     pub(super) fn trailing_zeros(&self) -> usize {
-        let Some(limb) = self.0.iter().position(|limb| *limb != 0) else { return 0 };
+        let Some(limb) = self.0.iter().position(|limb| *limb != 0) else {
+            return 0;
+        };
         let mut value = self.0[limb];
         let mut zeros = limb * LIMB_DIGITS;
         while value.is_multiple_of(10) {
@@ -87,12 +98,17 @@ impl Magnitude {
     /// Exact when it fits.
     pub(super) fn to_u128(&self) -> Option<u128> {
         self.0.iter().rev().try_fold(0u128, |sum, limb| {
-            sum.checked_mul(u128::from(BASE))?.checked_add(u128::from(*limb))
+            sum.checked_mul(u128::from(BASE))?
+                .checked_add(u128::from(*limb))
         })
     }
 
     pub(super) fn add(&self, other: &Magnitude) -> Magnitude {
-        let (long, short) = if self.0.len() >= other.0.len() { (self, other) } else { (other, self) };
+        let (long, short) = if self.0.len() >= other.0.len() {
+            (self, other)
+        } else {
+            (other, self)
+        };
         let mut out = Vec::with_capacity(long.0.len() + 1);
         let mut carry = 0u64;
         for (i, limb) in long.0.iter().enumerate() {
@@ -151,7 +167,11 @@ impl Magnitude {
         }
         let rest = count % LIMB_DIGITS;
         let kept = Magnitude(self.0[limbs..].to_vec());
-        if rest == 0 { kept } else { kept.div_small(10u32.pow(rest as u32)).0 }
+        if rest == 0 {
+            kept
+        } else {
+            kept.div_small(10u32.pow(rest as u32)).0
+        }
     }
 
     /// `self / 10^count`, halves rounded up.
@@ -161,7 +181,11 @@ impl Magnitude {
         }
         let with_one_more = self.shr10(count - 1);
         let (quotient, last) = with_one_more.div_small(10);
-        if last >= 5 { quotient.add(&Magnitude(vec![1])) } else { quotient }
+        if last >= 5 {
+            quotient.add(&Magnitude(vec![1]))
+        } else {
+            quotient
+        }
     }
 
     /// Quotient and remainder; the divisor must not be zero.
@@ -245,7 +269,10 @@ impl Magnitude {
             quotient[j] = guess as u32;
         }
         u.truncate(size);
-        (Magnitude(quotient).trimmed(), Magnitude(u).trimmed().div_small(scale).0)
+        (
+            Magnitude(quotient).trimmed(),
+            Magnitude(u).trimmed().div_small(scale).0,
+        )
     }
 
     fn trimmed(mut self) -> Magnitude {
@@ -272,7 +299,6 @@ fn subtract_product(u: &mut [u32], v: &[u32], factor: u64) -> bool {
     borrow > 0
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "reduced modulo the base")]
 fn add_back(u: &mut [u32], v: &[u32]) {
     let mut carry = 0u64;
     for (i, limb) in u.iter_mut().enumerate() {
@@ -290,6 +316,9 @@ impl PartialOrd for Magnitude {
 
 impl Ord for Magnitude {
     fn cmp(&self, other: &Magnitude) -> Ordering {
-        self.0.len().cmp(&other.0.len()).then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
+        self.0
+            .len()
+            .cmp(&other.0.len())
+            .then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
     }
 }

@@ -52,12 +52,19 @@ impl Numeric {
 
     /// Not a number: equal to itself and above everything.
     pub fn nan() -> Numeric {
-        Numeric { kind: Kind::NaN, ..Numeric::zero() }
+        Numeric {
+            kind: Kind::NaN,
+            ..Numeric::zero()
+        }
     }
 
     /// `Infinity` or `-Infinity`.
     pub fn infinity(negative: bool) -> Numeric {
-        Numeric { kind: Kind::Infinite, negative, ..Numeric::zero() }
+        Numeric {
+            kind: Kind::Infinite,
+            negative,
+            ..Numeric::zero()
+        }
     }
 
     /// Neither infinite nor not-a-number.
@@ -95,18 +102,27 @@ impl Numeric {
     }
 
     /// Without zeros at the end of the fraction.
+    #[must_use]
     pub fn trim_scale(&self) -> Numeric {
         self.trunc(i64::from(self.min_scale()))
     }
 
     fn finite(negative: bool, digits: Magnitude, scale: u32) -> Numeric {
         let negative = negative && !digits.is_zero();
-        Numeric { kind: Kind::Finite, negative, digits, scale }
+        Numeric {
+            kind: Kind::Finite,
+            negative,
+            digits,
+            scale,
+        }
     }
 
     /// Refuses what Postgres cannot store.
     fn bounded(self) -> Result<Numeric, SqlError> {
-        let whole = self.digits.digit_count().saturating_sub(self.scale as usize);
+        let whole = self
+            .digits
+            .digit_count()
+            .saturating_sub(self.scale as usize);
         if whole > MAX_WHOLE_DIGITS || self.scale > MAX_SCALE {
             return Err(overflow());
         }
@@ -145,13 +161,10 @@ impl Ord for Numeric {
             (false, true) => Ordering::Greater,
             (true, false) => Ordering::Less,
             (negative, _) => {
-                let order = self
-                    .exponent()
-                    .cmp(&other.exponent())
-                    .then_with(|| {
-                        let scale = self.scale.max(other.scale);
-                        self.digits_at(scale).cmp(&other.digits_at(scale))
-                    });
+                let order = self.exponent().cmp(&other.exponent()).then_with(|| {
+                    let scale = self.scale.max(other.scale);
+                    self.digits_at(scale).cmp(&other.digits_at(scale))
+                });
                 if negative { order.reverse() } else { order }
             }
         }

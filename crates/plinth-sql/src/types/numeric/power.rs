@@ -45,9 +45,9 @@ impl Numeric {
         }
         match exponent.whole() {
             Some(exponent) => self.whole_power(exponent),
-            None if self.negative => {
-                Err(domain("a negative number raised to a non-integer power yields a complex result"))
-            }
+            None if self.negative => Err(domain(
+                "a negative number raised to a non-integer power yields a complex result",
+            )),
             None => self.float_power(exponent),
         }
     }
@@ -62,7 +62,9 @@ impl Numeric {
     }
 
     fn whole_power(&self, exponent: i32) -> Result<Numeric, SqlError> {
-        let scale = MIN_SIGNIFICANT_DIGITS.max(i64::from(self.scale)).min(MAX_DISPLAY_SCALE);
+        let scale = MIN_SIGNIFICANT_DIGITS
+            .max(i64::from(self.scale))
+            .min(MAX_DISPLAY_SCALE);
         let shown = u32::try_from(scale).unwrap_or(0);
         let one = Numeric::from(1);
         if exponent == 0 || self.is_zero() {
@@ -72,7 +74,8 @@ impl Numeric {
         // Leading digit's exponent of the result, to one place.
         let (count, lead) = (self.digits.digit_count(), self.digits.leading(17));
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let log10 = (lead as f64).log10() + (count.saturating_sub(17) as f64) - f64::from(self.scale);
+        let log10 =
+            (lead as f64).log10() + (count.saturating_sub(17) as f64) - f64::from(self.scale);
         let weight = log10 * f64::from(exponent);
         #[expect(clippy::cast_precision_loss, reason = "a small constant")]
         if weight > MAX_WHOLE_DIGITS as f64 {
@@ -83,7 +86,11 @@ impl Numeric {
             return Ok(Numeric::zero().round_to(shown));
         }
         // Working digits: those shown, and some for the errors that up to 62 products add up to.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "weight is bounded above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "weight is bounded above"
+        )]
         let working = (weight.max(0.0) as usize) + shown as usize + 24;
         let raised = self.raise(exponent.unsigned_abs(), working);
         let result = if exponent > 0 {
@@ -96,8 +103,14 @@ impl Numeric {
 
     /// `|self| ^ exponent` to `working` significant digits, by squaring.
     fn raise(&self, mut exponent: u32, working: usize) -> Scaled {
-        let mut square = Scaled { digits: self.digits.clone(), scale: i64::from(self.scale) };
-        let mut result = Scaled { digits: Magnitude::from_u128(1), scale: 0 };
+        let mut square = Scaled {
+            digits: self.digits.clone(),
+            scale: i64::from(self.scale),
+        };
+        let mut result = Scaled {
+            digits: Magnitude::from_u128(1),
+            scale: 0,
+        };
         loop {
             if exponent % 2 == 1 {
                 result = result.mul(&square, working);
@@ -118,7 +131,10 @@ impl Numeric {
         if value == 0.0 {
             return Ok(Numeric::zero().round_to(16));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "within the exponents of a double")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "within the exponents of a double"
+        )]
         let weight = value.log10() as i64;
         let scale = (MIN_SIGNIFICANT_DIGITS - weight)
             .max(i64::from(self.scale))
@@ -143,17 +159,25 @@ impl Numeric {
         if *self == one || exponent.is_zero() {
             return Ok(one);
         }
-        let odd = exponent.is_finite() && exponent.trunc(0) == *exponent && exponent.trunc(0).digits.is_odd();
+        let odd = exponent.is_finite()
+            && exponent.trunc(0) == *exponent
+            && exponent.trunc(0).digits.is_odd();
         if exponent.kind == Kind::Infinite {
             let base = self.abs();
             let zero = self.is_zero() || (base > one) == exponent.negative;
             if base == one {
                 return Ok(one);
             }
-            return Ok(if zero { Numeric::zero() } else { Numeric::infinity(false) });
+            return Ok(if zero {
+                Numeric::zero()
+            } else {
+                Numeric::infinity(false)
+            });
         }
         if self.negative && exponent.trunc(0) != *exponent {
-            return Err(domain("a negative number raised to a non-integer power yields a complex result"));
+            return Err(domain(
+                "a negative number raised to a non-integer power yields a complex result",
+            ));
         }
         if exponent.negative {
             return Ok(Numeric::zero());
@@ -173,22 +197,26 @@ impl Scaled {
         let digits = self.digits.mul(&other.digits);
         let scale = self.scale + other.scale;
         let excess = digits.digit_count().saturating_sub(working);
-        Scaled { digits: digits.shr10_half_up(excess), scale: scale - i64::try_from(excess).unwrap_or(0) }
+        Scaled {
+            digits: digits.shr10_half_up(excess),
+            scale: scale - i64::try_from(excess).unwrap_or(0),
+        }
     }
 
     fn reciprocal(&self, working: usize) -> Scaled {
         let shift = working + self.digits.digit_count();
         let digits = Magnitude::from_u128(1).shl10(shift).div_rem(&self.digits).0;
-        Scaled { digits, scale: i64::try_from(shift).unwrap_or(0) - self.scale }
+        Scaled {
+            digits,
+            scale: i64::try_from(shift).unwrap_or(0) - self.scale,
+        }
     }
 
     fn normal(self) -> Numeric {
-        match u32::try_from(self.scale) {
-            Ok(scale) => Numeric::finite(false, self.digits, scale),
-            Err(_) => {
-                let zeros = usize::try_from(-self.scale).unwrap_or(0);
-                Numeric::finite(false, self.digits.shl10(zeros), 0)
-            }
+        if let Ok(scale) = u32::try_from(self.scale) {
+            return Numeric::finite(false, self.digits, scale);
         }
+        let zeros = usize::try_from(-self.scale).unwrap_or(0);
+        Numeric::finite(false, self.digits.shl10(zeros), 0)
     }
 }

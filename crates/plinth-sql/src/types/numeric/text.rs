@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::magnitude::Magnitude;
-use super::{MAX_SCALE, MAX_WHOLE_DIGITS, Kind, Numeric, overflow};
+use super::{Kind, MAX_SCALE, MAX_WHOLE_DIGITS, Numeric, overflow};
 use crate::SqlError;
 use crate::types::Type;
 use crate::types::fault::{invalid_input, is_space};
@@ -36,7 +36,12 @@ impl FromStr for Numeric {
 
 /// `None` when it is not a number; an error when it is one that Postgres cannot store.
 fn parse_finite(negative: bool, body: &[u8]) -> Option<Result<Numeric, SqlError>> {
-    let digits_end = |bytes: &[u8]| bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len());
+    let digits_end = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .position(|b| !b.is_ascii_digit())
+            .unwrap_or(bytes.len())
+    };
     let whole_end = digits_end(body);
     let (whole, mut rest) = body.split_at(whole_end);
     let mut fraction: &[u8] = &[];
@@ -55,15 +60,19 @@ fn parse_finite(negative: bool, body: &[u8]) -> Option<Result<Numeric, SqlError>
     let mut digits = Vec::with_capacity(whole.len() + fraction.len());
     digits.extend_from_slice(whole);
     digits.extend_from_slice(fraction);
-    Some(assemble(negative, &digits, i64::try_from(fraction.len()).unwrap_or(i64::MAX), exponent))
+    Some(assemble(
+        negative,
+        &digits,
+        i64::try_from(fraction.len()).unwrap_or(i64::MAX),
+        exponent,
+    ))
 }
 
 /// The digits after `e`; far too large ones are cut to a value that is refused later.
 fn parse_exponent(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', tail @ ..] => (true, tail),
-        [b'+', tail @ ..] => (false, tail),
-        tail => (false, tail),
+        [b'+', tail @ ..] | tail => (false, tail),
     };
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -74,7 +83,12 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-fn assemble(negative: bool, digits: &[u8], fraction: i64, exponent: i64) -> Result<Numeric, SqlError> {
+fn assemble(
+    negative: bool,
+    digits: &[u8],
+    fraction: i64,
+    exponent: i64,
+) -> Result<Numeric, SqlError> {
     // Half of the largest C int, where Postgres stops looking.
     if exponent.abs() >= 1_073_741_823 {
         return Err(overflow());
@@ -88,13 +102,11 @@ fn assemble(negative: bool, digits: &[u8], fraction: i64, exponent: i64) -> Resu
         return Err(overflow());
     }
     let magnitude = Magnitude::from_digits(digits);
-    match u32::try_from(scale) {
-        Ok(scale) => Ok(Numeric::finite(negative, magnitude, scale)),
-        Err(_) => {
-            let zeros = usize::try_from(-scale).unwrap_or(usize::MAX);
-            Ok(Numeric::finite(negative, magnitude.shl10(zeros), 0))
-        }
+    if let Ok(scale) = u32::try_from(scale) {
+        return Ok(Numeric::finite(negative, magnitude, scale));
     }
+    let zeros = usize::try_from(-scale).unwrap_or(usize::MAX);
+    Ok(Numeric::finite(negative, magnitude.shl10(zeros), 0))
 }
 
 impl fmt::Display for Numeric {

@@ -3,12 +3,20 @@
 
 /// `upper(text)`.
 pub fn upper(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_uppercase() } else { text.chars().map(upper_char).collect() }
+    if text.is_ascii() {
+        text.to_ascii_uppercase()
+    } else {
+        text.chars().map(upper_char).collect()
+    }
 }
 
 /// `lower(text)`.
 pub fn lower(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().map(lower_char).collect() }
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.chars().map(lower_char).collect()
+    }
 }
 
 /// `initcap(text)`: each run of letters and digits begins upper and goes on lower.
@@ -26,7 +34,9 @@ pub fn initcap(text: &str) -> String {
 fn upper_char(c: char) -> char {
     // Greek letters with iota below have a single-letter form that full mapping takes apart.
     let simple = match c {
-        '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => char::from_u32(u32::from(c) + 8),
+        '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => {
+            char::from_u32(u32::from(c) + 8)
+        }
         '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => char::from_u32(u32::from(c) + 9),
         _ => None,
     };

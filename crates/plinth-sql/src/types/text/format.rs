@@ -17,7 +17,9 @@ fn unterminated() -> SqlError {
 /// `quote_ident(text)`.
 pub fn quote_ident(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if plain && !is_keyword_reserved(name) {
         return name.to_owned();
     }
@@ -27,7 +29,10 @@ pub fn quote_ident(name: &str) -> String {
 /// `quote_literal(text)`.
 pub fn quote_literal(text: &str) -> String {
     let prefix = if text.contains('\\') { "E" } else { "" };
-    format!("{prefix}'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    format!(
+        "{prefix}'{}'",
+        text.replace('\\', "\\\\").replace('\'', "''")
+    )
 }
 
 /// `format(template, arguments…)`, the arguments in their text form.
@@ -51,7 +56,9 @@ pub fn format(template: &str, arguments: &[Option<String>]) -> Result<String, Sq
             Width::Fixed(width) => width,
             Width::Argument(position) => {
                 let width = argument(arguments, position, &mut next)?;
-                let width: i64 = width.map_or(Ok(0), crate::types::integer::parse_int4)?.into();
+                let width: i64 = width
+                    .map_or(Ok(0), crate::types::integer::parse_int4)?
+                    .into();
                 left |= width < 0;
                 usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX)
             }
@@ -91,7 +98,12 @@ struct Piece {
 impl Piece {
     /// `[position$][-][width]type`.
     fn parse(rest: &mut &str) -> Result<Piece, SqlError> {
-        let mut piece = Piece { position: None, left: false, width: Width::None, conversion: 's' };
+        let mut piece = Piece {
+            position: None,
+            left: false,
+            width: Width::None,
+            conversion: 's',
+        };
         if let Some((number, tail)) = number(rest)? {
             if let Some(tail) = tail.strip_prefix('$') {
                 piece.position = Some(position(number)?);
@@ -127,7 +139,10 @@ impl Piece {
         piece.conversion = chars.next().ok_or_else(unterminated)?;
         *rest = chars.as_str();
         if !matches!(piece.conversion, 's' | 'I' | 'L') {
-            let message = format!("unrecognized format() type specifier \"{}\"", piece.conversion);
+            let message = format!(
+                "unrecognized format() type specifier \"{}\"",
+                piece.conversion
+            );
             return Err(invalid(message).hint("For a single \"%\" use \"%%\"."));
         }
         Ok(piece)
@@ -140,7 +155,9 @@ fn number(text: &str) -> Result<Option<(usize, &str)>, SqlError> {
     if end == 0 {
         return Ok(None);
     }
-    let value = text[..end].parse::<i32>().map_err(|_| SqlError::new("22003", "number is out of range"))?;
+    let value = text[..end]
+        .parse::<i32>()
+        .map_err(|_| SqlError::new("22003", "number is out of range"))?;
     if end == text.len() {
         return Err(unterminated());
     }
@@ -172,7 +189,10 @@ fn convert(value: Option<&str>, conversion: char) -> Result<String, SqlError> {
         (Some(value), 'I') => Ok(quote_ident(value)),
         (Some(value), 'L') => Ok(quote_literal(value)),
         (Some(value), _) => Ok(value.to_owned()),
-        (None, 'I') => Err(SqlError::new("22004", "null values cannot be formatted as an SQL identifier")),
+        (None, 'I') => Err(SqlError::new(
+            "22004",
+            "null values cannot be formatted as an SQL identifier",
+        )),
         (None, 'L') => Ok("NULL".to_owned()),
         (None, _) => Ok(String::new()),
     }

@@ -38,7 +38,11 @@ pub fn rpad(text: &str, length: i64, fill: &str) -> Result<String, SqlError> {
 /// `repeat(text, n)`.
 pub fn repeat(text: &str, count: i64) -> Result<String, SqlError> {
     let count = usize::try_from(count.max(0)).map_err(|_| too_long())?;
-    if text.len().checked_mul(count).is_none_or(|bytes| bytes > MAX_BYTES) {
+    if text
+        .len()
+        .checked_mul(count)
+        .is_none_or(|bytes| bytes > MAX_BYTES)
+    {
         return Err(too_long());
     }
     Ok(text.repeat(count))
@@ -58,7 +62,12 @@ pub fn strpos(text: &str, part: &str) -> i64 {
 /// `substring(text from start for length)`.
 pub fn substring(text: &str, start: i64, length: Option<i64>) -> Result<&str, SqlError> {
     let end = match length {
-        Some(length) if length < 0 => return Err(SqlError::new("22011", "negative substring length not allowed")),
+        Some(length) if length < 0 => {
+            return Err(SqlError::new(
+                "22011",
+                "negative substring length not allowed",
+            ));
+        }
         Some(length) => start.saturating_add(length),
         None => i64::MAX,
     };
@@ -71,7 +80,10 @@ pub fn substring(text: &str, start: i64, length: Option<i64>) -> Result<&str, Sq
 /// `overlay(text placing new from start for length)`; the length is that of `new` if not given.
 pub fn overlay(text: &str, new: &str, start: i64, length: Option<i64>) -> Result<String, SqlError> {
     if start <= 0 {
-        return Err(SqlError::new("22011", "negative substring length not allowed"));
+        return Err(SqlError::new(
+            "22011",
+            "negative substring length not allowed",
+        ));
     }
     let length = length.unwrap_or_else(|| i64::try_from(new.chars().count()).unwrap_or(i64::MAX));
     let head = substring(text, 1, Some(start - 1))?;
@@ -92,7 +104,9 @@ pub fn split_part<'a>(text: &'a str, delimiter: &str, field: i64) -> Result<&'a 
         text.split(delimiter).nth(index)
     } else {
         let count = text.split(delimiter).count();
-        count.checked_sub(index + 1).and_then(|at| text.split(delimiter).nth(at))
+        count
+            .checked_sub(index + 1)
+            .and_then(|at| text.split(delimiter).nth(at))
     };
     Ok(part.unwrap_or(""))
 }
@@ -110,8 +124,16 @@ pub fn translate(text: &str, from: &str, to: &str) -> String {
 /// `ltrim`, `rtrim` and `btrim`: takes any of the characters off the chosen ends.
 pub fn trim<'a>(text: &'a str, characters: &str, start: bool, end: bool) -> &'a str {
     let listed = |c: char| characters.contains(c);
-    let text = if start { text.trim_start_matches(listed) } else { text };
-    if end { text.trim_end_matches(listed) } else { text }
+    let text = if start {
+        text.trim_start_matches(listed)
+    } else {
+        text
+    };
+    if end {
+        text.trim_end_matches(listed)
+    } else {
+        text
+    }
 }
 
 /// `ascii(text)`: the code of the first character, 0 if there is none.
@@ -129,10 +151,14 @@ pub fn chr(code: i64) -> Result<String, SqlError> {
     }
     match u32::try_from(code).ok().and_then(char::from_u32) {
         Some(c) => Ok(c.to_string()),
-        None if code > 0x10_ffff => {
-            Err(SqlError::new("54000", format!("requested character too large for encoding: {code}")))
-        }
-        None => Err(SqlError::new("54000", format!("requested character not valid for encoding: {code}"))),
+        None if code > 0x10_ffff => Err(SqlError::new(
+            "54000",
+            format!("requested character too large for encoding: {code}"),
+        )),
+        None => Err(SqlError::new(
+            "54000",
+            format!("requested character not valid for encoding: {code}"),
+        )),
     }
 }
 
@@ -145,7 +171,9 @@ fn from_either_end(text: &str, count: i64) -> usize {
 }
 
 fn byte_offset(text: &str, characters: usize) -> usize {
-    text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
+    text.char_indices()
+        .nth(characters)
+        .map_or(text.len(), |(at, _)| at)
 }
 
 fn padding<'a>(text: &'a str, length: i64, fill: &str) -> Result<(&'a str, String), SqlError> {

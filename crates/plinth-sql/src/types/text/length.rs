@@ -17,12 +17,17 @@ pub enum Fit {
 /// What a `varchar(n)` or `char(n)` makes of a text. A `char(n)` is padded with blanks to its length, and is compared with
 /// [`compare_bpchar`].
 pub fn apply_length(text: &str, ty: &ColumnType, fit: Fit) -> Result<String, SqlError> {
-    let Some((length, _)) = ty.modifier else { return Ok(text.to_owned()) };
+    let Some((length, _)) = ty.modifier else {
+        return Ok(text.to_owned());
+    };
     let length = usize::try_from(length).unwrap_or(0);
     let cut = text.char_indices().nth(length).map(|(at, _)| at);
     if let Some(at) = cut {
         if fit == Fit::Assign && !text[at..].bytes().all(|b| b == b' ') {
-            return Err(SqlError::new("22001", format!("value too long for type {ty}")));
+            return Err(SqlError::new(
+                "22001",
+                format!("value too long for type {ty}"),
+            ));
         }
         return Ok(text[..at].to_owned());
     }

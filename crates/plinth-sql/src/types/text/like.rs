@@ -56,7 +56,9 @@ fn matches(text: &str, pattern: &str, escape: Option<char>) -> Result<bool, SqlE
             text_rest = &text_rest[have.len_utf8()..];
             continue;
         }
-        let Some((from, after_run)) = retry else { return Ok(false) };
+        let Some((from, after_run)) = retry else {
+            return Ok(false);
+        };
         if after_run.is_empty() {
             return Ok(true);
         }
@@ -70,10 +72,15 @@ fn matches(text: &str, pattern: &str, escape: Option<char>) -> Result<bool, SqlE
 
 fn next_step(pattern: &str, escape: Option<char>) -> Result<(Step, &str), SqlError> {
     let mut chars = pattern.chars();
-    let Some(first) = chars.next() else { return Ok((Step::End, pattern)) };
+    let Some(first) = chars.next() else {
+        return Ok((Step::End, pattern));
+    };
     let step = if Some(first) == escape {
         let Some(literal) = chars.next() else {
-            return Err(SqlError::new("22025", "LIKE pattern must not end with escape character"));
+            return Err(SqlError::new(
+                "22025",
+                "LIKE pattern must not end with escape character",
+            ));
         };
         Step::Char(literal)
     } else {

@@ -10,7 +10,8 @@ mod regex;
 pub use case::{initcap, lower, upper};
 pub use format::{format, quote_ident, quote_literal};
 pub use functions::{
-    ascii, chr, left, lpad, overlay, repeat, reverse, right, rpad, split_part, strpos, substring, translate, trim,
+    ascii, chr, left, lpad, overlay, repeat, reverse, right, rpad, split_part, strpos, substring,
+    translate, trim,
 };
 pub use length::{Fit, apply_length, compare_bpchar};
 pub use like::{escape_character, like_match};

@@ -31,7 +31,10 @@ pub fn translate_regex(pattern: &str, flags: &str) -> Result<Regex, SqlError> {
         match flag {
             'g' => global = true,
             other => options.apply(other).ok_or_else(|| {
-                SqlError::new("22023", format!("invalid regular expression option: \"{other}\""))
+                SqlError::new(
+                    "22023",
+                    format!("invalid regular expression option: \"{other}\""),
+                )
             })??,
         }
     }
@@ -41,9 +44,18 @@ pub fn translate_regex(pattern: &str, flags: &str) -> Result<Regex, SqlError> {
         body.chars().for_each(|c| push_literal(c, &mut out));
         out
     } else {
-        Translator { rest: body, out: String::new(), options: &options, depth: 0 }.run()?
+        Translator {
+            rest: body,
+            out: String::new(),
+            options: &options,
+            depth: 0,
+        }
+        .run()?
     };
-    Ok(Regex { pattern: format!("{}{translated}", options.prefix()), global })
+    Ok(Regex {
+        pattern: format!("{}{translated}", options.prefix()),
+        global,
+    })
 }
 
 /// `SIMILAR TO` as an ARE, with this escape character (`\` unless `ESCAPE` says otherwise).
@@ -95,7 +107,9 @@ pub fn replacement(text: &str) -> Vec<Piece> {
         }
         let group = match chars.clone().next() {
             Some('&') => Some(0),
-            Some(digit @ '1'..='9') => digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok()),
+            Some(digit @ '1'..='9') => digit
+                .to_digit(10)
+                .and_then(|digit| usize::try_from(digit).ok()),
             Some('\\') => {
                 chars.next();
                 literal.push('\\');
@@ -124,6 +138,10 @@ fn invalid(why: &str) -> SqlError {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one flag of the pattern"
+)]
 struct Options {
     ignore_case: bool,
     expanded: bool,
@@ -148,7 +166,11 @@ impl Options {
             's' => (self.newline_stops, self.newline_anchors) = (false, false),
             'q' => self.literal = true,
             'e' => {}
-            'b' => return Some(Err(SqlError::unsupported("the regular expression option b"))),
+            'b' => {
+                return Some(Err(SqlError::unsupported(
+                    "the regular expression option b",
+                )));
+            }
             _ => return None,
         }
         Some(Ok(()))
@@ -161,14 +183,18 @@ impl Options {
             return Ok(rest);
         }
         let pattern = pattern.strip_prefix("***:").unwrap_or(pattern);
-        let Some((flags, rest)) = pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')')) else {
+        let Some((flags, rest)) = pattern
+            .strip_prefix("(?")
+            .and_then(|rest| rest.split_once(')'))
+        else {
             return Ok(pattern);
         };
         if self.literal || flags.is_empty() || !flags.bytes().all(|b| b.is_ascii_lowercase()) {
             return Ok(pattern);
         }
         for flag in flags.chars() {
-            self.apply(flag).ok_or_else(|| invalid("invalid embedded option"))??;
+            self.apply(flag)
+                .ok_or_else(|| invalid("invalid embedded option"))??;
         }
         Ok(rest)
     }
@@ -183,7 +209,11 @@ impl Options {
         .into_iter()
         .filter_map(|(on, flag)| on.then_some(flag))
         .collect();
-        if flags.is_empty() { flags } else { format!("(?{flags})") }
+        if flags.is_empty() {
+            flags
+        } else {
+            format!("(?{flags})")
+        }
     }
 }
 
@@ -203,7 +233,10 @@ impl Translator<'_> {
                 '[' => self.brackets()?,
                 '(' => self.group()?,
                 ')' => {
-                    self.depth = self.depth.checked_sub(1).ok_or_else(|| invalid("parentheses () not balanced"))?;
+                    self.depth = self
+                        .depth
+                        .checked_sub(1)
+                        .ok_or_else(|| invalid("parentheses () not balanced"))?;
                     self.out.push(')');
                 }
                 '{' if self.rest.starts_with(|c: char| c.is_ascii_digit()) => self.bound()?,
@@ -237,7 +270,9 @@ impl Translator<'_> {
                 self.out.push_str("(?:");
                 Ok(())
             }
-            Some('=' | '!' | '<') => Err(SqlError::unsupported("look-around in a regular expression")),
+            Some('=' | '!' | '<') => {
+                Err(SqlError::unsupported("look-around in a regular expression"))
+            }
             _ => Err(invalid("quantifier operand invalid")),
         }
     }
@@ -262,7 +297,9 @@ impl Translator<'_> {
     }
 
     fn escape(&mut self) -> Result<(), SqlError> {
-        let Some(c) = self.take() else { return Err(invalid("invalid escape \\ sequence")) };
+        let Some(c) = self.take() else {
+            return Err(invalid("invalid escape \\ sequence"));
+        };
         let class = match c {
             'd' => "[0-9]",
             'D' => "[^0-9]",
@@ -276,7 +313,11 @@ impl Translator<'_> {
             'M' => "\\b{end}",
             'y' => "\\b",
             'Y' => "\\B",
-            '1'..='9' => return Err(SqlError::unsupported("a back-reference in a regular expression")),
+            '1'..='9' => {
+                return Err(SqlError::unsupported(
+                    "a back-reference in a regular expression",
+                ));
+            }
             other => {
                 let literal = self.character_escape(other)?;
                 push_literal(literal, &mut self.out);
@@ -301,25 +342,41 @@ impl Translator<'_> {
             'v' => '\x0b',
             'c' => {
                 let control = self.take().and_then(|c| u8::try_from(c).ok());
-                control.map_or_else(|| Err(invalid("invalid escape \\ sequence")), |c| Ok(char::from(c & 0x1f)))?
+                control.map_or_else(
+                    || Err(invalid("invalid escape \\ sequence")),
+                    |c| Ok(char::from(c & 0x1f)),
+                )?
             }
             'u' => self.code(4, 4, 16)?,
             'U' => self.code(8, 8, 16)?,
             'x' => self.code(1, 255, 16)?,
             '0' => self.code(0, 2, 8)?,
-            other if other.is_ascii_alphanumeric() => return Err(invalid("invalid escape \\ sequence")),
+            other if other.is_ascii_alphanumeric() => {
+                return Err(invalid("invalid escape \\ sequence"));
+            }
             other => other,
         })
     }
 
     fn code(&mut self, least: usize, most: usize, radix: u32) -> Result<char, SqlError> {
-        let digits: String = self.rest.chars().take_while(|c| c.is_digit(radix)).take(most).collect();
+        let digits: String = self
+            .rest
+            .chars()
+            .take_while(|c| c.is_digit(radix))
+            .take(most)
+            .collect();
         if digits.len() < least {
             return Err(invalid("invalid escape \\ sequence"));
         }
         self.rest = &self.rest[digits.len()..];
-        let code = if digits.is_empty() { Ok(0) } else { u32::from_str_radix(&digits, radix) };
-        code.ok().and_then(char::from_u32).ok_or_else(|| invalid("invalid escape \\ sequence"))
+        let code = if digits.is_empty() {
+            Ok(0)
+        } else {
+            u32::from_str_radix(&digits, radix)
+        };
+        code.ok()
+            .and_then(char::from_u32)
+            .ok_or_else(|| invalid("invalid escape \\ sequence"))
     }
 
     /// From behind `[` to behind `]`.
@@ -341,7 +398,9 @@ impl Translator<'_> {
         }
         let mut first = true;
         loop {
-            let Some(c) = self.take() else { return Err(invalid("brackets [] not balanced")) };
+            let Some(c) = self.take() else {
+                return Err(invalid("brackets [] not balanced"));
+            };
             match c {
                 ']' if !first => break,
                 '\\' => self.bracket_escape()?,
@@ -356,7 +415,9 @@ impl Translator<'_> {
     }
 
     fn bracket_escape(&mut self) -> Result<(), SqlError> {
-        let Some(c) = self.take() else { return Err(invalid("invalid escape \\ sequence")) };
+        let Some(c) = self.take() else {
+            return Err(invalid("invalid escape \\ sequence"));
+        };
         match c {
             'd' => self.out.push_str("0-9"),
             'w' => self.out.push_str("\\w"),
@@ -412,7 +473,8 @@ fn push_literal(c: char, out: &mut String) {
         out.push('\\');
         out.push(c);
     } else if c.is_ascii_control() || c == ' ' {
-        out.push_str(&format!("\\x{:02x}", u32::from(c)));
+        out.push_str("\\x");
+        out.push_str(&super::super::bytea::hex(&[u8::try_from(c).unwrap_or(0)]));
     } else {
         out.push(c);
     }
