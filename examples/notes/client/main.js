@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { createClient } from '@supabase/supabase-js';
+import WebSocket from 'ws';
 
 const { API_URL, ANON_KEY, SERVICE_ROLE_KEY } = process.env;
 if (!API_URL || !ANON_KEY || !SERVICE_ROLE_KEY) {
@@ -14,7 +15,11 @@ if (!API_URL || !ANON_KEY || !SERVICE_ROLE_KEY) {
 }
 
 const connect = (key) =>
-  createClient(API_URL, key, { auth: { persistSession: false, autoRefreshToken: false } });
+  createClient(API_URL, key, {
+    auth: { persistSession: false, autoRefreshToken: false },
+    // Node has a WebSocket of its own only from version 22 on.
+    realtime: { transport: WebSocket },
+  });
 
 /** The data of an answer that must have succeeded. */
 function ok({ data, error }) {
@@ -54,11 +59,15 @@ await fact('a person writes notes and gets them back', async () => {
   const rows = ok(
     await ann.client
       .from('notes')
-      .insert([
-        { title: 'Shopping', body: 'Bread', tags: ['home', 'errands'] },
-        { title: 'Ideas', body: 'A boat, "perhaps"', tags: ['home'], pinned: true },
-        { title: 'Zebra', body: '' },
-      ])
+      .insert(
+        [
+          { title: 'Shopping', body: 'Bread', tags: ['home', 'errands'] },
+          { title: 'Ideas', body: 'A boat, "perhaps"', tags: ['home'], pinned: true },
+          { title: 'Zebra', body: '' },
+        ],
+        // What a row leaves out takes the column's default rather than null.
+        { defaultToNull: false },
+      )
       .select(),
   );
   assert.deepEqual(titles(rows), ['Shopping', 'Ideas', 'Zebra']);

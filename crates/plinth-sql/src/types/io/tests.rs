@@ -224,3 +224,104 @@ fn relative_dates_start_from_the_given_now() {
     );
     assert_eq!(at(Type::Time, "now"), Stored::Int(1_000_000));
 }
+
+/// Texts built from the pieces that the parsers look for, and any others.
+fn nasty() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[0-9]{1,12}",
+        "[-+:./ ,TZ{}\\[\\]\"\\\\%$*()?|]",
+        "(jan|day|mon|year|ago|am|bc|infinity|now|utc|NaN|e|P|Y|null|true)",
+        "(YYYY|FM|DDD|HH24|TH|MS|IW|IYYY|CC|TZH|FF6|RM|Month|9|0|S|MI|PR|EEEE)",
+        "\\PC{1,2}",
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+#[test]
+fn nothing_panics_on_any_text() {
+    use crate::types::interval::Interval;
+    use crate::types::{datetime, text};
+    let types = [
+        Type::Bool,
+        Type::Int2,
+        Type::Numeric,
+        Type::Float4,
+        Type::Float8,
+        Type::Uuid,
+        Type::Date,
+        Type::Time,
+        Type::Timestamp,
+        Type::Timestamptz,
+        Type::Interval,
+        Type::Json,
+        Type::Jsonb,
+        Type::Bytea,
+        Type::Name,
+        Type::Interval.array(),
+    ];
+    let config = ProptestConfig {
+        cases: 3000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new_with_rng(
+        config,
+        proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        ),
+    );
+    runner
+        .run(
+            &(nasty(), nasty(), any::<i64>(), any::<f64>()),
+            |(a, b, int, real)| {
+                for ty in &types {
+                    let _ = read(&ty.clone().into(), &a);
+                }
+                let _ = (datetime::to_date(&a, &b), datetime::to_timestamp(&a, &b));
+                let interval = Interval {
+                    months: i32::MAX,
+                    days: i32::MIN,
+                    micros: int,
+                };
+                let _ = (
+                    datetime::to_char_interval(&interval, &a),
+                    interval.mul(real),
+                    interval.justify(),
+                );
+                let _ = datetime::to_char_timestamp(
+                    int.clamp(-200_000_000_000_000_000, i64::MAX),
+                    &a,
+                    true,
+                );
+                let _ = (
+                    datetime::to_char_float(real, &a, 15),
+                    datetime::at_time_zone(0, &a, true),
+                );
+                let _ = (
+                    datetime::date_trunc(&a, 0, &Type::Timestamp),
+                    datetime::extract_interval(&a, &interval),
+                );
+                let _ = (
+                    text::translate_regex(&a, &b),
+                    text::similar_to_regex(&a, Some('\\')),
+                    text::replacement(&a),
+                );
+                let _ = (
+                    text::format(&a, &[Some(b.clone())]),
+                    text::like_match(&a, &b, Some('\\'), true),
+                );
+                let _ = (
+                    text::split_part(&a, &b, int),
+                    text::substring(&a, int, Some(int)),
+                    text::left(&a, int),
+                );
+                let _ = (
+                    text::right(&a, int),
+                    text::overlay(&a, &b, int, None),
+                    text::lpad(&a, 5, &b),
+                );
+                Ok(())
+            },
+        )
+        .unwrap();
+}
