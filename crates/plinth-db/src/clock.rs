@@ -31,7 +31,8 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::now(),
-            Source::Fixed(micros) => Timestamp::from_microsecond(micros.load(Ordering::SeqCst)).unwrap_or(Timestamp::UNIX_EPOCH),
+            Source::Fixed(micros) => Timestamp::from_microsecond(micros.load(Ordering::SeqCst))
+                .unwrap_or(Timestamp::UNIX_EPOCH),
         }
     }
 

@@ -44,7 +44,10 @@ impl Db {
             clock: Arc::new(move || clock.now().as_microsecond()),
             auto_expose: options.auto_expose,
         })?;
-        Ok(Db { engine, clock: options.clock })
+        Ok(Db {
+            engine,
+            clock: options.clock,
+        })
     }
 
     /// The current snapshot of the schema.
@@ -78,18 +81,27 @@ impl Db {
 
     /// Runs a write, all of it or nothing.
     pub async fn write(&self, session: &Session, write: Write) -> Result<Answer, Error> {
-        self.on_writer(session, move |tx| Ok(tx.write(&write)?)).await
+        self.on_writer(session, move |tx| Ok(tx.write(&write)?))
+            .await
     }
 
     /// Runs one statement, reading or writing.
-    pub async fn query(&self, session: &Session, sql: &str, params: Vec<Param>) -> Result<Rows, Error> {
+    pub async fn query(
+        &self,
+        session: &Session,
+        sql: &str,
+        params: Vec<Param>,
+    ) -> Result<Rows, Error> {
         let statement = plinth_sql::parse::statement(sql)?;
         let params: Vec<Option<String>> = params.into_iter().map(|param| param.0).collect();
         if self.engine.only_reads(&statement) {
             let (engine, session) = (self.engine.clone(), session.clone());
             return blocking(move || Ok(engine.query(&session, &statement, &params)?.into())).await;
         }
-        self.on_writer(session, move |tx| Ok(tx.execute(&statement, &params)?.into())).await
+        self.on_writer(session, move |tx| {
+            Ok(tx.execute(&statement, &params)?.into())
+        })
+        .await
     }
 
     /// Runs `work` in one write transaction; an `Err` rolls back (to commit although the request fails, return
@@ -102,7 +114,10 @@ impl Db {
         E: From<Error> + Send + 'static,
     {
         let clock = self.clock.clone();
-        self.on_writer(session, move |tx| work(&mut Transaction { tx, clock: &clock })).await
+        self.on_writer(session, move |tx| {
+            work(&mut Transaction { tx, clock: &clock })
+        })
+        .await
     }
 
     /// Runs a script statement by statement, each in a transaction of its own unless the script opens one.
@@ -115,9 +130,10 @@ impl Db {
         on: impl FnMut(Outcome) + Send + 'static,
     ) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        self.engine.submit_script(session.clone(), sql, options, Box::new(on), move |done| {
-            let _gone = reply.send(done);
-        })?;
+        self.engine
+            .submit_script(session.clone(), sql, options, Box::new(on), move |done| {
+                let _gone = reply.send(done);
+            })?;
         Ok(answer.await.map_err(|_| Error::Closed)??)
     }
 
@@ -141,10 +157,15 @@ impl Db {
     {
         let (reply, answer) = oneshot::channel();
         self.engine
-            .submit(session.clone(), work, |error| E::from(Error::from(error)), move |result| {
-                // The caller may have gone away; its write counts all the same.
-                let _gone = reply.send(result);
-            })
+            .submit(
+                session.clone(),
+                work,
+                |error| E::from(Error::from(error)),
+                move |result| {
+                    // The caller may have gone away; its write counts all the same.
+                    let _gone = reply.send(result);
+                },
+            )
             .map_err(|error| E::from(Error::from(error)))?;
         answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
@@ -170,7 +191,9 @@ impl Transaction<'_> {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(Error::Internal(error.to_string())),

@@ -33,7 +33,9 @@ impl From<EngineError> for Error {
     fn from(error: EngineError) -> Error {
         match error {
             EngineError::Sql(error) => Error::Sql(*error),
-            EngineError::Busy => Error::Busy { retry_after_seconds: 1 },
+            EngineError::Busy => Error::Busy {
+                retry_after_seconds: 1,
+            },
             EngineError::Timeout => Error::Timeout,
             EngineError::Closed => Error::Closed,
             EngineError::Disk(text) => Error::Disk(text),

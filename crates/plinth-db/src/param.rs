@@ -21,7 +21,16 @@ macro_rules! from_display {
         }
     )*};
 }
-from_display!(&str, i32, i64, u32, bool, Uuid, Timestamp, serde_json::Value);
+from_display!(
+    &str,
+    i32,
+    i64,
+    u32,
+    bool,
+    Uuid,
+    Timestamp,
+    serde_json::Value
+);
 
 impl From<String> for Param {
     fn from(value: String) -> Param {

@@ -30,15 +30,30 @@ pub struct Row<'a> {
 
 impl From<RowSet> for Rows {
     fn from(set: RowSet) -> Rows {
-        let RowSet { columns, rows, affected, tag, returns_rows } = set;
-        Rows { columns, rows, affected, tag, returns_rows }
+        let RowSet {
+            columns,
+            rows,
+            affected,
+            tag,
+            returns_rows,
+        } = set;
+        Rows {
+            columns,
+            rows,
+            affected,
+            tag,
+            returns_rows,
+        }
     }
 }
 
 impl Rows {
     /// Row by row.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        self.rows.iter().map(|values| Row { columns: &self.columns, values })
+        self.rows.iter().map(|values| Row {
+            columns: &self.columns,
+            values,
+        })
     }
 
     /// The first row.
@@ -78,12 +93,16 @@ impl<'a> Row<'a> {
 
     /// An integer.
     pub fn int(&self, column: &str) -> Result<i64, Error> {
-        self.required(column)?.parse().map_err(|_| unreadable(column, "an integer"))
+        self.required(column)?
+            .parse()
+            .map_err(|_| unreadable(column, "an integer"))
     }
 
     /// A uuid.
     pub fn uuid(&self, column: &str) -> Result<Uuid, Error> {
-        self.required(column)?.parse().map_err(|_| unreadable(column, "a uuid"))
+        self.required(column)?
+            .parse()
+            .map_err(|_| unreadable(column, "a uuid"))
     }
 
     /// A json or jsonb document.
@@ -100,19 +119,25 @@ impl<'a> Row<'a> {
     pub fn maybe_timestamp(&self, column: &str) -> Result<Option<Timestamp>, Error> {
         match self.get(column) {
             None => Ok(None),
-            Some(text) => parse_timestamp(text).map(Some).ok_or_else(|| unreadable(column, "a timestamptz")),
+            Some(text) => parse_timestamp(text)
+                .map(Some)
+                .ok_or_else(|| unreadable(column, "a timestamptz")),
         }
     }
 
     fn required(&self, column: &str) -> Result<&'a str, Error> {
-        self.get(column).ok_or_else(|| unreadable(column, "a value"))
+        self.get(column)
+            .ok_or_else(|| unreadable(column, "a value"))
     }
 }
 
 /// `2024-01-02 03:04:05.123+00`: the offset may be hours alone, which the general parser wants spelt out.
 fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let (date, time) = text.split_once(' ')?;
-    let hours_only = time.len().checked_sub(3).is_some_and(|at| matches!(time.as_bytes().get(at), Some(b'+' | b'-')));
+    let hours_only = time
+        .len()
+        .checked_sub(3)
+        .is_some_and(|at| matches!(time.as_bytes().get(at), Some(b'+' | b'-')));
     let suffix = if hours_only { ":00" } else { "" };
     format!("{date}T{time}{suffix}").parse().ok()
 }

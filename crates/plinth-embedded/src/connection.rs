@@ -151,7 +151,7 @@ impl Conn {
             values.push(match bind {
                 Bind::Param(place) => self.parameter(plan, params, *place)?,
                 Bind::Row(place) => row.get(*place).cloned().unwrap_or(Value::Null),
-                Bind::Context(context) => self.context(*context),
+                Bind::Context(context) => self.context(*context)?,
             });
         }
         Ok(values)
@@ -177,29 +177,37 @@ impl Conn {
         Ok(from_stored(io::input(ty, text, &labels, now)?))
     }
 
-    fn context(&self, context: Context) -> Value {
+    fn context(&self, context: Context) -> Result<Value> {
         let mut session = self.state.session.lock();
         let claim = |value: Option<&serde_json::Value>| match value {
             Some(serde_json::Value::String(text)) => Some(text.clone()),
             Some(serde_json::Value::Null) | None => None,
             Some(other) => Some(other.to_string()),
         };
-        match context {
+        Ok(match context {
             Context::Now => Value::Integer(session.now),
             Context::Today => Value::Integer(session.now.div_euclid(86_400_000_000)),
-            Context::Uid => claim(session.claims().get("sub"))
-                .and_then(|text| text.parse::<uuid::Uuid>().ok())
-                .map_or(Value::Null, |id| Value::Blob(id.as_bytes().to_vec())),
+            // A subject that is no uuid is an error, not a null that a policy might let through.
+            Context::Uid => match claim(session.claims().get("sub")).filter(|text| !text.is_empty()) {
+                Some(text) => {
+                    drop(session);
+                    self.input(&Type::Uuid.into(), &text)?
+                }
+                None => Value::Null,
+            },
             Context::AuthRole => claim(session.claims().get("role")).map_or(Value::Null, Value::Text),
             Context::Email => claim(session.claims().get("email")).map_or(Value::Null, Value::Text),
             Context::Jwt => {
                 let text = session.settings.get("request.jwt.claims").filter(|text| !text.is_empty()).cloned();
                 drop(session);
-                text.and_then(|text| self.input(&Type::Jsonb.into(), &text).ok()).unwrap_or(Value::Null)
+                match text {
+                    Some(text) => self.input(&Type::Jsonb.into(), &text)?,
+                    None => Value::Null,
+                }
             }
             Context::CurrentUser => Value::Text(session.role.clone()),
             Context::SessionUser => Value::Text(session.session_role.clone()),
-        }
+        })
     }
 
     /// Runs a plan and drains it. SQLite may touch only what the plan names.

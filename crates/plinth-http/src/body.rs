@@ -33,7 +33,9 @@ pub enum BodyError {
 /// The whole body, when it is not larger than the limit. Never holds more than the limit in memory.
 pub async fn read_body(body: Body, limit_bytes: usize) -> Result<Bytes, BodyError> {
     let whole = Limited::new(body, limit_bytes).collect();
-    let Ok(read) = tokio::time::timeout(TIMEOUT, whole).await else { return Err(BodyError::TooSlow) };
+    let Ok(read) = tokio::time::timeout(TIMEOUT, whole).await else {
+        return Err(BodyError::TooSlow);
+    };
     match read {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { limit_bytes }),
@@ -49,7 +51,11 @@ impl From<BodyError> for ApiError {
                 "request_entity_too_large",
                 error.to_string(),
             ),
-            BodyError::TooSlow => ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", error.to_string()),
+            BodyError::TooSlow => ApiError::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "request_timeout",
+                error.to_string(),
+            ),
             BodyError::Incomplete => {
                 ApiError::new(StatusCode::BAD_REQUEST, "PGRST102", error.to_string())
             }

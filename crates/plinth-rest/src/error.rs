@@ -31,11 +31,17 @@ impl Error {
     }
 
     pub(crate) fn method(method: &str) -> Error {
-        plinth_query::Error::Method { method: method.to_owned() }.into()
+        plinth_query::Error::Method {
+            method: method.to_owned(),
+        }
+        .into()
     }
 
     pub(crate) fn function_method(method: &str) -> Error {
-        plinth_query::Error::FunctionMethod { method: method.to_owned() }.into()
+        plinth_query::Error::FunctionMethod {
+            method: method.to_owned(),
+        }
+        .into()
     }
 
     /// As this caller is told of it.
@@ -52,7 +58,9 @@ impl Error {
 }
 
 fn of_query(error: &plinth_query::Error) -> ApiError {
-    ApiError::new(status(error), error.code(), error.message()).details(error.details()).maybe_hint(error.hint())
+    ApiError::new(status(error), error.code(), error.message())
+        .details(error.details())
+        .maybe_hint(error.hint())
 }
 
 /// The engine answers two conditions of the protocol by its codes, since only a running write can tell.
@@ -63,7 +71,9 @@ fn of_sql(error: &SqlError, anonymous: bool) -> ApiError {
         _ => return ApiError::sql(error, anonymous),
     };
     let details = error.detail.clone().map_or(Value::Null, Value::String);
-    ApiError::new(status, &error.code, &*error.message).details(details).maybe_hint(error.hint.clone())
+    ApiError::new(status, &error.code, &*error.message)
+        .details(details)
+        .maybe_hint(error.hint.clone())
 }
 
 /// Exhaustive on purpose: a new error asks for its status here.
@@ -94,12 +104,17 @@ fn status(error: &plinth_query::Error) -> StatusCode {
         | Error::MaxAffectedOnSingleRow
         | Error::PutPage
         | Error::PutKey => StatusCode::BAD_REQUEST,
-        Error::AmbiguousRelationship { .. } | Error::AmbiguousFunction { .. } => StatusCode::MULTIPLE_CHOICES,
-        // An operator is a function: PostgreSQL's 42883 for both.
-        Error::UnknownTable { .. } | Error::NoFunction { .. } | Error::UndefinedOperator { .. } | Error::Path => {
-            StatusCode::NOT_FOUND
+        Error::AmbiguousRelationship { .. } | Error::AmbiguousFunction { .. } => {
+            StatusCode::MULTIPLE_CHOICES
         }
-        Error::Method { .. } | Error::FunctionMethod { .. } | Error::PutFilters => StatusCode::METHOD_NOT_ALLOWED,
+        // An operator is a function: PostgreSQL's 42883 for both.
+        Error::UnknownTable { .. }
+        | Error::NoFunction { .. }
+        | Error::UndefinedOperator { .. }
+        | Error::Path => StatusCode::NOT_FOUND,
+        Error::Method { .. } | Error::FunctionMethod { .. } | Error::PutFilters => {
+            StatusCode::METHOD_NOT_ALLOWED
+        }
         Error::SchemaNotExposed { .. } | Error::MediaType { .. } | Error::NotOneRow { .. } => {
             StatusCode::NOT_ACCEPTABLE
         }
@@ -114,18 +129,35 @@ mod tests {
     #[test]
     fn one_row_that_is_not_one_is_not_acceptable() {
         let error = of_query(&plinth_query::Error::NotOneRow { rows: 0 });
-        assert_eq!((error.status.as_u16(), error.code.as_str()), (406, "PGRST116"));
+        assert_eq!(
+            (error.status.as_u16(), error.code.as_str()),
+            (406, "PGRST116")
+        );
         // Older clients look for these words.
         assert_eq!(*error.details, Value::from("The result contains 0 rows"));
-        assert_eq!(error.message, "Cannot coerce the result to a single JSON object");
+        assert_eq!(
+            error.message,
+            "Cannot coerce the result to a single JSON object"
+        );
     }
 
     #[test]
     fn conditions_found_by_a_running_write_keep_their_status() {
         let error = SqlError::new("PGRST116", "m").detail("The result contains 2 rows");
         assert_eq!(of_sql(&error, false).status.as_u16(), 406);
-        assert_eq!(of_sql(&SqlError::new("PGRST124", "m"), false).status.as_u16(), 400);
-        assert_eq!(of_sql(&SqlError::new("42501", "m"), true).status.as_u16(), 401);
-        assert_eq!(of_sql(&SqlError::new("42501", "m"), false).status.as_u16(), 403);
+        assert_eq!(
+            of_sql(&SqlError::new("PGRST124", "m"), false)
+                .status
+                .as_u16(),
+            400
+        );
+        assert_eq!(
+            of_sql(&SqlError::new("42501", "m"), true).status.as_u16(),
+            401
+        );
+        assert_eq!(
+            of_sql(&SqlError::new("42501", "m"), false).status.as_u16(),
+            403
+        );
     }
 }

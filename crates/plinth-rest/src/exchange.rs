@@ -36,7 +36,15 @@ impl Exchange {
     pub(crate) fn new(rest: Rest, caller: Caller, request: Request) -> (Exchange, Body) {
         let (parts, body) = request.into_parts();
         let catalog = rest.app.db.catalog();
-        (Exchange { rest, caller, parts, catalog }, body)
+        (
+            Exchange {
+                rest,
+                caller,
+                parts,
+                catalog,
+            },
+            body,
+        )
     }
 
     /// The answer, be it an error.
@@ -75,8 +83,14 @@ impl Exchange {
 
     /// The session that statements of this request run in.
     pub(crate) fn session(&self) -> Session {
-        let Parts { method, uri, headers, .. } = &self.parts;
-        self.caller.session(&self.app().limits, method, uri.path(), headers)
+        let Parts {
+            method,
+            uri,
+            headers,
+            ..
+        } = &self.parts;
+        self.caller
+            .session(&self.app().limits, method, uri.path(), headers)
     }
 
     /// What plans are made against.
@@ -91,7 +105,11 @@ impl Exchange {
 
     /// What the headers ask of an answer that holds rows.
     pub(crate) fn asked(&self) -> Result<Asked, Error> {
-        Ok(Asked { preferences: self.preferences()?, media: negotiate::rows(self.accept().as_deref())?, range: self.range()? })
+        Ok(Asked {
+            preferences: self.preferences()?,
+            media: negotiate::rows(self.accept().as_deref())?,
+            range: self.range()?,
+        })
     }
 
     /// The form asked of the root document.
@@ -104,10 +122,14 @@ impl Exchange {
         let exposed = &self.config().schemas;
         match self.profile() {
             None => exposed.first().map(String::as_str).ok_or_else(Error::path),
-            Some(named) => exposed.iter().find(|known| *known == named).map(String::as_str).ok_or_else(|| {
-                let (schema, exposed) = (named.to_owned(), exposed.clone());
-                plinth_query::Error::SchemaNotExposed { schema, exposed }.into()
-            }),
+            Some(named) => exposed
+                .iter()
+                .find(|known| *known == named)
+                .map(String::as_str)
+                .ok_or_else(|| {
+                    let (schema, exposed) = (named.to_owned(), exposed.clone());
+                    plinth_query::Error::SchemaNotExposed { schema, exposed }.into()
+                }),
         }
     }
 
@@ -119,17 +141,26 @@ impl Exchange {
 
     fn profile(&self) -> Option<&str> {
         let reads = matches!(self.parts.method, Method::GET | Method::HEAD);
-        self.header(if reads { ACCEPT_PROFILE } else { CONTENT_PROFILE })
+        self.header(if reads {
+            ACCEPT_PROFILE
+        } else {
+            CONTENT_PROFILE
+        })
     }
 
     fn preferences(&self) -> Result<Preferences, Error> {
         let headers = self.parts.headers.get_all(PREFER);
-        Ok(Preferences::parse(headers.iter().filter_map(|value| value.to_str().ok()))?)
+        Ok(Preferences::parse(
+            headers.iter().filter_map(|value| value.to_str().ok()),
+        )?)
     }
 
     /// `Range` pages reads only.
     fn range(&self) -> Result<Option<RangeHeader>, Error> {
-        match self.header(RANGE).filter(|_| self.parts.method == Method::GET) {
+        match self
+            .header(RANGE)
+            .filter(|_| self.parts.method == Method::GET)
+        {
             Some(text) => Ok(RangeHeader::parse(text)?),
             None => Ok(None),
         }
@@ -137,12 +168,20 @@ impl Exchange {
 
     /// All `Accept` headers as one.
     fn accept(&self) -> Option<String> {
-        let all: Vec<&str> =
-            self.parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let all: Vec<&str> = self
+            .parts
+            .headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
         (!all.is_empty()).then(|| all.join(","))
     }
 
     fn header(&self, name: HeaderName) -> Option<&str> {
-        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+        self.parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
     }
 }

@@ -56,13 +56,18 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { schemas: vec!["public".to_owned(), "graphql_public".to_owned()] }
+        Config {
+            schemas: vec!["public".to_owned(), "graphql_public".to_owned()],
+        }
     }
 }
 
 /// The routes, relative to `/rest/v1`.
 pub fn router(app: App, config: Config) -> Router {
-    let rest = Rest { app, config: Arc::new(config) };
+    let rest = Rest {
+        app,
+        config: Arc::new(config),
+    };
     // Methods are told apart inside, so that a wrong one is answered in this service's own words.
     Router::new()
         .route("/", any(root))
@@ -133,5 +138,7 @@ async fn root(State(rest): State<Rest>, caller: Caller, request: Request) -> Res
 }
 
 async fn elsewhere(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
-    Exchange::new(rest, caller, request).0.settle(Err(Error::path()))
+    Exchange::new(rest, caller, request)
+        .0
+        .settle(Err(Error::path()))
 }

@@ -21,14 +21,30 @@ pub(crate) fn of_relation(exchange: &Exchange, name: &str) -> Result<Response, E
 /// A function that may write is only ever posted to.
 pub(crate) fn of_function(exchange: &Exchange, name: &str) -> Result<Response, Error> {
     let schema = exchange.schema()?;
-    let overloads = exchange.catalog.functions.get(&QName::new(schema, name)).map(Vec::as_slice).unwrap_or_default();
+    let overloads = exchange
+        .catalog
+        .functions
+        .get(&QName::new(schema, name))
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if overloads.is_empty() {
         let (schema, name) = (schema.to_owned(), name.to_owned());
-        let unknown = plinth_query::Error::NoFunction { schema, name, arguments: Vec::new(), did_you_mean: None };
+        let unknown = plinth_query::Error::NoFunction {
+            schema,
+            name,
+            arguments: Vec::new(),
+            did_you_mean: None,
+        };
         return Err(unknown.into());
     }
-    let writes = overloads.iter().all(|function| function.volatility == Volatility::Volatile);
-    Ok(allow(if writes { "OPTIONS,POST" } else { "OPTIONS,GET,HEAD,POST" }))
+    let writes = overloads
+        .iter()
+        .all(|function| function.volatility == Volatility::Volatile);
+    Ok(allow(if writes {
+        "OPTIONS,POST"
+    } else {
+        "OPTIONS,GET,HEAD,POST"
+    }))
 }
 
 pub(crate) fn of_root() -> Response {

@@ -21,7 +21,11 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(status: StatusCode) -> Reply {
-        Reply { status, headers: Vec::new(), body: None }
+        Reply {
+            status,
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Reply {
@@ -57,10 +61,15 @@ impl Reply {
                 headers.insert(name, value);
             }
         }
-        let Some((body, content_type)) = self.body else { return response };
+        let Some((body, content_type)) = self.body else {
+            return response;
+        };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(VARY, HeaderValue::from_static("Accept, Prefer, Range"));
-        if let Some(profile) = exchange.answered_profile().and_then(|name| HeaderValue::from_str(name).ok()) {
+        if let Some(profile) = exchange
+            .answered_profile()
+            .and_then(|name| HeaderValue::from_str(name).ok())
+        {
             headers.insert(CONTENT_PROFILE, profile);
         }
         if !exchange.is_head() {
@@ -96,7 +105,10 @@ mod tests {
 
     #[test]
     fn an_object_is_the_only_element() {
-        assert_eq!(shaped(Media::Object, b"[{\"a\":1}]".to_vec(), 1).unwrap(), b"{\"a\":1}");
+        assert_eq!(
+            shaped(Media::Object, b"[{\"a\":1}]".to_vec(), 1).unwrap(),
+            b"{\"a\":1}"
+        );
         assert_eq!(shaped(Media::Json, b"[]".to_vec(), 0).unwrap(), b"[]");
         assert!(shaped(Media::Object, b"[]".to_vec(), 0).is_err());
         assert!(shaped(Media::ObjectStripped, b"[{},{}]".to_vec(), 2).is_err());

@@ -10,7 +10,11 @@ use crate::respond::Reply;
 
 pub(crate) fn document(exchange: &Exchange) -> Result<Response, Error> {
     let media = exchange.root_media()?;
-    let (scheme, host) = exchange.app().public_url.split_once("://").unwrap_or(("http", ""));
+    let (scheme, host) = exchange
+        .app()
+        .public_url
+        .split_once("://")
+        .unwrap_or(("http", ""));
     let about = About {
         title: "Plinth REST API",
         version: env!("CARGO_PKG_VERSION"),
@@ -19,5 +23,7 @@ pub(crate) fn document(exchange: &Exchange) -> Result<Response, Error> {
         base_path: "/rest/v1",
     };
     let document = openapi::document(&exchange.context()?, &about);
-    Ok(Reply::new(StatusCode::OK).body(document.to_string().into_bytes(), media.content_type()).finish(exchange))
+    Ok(Reply::new(StatusCode::OK)
+        .body(document.to_string().into_bytes(), media.content_type())
+        .finish(exchange))
 }

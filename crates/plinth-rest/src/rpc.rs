@@ -25,18 +25,32 @@ pub(crate) async fn post(exchange: &Exchange, name: &str, sent: Body) -> Result<
     call(exchange, &request, Some(&arguments)).await
 }
 
-async fn call(exchange: &Exchange, request: &Request, arguments: Option<&Arguments<'_>>) -> Result<Response, Error> {
+async fn call(
+    exchange: &Exchange,
+    request: &Request,
+    arguments: Option<&Arguments<'_>>,
+) -> Result<Response, Error> {
     let asked = exchange.asked()?;
     let plan = plan::call(request, arguments, &exchange.context()?, &asked)?;
     let (shape, media, format) = (plan.shape, plan.media, plan.read.format);
-    let answer = exchange.app().db.read(&exchange.session(), plan.read).await?;
+    let answer = exchange
+        .app()
+        .db
+        .read(&exchange.session(), plan.read)
+        .await?;
 
     if shape == RpcShape::Void {
-        return Ok(Reply::new(StatusCode::NO_CONTENT).applied(plan.applied).finish(exchange));
+        return Ok(Reply::new(StatusCode::NO_CONTENT)
+            .applied(plan.applied)
+            .finish(exchange));
     }
     let total = answer.total.or(plan.total_is_rows.then_some(answer.rows));
     let page = plan.window.page(answer.rows, total)?;
-    let reply = |status| Reply::new(status).content_range(page.content_range).applied(plan.applied);
+    let reply = |status| {
+        Reply::new(status)
+            .content_range(page.content_range)
+            .applied(plan.applied)
+    };
     if asked.preferences.returns == Some(Return::Minimal) {
         return Ok(reply(StatusCode::NO_CONTENT).finish(exchange));
     }
@@ -49,6 +63,12 @@ async fn call(exchange: &Exchange, request: &Request, arguments: Option<&Argumen
         RpcShape::Scalar | RpcShape::Row | RpcShape::Void => answer.body,
         RpcShape::Set | RpcShape::SetOfScalars => shaped(media, answer.body, answer.rows)?,
     };
-    let status = if page.partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    Ok(reply(status).body(body, media.content_type()).finish(exchange))
+    let status = if page.partial {
+        StatusCode::PARTIAL_CONTENT
+    } else {
+        StatusCode::OK
+    };
+    Ok(reply(status)
+        .body(body, media.content_type())
+        .finish(exchange))
 }

@@ -43,7 +43,12 @@ pub(crate) async fn update(exchange: &Exchange, name: &str, sent: Body) -> Resul
     let done = run(exchange, &plan).await?;
 
     let range = content_range(0, done.rows, total(&plan, &done));
-    finish(exchange, Reply::new(with_body_or_without(&plan)).content_range(range), plan, done)
+    finish(
+        exchange,
+        Reply::new(with_body_or_without(&plan)).content_range(range),
+        plan,
+        done,
+    )
 }
 
 pub(crate) async fn put(exchange: &Exchange, name: &str, sent: Body) -> Result<Response, Error> {
@@ -66,17 +71,29 @@ pub(crate) async fn delete(exchange: &Exchange, name: &str) -> Result<Response, 
     let done = run(exchange, &plan).await?;
 
     let range = content_range(0, 0, total(&plan, &done));
-    finish(exchange, Reply::new(with_body_or_without(&plan)).content_range(range), plan, done)
+    finish(
+        exchange,
+        Reply::new(with_body_or_without(&plan)).content_range(range),
+        plan,
+        done,
+    )
 }
 
 /// Where nothing is to be done, the answer is that of no rows.
 async fn run(exchange: &Exchange, plan: &WritePlan) -> Result<Answer, Error> {
     match &plan.write {
-        Some(write) => Ok(exchange.app().db.write(&exchange.session(), write.clone()).await?),
+        Some(write) => Ok(exchange
+            .app()
+            .db
+            .write(&exchange.session(), write.clone())
+            .await?),
         None if plan.media.is_object() => Err(plinth_query::Error::NotOneRow { rows: 0 }.into()),
         None => {
             let csv = plan.media.body_format() == BodyFormat::Csv;
-            Ok(Answer { body: if csv { Vec::new() } else { b"[]".to_vec() }, ..Answer::default() })
+            Ok(Answer {
+                body: if csv { Vec::new() } else { b"[]".to_vec() },
+                ..Answer::default()
+            })
         }
     }
 }
@@ -92,12 +109,18 @@ fn with_body_or_without(plan: &WritePlan) -> StatusCode {
     }
 }
 
-fn finish(exchange: &Exchange, reply: Reply, plan: WritePlan, done: Answer) -> Result<Response, Error> {
+fn finish(
+    exchange: &Exchange,
+    reply: Reply,
+    plan: WritePlan,
+    done: Answer,
+) -> Result<Response, Error> {
     let reply = reply.applied(plan.applied);
     let reply = match plan.returns {
-        Return::Representation => {
-            reply.body(shaped(plan.media, done.body, done.rows)?, plan.media.content_type())
-        }
+        Return::Representation => reply.body(
+            shaped(plan.media, done.body, done.rows)?,
+            plan.media.content_type(),
+        ),
         Return::Minimal | Return::HeadersOnly => reply,
     };
     Ok(reply.finish(exchange))
@@ -110,7 +133,9 @@ fn location(name: &str, plan: &WritePlan, done: &Answer) -> Option<String> {
     }
     let rows: Vec<Map<String, Value>> = serde_json::from_slice(&done.body).ok()?;
     let key = rows.first()?.iter().map(|(column, value)| {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         format!("{}=eq.{}", encode(column), encode(&value))
     });
     let key: Vec<String> = key.collect();
@@ -147,8 +172,15 @@ mod tests {
             resolution: None,
             applied: None,
         };
-        let done = |body: &str| Answer { body: body.into(), ..Answer::default() };
-        let found = location("my table", &plan, &done(r#"[{"id":7,"b c":"x&y"},{"id":8}]"#));
+        let done = |body: &str| Answer {
+            body: body.into(),
+            ..Answer::default()
+        };
+        let found = location(
+            "my table",
+            &plan,
+            &done(r#"[{"id":7,"b c":"x&y"},{"id":8}]"#),
+        );
         assert_eq!(found.as_deref(), Some("/my%20table?id=eq.7&b%20c=eq.x%26y"));
         assert_eq!(location("t", &plan, &done("[]")), None);
         assert_eq!(location("t", &plan, &done("")), None);

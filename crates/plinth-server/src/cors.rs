@@ -43,7 +43,9 @@ pub(crate) async fn allow(request: Request, next: Next) -> Response {
 
 /// Other `OPTIONS` requests ask a service what it permits.
 fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 fn preflight(asked: &HeaderMap) -> Response {
@@ -53,10 +55,16 @@ fn preflight(asked: &HeaderMap) -> Response {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     // Echoed rather than listed: clients of many versions send headers of their own.
-    let wanted = asked.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned().unwrap_or(HEADERS);
+    let wanted = asked
+        .get(ACCESS_CONTROL_REQUEST_HEADERS)
+        .cloned()
+        .unwrap_or(HEADERS);
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted);
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    headers.insert(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    headers.insert(
+        VARY,
+        HeaderValue::from_static("Access-Control-Request-Headers"),
+    );
     response
 }
 
@@ -65,24 +73,43 @@ mod tests {
     use super::*;
 
     fn asked(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
     fn only_browsers_questions_are_preflights() {
-        let preflight = asked(&[("origin", "http://a"), ("access-control-request-method", "GET")]);
+        let preflight = asked(&[
+            ("origin", "http://a"),
+            ("access-control-request-method", "GET"),
+        ]);
         assert!(is_preflight(&Method::OPTIONS, &preflight));
-        assert!(!is_preflight(&Method::OPTIONS, &asked(&[("origin", "http://a")])));
+        assert!(!is_preflight(
+            &Method::OPTIONS,
+            &asked(&[("origin", "http://a")])
+        ));
         assert!(!is_preflight(&Method::GET, &preflight));
     }
 
     #[test]
     fn requested_headers_are_echoed() {
-        let response = preflight(&asked(&[("access-control-request-headers", "x-mine,apikey")]));
+        let response = preflight(&asked(&[(
+            "access-control-request-headers",
+            "x-mine,apikey",
+        )]));
         assert_eq!(response.status(), 204);
-        assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_HEADERS], "x-mine,apikey");
+        assert_eq!(
+            response.headers()[ACCESS_CONTROL_ALLOW_HEADERS],
+            "x-mine,apikey"
+        );
         assert_eq!(response.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert_eq!(response.headers()[ACCESS_CONTROL_MAX_AGE], "86400");
-        assert!(preflight(&HeaderMap::new()).headers().contains_key(ACCESS_CONTROL_ALLOW_HEADERS));
+        assert!(
+            preflight(&HeaderMap::new())
+                .headers()
+                .contains_key(ACCESS_CONTROL_ALLOW_HEADERS)
+        );
     }
 }

@@ -7,8 +7,19 @@ use axum::response::Response;
 use plinth_http::{ApiError, App, Limits, Mode, host};
 
 /// Middleware: refuses what is too large before anything reads it.
-pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Result<Response, ApiError> {
-    check_size(&app.limits, request.uri().path_and_query().map_or(0, |target| target.as_str().len()), request.headers())?;
+pub(crate) async fn check(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    check_size(
+        &app.limits,
+        request
+            .uri()
+            .path_and_query()
+            .map_or(0, |target| target.as_str().len()),
+        request.headers(),
+    )?;
     if app.mode == Mode::Dev {
         host::require_loopback(&request)?;
     }
@@ -18,12 +29,20 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
 fn check_size(limits: &Limits, target_bytes: usize, headers: &HeaderMap) -> Result<(), ApiError> {
     if target_bytes > limits.url_bytes {
         let message = format!("the URL is longer than {} bytes", limits.url_bytes);
-        return Err(ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", message)
-            .hint("Long lists of values can be sent to a function with POST."));
+        return Err(
+            ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", message)
+                .hint("Long lists of values can be sent to a function with POST."),
+        );
     }
-    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let header_bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     if header_bytes > limits.header_bytes {
-        let message = format!("the headers are longer than {} bytes together", limits.header_bytes);
+        let message = format!(
+            "the headers are longer than {} bytes together",
+            limits.header_bytes
+        );
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(ApiError::new(status, "headers_too_large", message));
     }
@@ -36,7 +55,11 @@ mod tests {
 
     #[test]
     fn heads_have_bounds() {
-        let limits = Limits { url_bytes: 10, header_bytes: 10, ..Limits::default() };
+        let limits = Limits {
+            url_bytes: 10,
+            header_bytes: 10,
+            ..Limits::default()
+        };
         let status = |bytes, value: &str| {
             let headers = HeaderMap::from_iter([("a".parse().unwrap(), value.parse().unwrap())]);
             check_size(&limits, bytes, &headers).map_err(|error| error.status.as_u16())

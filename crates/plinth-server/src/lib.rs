@@ -65,21 +65,34 @@ async fn welcome(State(app): State<App>) -> Response {
 
 /// Healthy is who can read its database.
 async fn health(State(app): State<App>) -> Result<Response, ApiError> {
-    app.db.query(&Session::role("anon"), "select 1", Vec::new()).await?;
+    app.db
+        .query(&Session::role("anon"), "select 1", Vec::new())
+        .await?;
     Ok(axum::Json(json!({ "status": "ok" })).into_response())
 }
 
 async fn not_found() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path")
-        .hint("Tables are under /rest/v1, sign-up and sign-in under /auth/v1.")
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "There is nothing at this path",
+    )
+    .hint("Tables are under /rest/v1, sign-up and sign-in under /auth/v1.")
 }
 
 async fn method_not_allowed() -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path has no such method")
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "This path has no such method",
+    )
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
 fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    let text = cause.downcast_ref::<&str>().copied().or_else(|| cause.downcast_ref::<String>().map(String::as_str));
+    let text = cause
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| cause.downcast_ref::<String>().map(String::as_str));
     internal_error(format_args!("panic: {}", text.unwrap_or("without a text"))).into_response()
 }

@@ -30,7 +30,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Another program has it.
-    #[error("{address} is already in use by another program; stop it, or choose another address with --listen")]
+    #[error(
+        "{address} is already in use by another program; stop it, or choose another address with --listen"
+    )]
     InUse {
         /// The address.
         address: SocketAddr,
@@ -54,15 +56,22 @@ pub enum ListenError {
 
 /// Listens on an address.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AddrInUse => ListenError::InUse { address },
-        io::ErrorKind::PermissionDenied => ListenError::Denied { address },
-        _ => ListenError::Other { address, cause },
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|cause| match cause.kind() {
+            io::ErrorKind::AddrInUse => ListenError::InUse { address },
+            io::ErrorKind::PermissionDenied => ListenError::Denied { address },
+            _ => ListenError::Other { address, cause },
+        })
 }
 
 /// Serves until `shutdown` is ready, then takes no more connections and waits up to `drain` for requests under way.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>, drain: Duration) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+    drain: Duration,
+) {
     let open = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut shutdown = pin!(shutdown);
@@ -92,7 +101,10 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     }
     drop(listener);
     if tokio::time::timeout(drain, open.shutdown()).await.is_err() {
-        tracing::warn!("some requests were still running after {} s and were cut off", drain.as_secs());
+        tracing::warn!(
+            "some requests were still running after {} s and were cut off",
+            drain.as_secs()
+        );
     }
 }
 
@@ -101,7 +113,9 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> io::Result<Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)>> {
-    let Ok(place) = Arc::clone(places).acquire_owned().await else { return Ok(None) };
+    let Ok(place) = Arc::clone(places).acquire_owned().await else {
+        return Ok(None);
+    };
     let (stream, peer) = listener.accept().await?;
     // Answers are written whole, so waiting to fill packets only adds delay.
     stream.set_nodelay(true)?;
@@ -116,7 +130,14 @@ fn connection(
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
-        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+        async move {
+            Ok::<_, Infallible>(
+                router
+                    .oneshot(request)
+                    .await
+                    .unwrap_or_else(|never| match never {}),
+            )
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -164,7 +185,10 @@ mod tests {
         let server = tokio::spawn(serve(listener, router, wait, Duration::from_secs(10)));
 
         let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
         has_arrived.await.unwrap();
         stop.send(()).unwrap();
         // The listener is dropped before the wait, so once nobody can connect, the drain has begun.
@@ -174,7 +198,10 @@ mod tests {
         go_on.send(()).unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"),
+            "{answer}"
+        );
         server.await.unwrap();
     }
 }

@@ -10,7 +10,10 @@ use tracing::Instrument as _;
 
 /// Middleware: logs the request when it is answered.
 pub(crate) async fn request(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
         request.id = %request_id::current(),
@@ -22,7 +25,11 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
         let response = next.run(request).await;
         let status = response.status().as_u16();
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(http.status = status, duration_ms, "answered {status} in {duration_ms} ms");
+        tracing::info!(
+            http.status = status,
+            duration_ms,
+            "answered {status} in {duration_ms} ms"
+        );
         response
     }
     .instrument(span)

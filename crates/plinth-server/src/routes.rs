@@ -8,7 +8,9 @@ pub fn routes() -> &'static [(&'static str, &'static str)] {
         let own = [("GET", "/"), ("GET", "/health")];
         // Leaked once in the life of a process, and only by those who ask.
         let under = |prefix: &'static str, routes: &'static [(&'static str, &'static str)]| {
-            routes.iter().map(move |(method, path)| (*method, &*format!("{prefix}{path}").leak()))
+            routes
+                .iter()
+                .map(move |(method, path)| (*method, &*format!("{prefix}{path}").leak()))
         };
         let rest = under("/rest/v1", plinth_rest::ROUTES);
         let auth = under("/auth/v1", plinth_auth::ROUTES);

@@ -28,7 +28,11 @@ pub struct SqlError {
 impl SqlError {
     /// An error with this SQLSTATE and message.
     pub fn new(code: &str, message: impl Into<String>) -> SqlError {
-        SqlError { code: code.to_owned(), message: message.into(), ..SqlError::default() }
+        SqlError {
+            code: code.to_owned(),
+            message: message.into(),
+            ..SqlError::default()
+        }
     }
 
     /// `42601`.

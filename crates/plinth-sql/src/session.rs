@@ -26,12 +26,20 @@ pub struct Session {
 impl Session {
     /// The superuser, for the product's own work. Never for a caller's statement.
     pub fn system() -> Session {
-        Session { timeout: Duration::from_secs(600), ..Session::role("postgres") }
+        Session {
+            timeout: Duration::from_mins(10),
+            ..Session::role("postgres")
+        }
     }
 
     /// A role without claims.
     pub fn role(role: &str) -> Session {
-        Session { role: role.to_owned(), claims: None, settings: Vec::new(), timeout: DEFAULT_STATEMENT_TIMEOUT }
+        Session {
+            role: role.to_owned(),
+            claims: None,
+            settings: Vec::new(),
+            timeout: DEFAULT_STATEMENT_TIMEOUT,
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Generator<'_> {
         let from = self.from();
         let condition = self.condition(50);
         let key_type = self.ty();
-        let key = self.expr(key_type, 1);
+        let key = self.settled(key_type, 1);
         let mut list = vec![key, "count(*)".to_owned()];
         for _ in 0..self.random.between(1, 4) {
             let aggregate = self.aggregate_call();
@@ -116,7 +116,7 @@ impl Generator<'_> {
                 format!(
                     "{}({})",
                     self.random.pick(&["min", "max"]),
-                    self.expr(*ty, 1)
+                    self.settled(*ty, 1)
                 )
             }
         }
@@ -129,7 +129,7 @@ impl Generator<'_> {
         let types: Vec<Ty> = (0..self.random.between(1, 3)).map(|_| self.ty()).collect();
         let mut side = || {
             let from = self.from();
-            let list: Vec<String> = types.iter().map(|ty| self.expr(*ty, 1)).collect();
+            let list: Vec<String> = types.iter().map(|ty| self.settled(*ty, 1)).collect();
             format!(
                 "select {} from {from}{}",
                 list.join(", "),
@@ -154,7 +154,7 @@ impl Generator<'_> {
             _ => "count(*)".to_owned(),
         };
         let ty = self.ty();
-        let partition = self.expr(ty, 0);
+        let partition = self.settled(ty, 0);
         let condition = self.condition(30);
         format!(
             "select p.id, {call} over (partition by {partition} order by p.id) from people p{condition} order by 1"
@@ -292,10 +292,21 @@ impl Generator<'_> {
         let list: Vec<String> = (1..=count)
             .map(|number| {
                 let ty = self.ty();
-                format!("{} as c{number}", self.expr(ty, 2))
+                format!("{} as c{number}", self.settled(ty, 2))
             })
             .collect();
         (list.join(", "), ordinals(list.len()))
+    }
+
+    /// An expression whose equal values look equal. `1.5` and `1.50` are equal, and which of them a union keeps,
+    /// or which of two ties comes first, Postgres does not promise.
+    fn settled(&mut self, ty: Ty, depth: u32) -> String {
+        let value = self.expr(ty, depth);
+        if ty == Ty::Num {
+            format!("round({value}, 3)")
+        } else {
+            value
+        }
     }
 
     fn condition(&mut self, percent: u64) -> String {

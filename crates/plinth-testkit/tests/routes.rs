@@ -65,7 +65,7 @@ const LINES: &[Line] = &[
         "/rest/v1/{relation}",
         "?id=eq.$n",
         r#"{"id": $n, "label": "x"}"#,
-        [401, 401, 401, 201, 201],
+        [401, 401, 401, 204, 204],
     ),
     (
         "DELETE",
@@ -147,6 +147,43 @@ const LINES: &[Line] = &[
         "",
         [200, 200, 200, 200, 200],
     ),
+    (
+        "GET",
+        "/auth/v1/admin/users",
+        "",
+        "",
+        [401, 401, 401, 403, 200],
+    ),
+    (
+        "POST",
+        "/auth/v1/admin/users",
+        "",
+        r#"{"email": "made$n@example.com"}"#,
+        [401, 401, 401, 403, 200],
+    ),
+    // A key alone is no token (401); a token of someone else is not enough (403). Let in is who learns that there
+    // is no such account (404).
+    (
+        "GET",
+        "/auth/v1/admin/users/{id}",
+        "",
+        "",
+        [401, 401, 401, 403, 404],
+    ),
+    (
+        "PUT",
+        "/auth/v1/admin/users/{id}",
+        "",
+        "{}",
+        [401, 401, 401, 403, 404],
+    ),
+    (
+        "DELETE",
+        "/auth/v1/admin/users/{id}",
+        "",
+        "",
+        [401, 401, 401, 403, 404],
+    ),
 ];
 
 #[test]
@@ -190,6 +227,7 @@ fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
             let path = route
                 .replace("{relation}", "items")
                 .replace("{function}", "hello")
+                .replace("{id}", "7f1c3c7e-0000-4000-8000-000000000001")
                 + &fill(query);
             let answer = template.runtime().block_on(async {
                 let mut headers = headers(&client, caller, number).await?;

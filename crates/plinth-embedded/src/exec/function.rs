@@ -23,12 +23,12 @@ impl Tx {
     /// there are none.
     pub(crate) fn materialize_calls(&mut self, query: &Query, params: &[ParamValue]) -> Result<Option<Executed>> {
         let SetExpr::Select(select) = &query.body else { return Ok(None) };
-        if let Some((place, call)) = self.lone_call(select) {
+        if let Some((place, call, alias)) = self.lone_call(select) {
             // `select f(…)`: read as `select f.f from f(…)`.
             let mut select = select.as_ref().clone();
             select.projection[place] = SelectItem::Expr {
                 expr: Expr::column(call.name.name.clone()),
-                alias: Some(call.name.name.clone()),
+                alias: Some(alias.unwrap_or_else(|| call.name.name.clone())),
             };
             select.from = vec![FromItem::Function { lateral: false, call, ordinality: false, alias: None }];
             let rewritten = Query { body: SetExpr::Select(Box::new(select)), ..query.clone() };
@@ -71,18 +71,20 @@ impl Tx {
     }
 
     /// The one call of `select f(…)` when it must run by itself.
-    fn lone_call(&self, select: &Select) -> Option<(usize, Call)> {
+    fn lone_call(&self, select: &Select) -> Option<(usize, Call, Option<String>)> {
         if !select.from.is_empty() || select.projection.len() != 1 {
             return None;
         }
         match &select.projection[0] {
-            SelectItem::Expr { expr: Expr::Call(call), .. } if self.runs_by_itself(call) => Some((0, call.as_ref().clone())),
+            SelectItem::Expr { expr: Expr::Call(call), alias } if self.runs_by_itself(call) => {
+                Some((0, call.as_ref().clone(), alias.clone()))
+            }
             _ => None,
         }
     }
 
     fn runs_by_itself(&self, call: &Call) -> bool {
-        if self.materialized.iter().any(|made| made.function == call.name.name) {
+        if self.materialized.iter().any(|made| made.call == *call) {
             return false;
         }
         self.catalog
@@ -112,8 +114,14 @@ impl Tx {
         }
         let given: Vec<ParamValue> =
             types.into_iter().zip(values).map(|((_, ty), value)| ParamValue::Typed(ty, value)).collect();
-        let rows = self.run_body(&function, &given, &columns)?;
-        self.hold(&function, columns, rows)
+        let null = given.iter().any(|arg| matches!(arg, ParamValue::Typed(_, Value::Null)));
+        let rows = if function.strict && null {
+            let row = vec![Value::Null; columns.len()];
+            if function.returns.set { Vec::new() } else { vec![row] }
+        } else {
+            self.run_body(&function, &given, &columns)?
+        };
+        self.hold(&function, call, columns, rows)
     }
 
     /// Runs the body with the arguments as `$1`, `$2`, …, as its owner when it says so.
@@ -168,6 +176,7 @@ impl Tx {
     fn hold(
         &mut self,
         function: &Function,
+        call: &Call,
         columns: Vec<(String, ColumnType)>,
         rows: Vec<Vec<Value>>,
     ) -> Result<Materialized> {
@@ -184,6 +193,6 @@ impl Tx {
             self.conn.sqlite.prepare(&insert)?.execute(rusqlite::params_from_iter(row))?;
         }
         let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
-        Ok(Materialized { function: function.name.name.clone(), sqlite, columns, scalar })
+        Ok(Materialized { call: call.clone(), sqlite, columns, scalar })
     }
 }

@@ -70,6 +70,15 @@ impl Infer for Inference {
                     )
                     .detail("Final statement must return exactly one column."));
                 }
+                for ((_, actual), (_, wanted)) in out.columns.iter().zip(&wanted) {
+                    if !crate::translate::castable(&actual.ty, &wanted.ty, crate::translate::How::Assignment) {
+                        return Err(SqlError::new(
+                            "42P13",
+                            format!("return type mismatch in function declared to return {}", function.returns.ty),
+                        )
+                        .detail(format!("Actual return type is {}.", actual.ty)));
+                    }
+                }
             }
         }
         Ok(())

@@ -208,11 +208,11 @@ impl Tx {
             let again = translator.needs_barrier();
             Ok((translator.finish(out.sql, out.columns)?, again))
         };
-        let (mut plan, again) = translate(self.translator(role, params))?;
+        let mut first = self.translator(role, params);
+        first.lower_barrier();
+        let (mut plan, again) = translate(first)?;
         if again {
-            let mut translator = self.translator(role, params);
-            translator.raise_barrier();
-            plan = translate(translator)?.0;
+            plan = translate(self.translator(role, params))?.0;
         }
         if insert.columns.is_empty() && plan.columns.len() > relation.columns.len() || plan.columns.len() > columns.len() {
             return Err(SqlError::new("42601", "INSERT has more expressions than target columns").into());

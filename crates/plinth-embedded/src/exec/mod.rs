@@ -183,15 +183,24 @@ impl Tx {
         }
         let role = self.role();
         let mut translator = self.translator(&role, params);
+        translator.lower_barrier();
         let mut out = translator.query(query, None)?;
         if translator.needs_barrier() {
             translator = self.translator(&role, params);
-            translator.raise_barrier();
             out = translator.query(query, None)?;
         }
         let plan = translator.finish(out.sql, out.columns)?;
         let rows = self.conn.run(&plan, params, &[])?;
+        self.follow_search_path();
         Ok(selected(plan.columns, rows))
+    }
+
+    /// `set_config('search_path', …)` means what `SET search_path` does.
+    fn follow_search_path(&mut self) {
+        let written = self.conn.state.session.lock().settings.remove("search_path");
+        if let Some(path) = written {
+            self.search_path = session::search_path(&[path]);
+        }
     }
 
     /// A translator for the session as it is now.
@@ -203,6 +212,7 @@ impl Tx {
         if let Some((function, names)) = self.arguments.last() {
             translator.name_arguments(function, names);
         }
+        translator.raise_barrier();
         translator
     }
 

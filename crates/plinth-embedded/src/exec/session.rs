@@ -140,7 +140,8 @@ const HARMLESS: &[&str] = &[
     "session_replication_role",
 ];
 
-fn search_path(path: &[String]) -> Vec<String> {
+/// The search path that a setting means; the system's own schema is always in it.
+pub(crate) fn search_path(path: &[String]) -> Vec<String> {
     let mut full = vec!["pg_catalog".to_owned()];
     full.extend(
         path.iter().flat_map(|part| part.split(',')).map(|part| part.trim().trim_matches('"').to_owned()).filter(|part| {

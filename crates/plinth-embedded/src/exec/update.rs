@@ -103,8 +103,8 @@ impl Tx {
         let mut barrier = false;
         loop {
             let mut translator = self.translator(role, params);
-            if barrier {
-                translator.raise_barrier();
+            if !barrier {
+                translator.lower_barrier();
             }
             let source = translator.target_table(relation, shown, &commands)?;
             let text = read(&mut translator, &source)?;
@@ -285,7 +285,7 @@ pub(crate) fn assignments(
         let sql = match value {
             Expr::Default => super::insert::default_sql(translator, known)?.unwrap_or_else(|| "NULL".into()),
             value => {
-                let ex = translator.expr(value)?;
+                let ex = translator.in_clause("UPDATE", |translator| translator.expr(value))?;
                 translator.assign(ex, &known.ty, column)?.sql
             }
         };

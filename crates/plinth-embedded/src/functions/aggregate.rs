@@ -107,9 +107,8 @@ impl Collect {
             return Ok(Out::Null);
         }
         let (open, close) = match self.0 {
-            Kind::Array => ("[", "]"),
+            Kind::Array | Kind::Json => ("[", "]"),
             Kind::Text => ("", ""),
-            Kind::Json => ("[", "]"),
             Kind::JsonObject => ("{ ", " }"),
         };
         let mut out = Vec::with_capacity(state.bytes + 4);

@@ -270,7 +270,8 @@ fn dims(args: &Args<'_>) -> Result<Out, SqlError> {
     if shape.is_empty() {
         return Ok(Out::Null);
     }
-    Ok(shape.iter().map(|length| format!("[1:{length}]")).collect::<String>().into())
+    let shown: Vec<String> = shape.iter().map(|length| format!("[1:{length}]")).collect();
+    Ok(shown.concat().into())
 }
 
 /// Whether an element is the one looked for, where NULL is NULL.

@@ -19,7 +19,7 @@ pub(super) const FUNCTIONS: &[StatefulFunction] = &[
     strict("pg_out", 2, |a, _| text_of(a)),
     strict("pg_element", 2, |a, _| element_of(a)),
     strict("pg_cast", 3, |a, state| cast(&code(a, 1)?, &code(a, 2)?, a, state)),
-    strict("pg_mod", 5, |a, state| modify(a, state)),
+    strict("pg_mod", 5, modify),
     lenient("pg_to_json", 2, |a, _| to_json(a)),
 ];
 
@@ -121,7 +121,6 @@ fn convert(from: &Type, to: &Type, value: StoredRef<'_>, state: &ConnState) -> R
         (Type::Float8, Type::Float4, StoredRef::Real(value)) => Stored::Real(float::narrow(value)?.into()),
         (Type::Float4, Type::Float8, StoredRef::Real(value)) => Stored::Real(value),
         (Type::Int4, Type::Bool, StoredRef::Int(value)) => Stored::Int(i64::from(value != 0)),
-        (Type::Bool, Type::Int4, StoredRef::Int(value)) => Stored::Int(value),
         (Type::Date, Type::Timestamp | Type::Timestamptz, StoredRef::Int(value)) => {
             Stored::Int(datetime::date_to_timestamp(day(value)?)?)
         }
@@ -131,8 +130,9 @@ fn convert(from: &Type, to: &Type, value: StoredRef<'_>, state: &ConnState) -> R
         (Type::Timestamp | Type::Timestamptz, Type::Time, StoredRef::Int(value)) => {
             datetime::time_from_timestamp(value).map_or(Stored::Null, Stored::Int)
         }
-        // The session's zone is UTC.
-        (Type::Timestamp, Type::Timestamptz, StoredRef::Int(value))
+        // Stored alike; the session's zone is UTC.
+        (Type::Bool, Type::Int4, StoredRef::Int(value))
+        | (Type::Timestamp, Type::Timestamptz, StoredRef::Int(value))
         | (Type::Timestamptz, Type::Timestamp, StoredRef::Int(value)) => Stored::Int(value),
         (Type::Time, Type::Interval, StoredRef::Int(value)) => {
             let interval = plinth_sql::types::interval::Interval { micros: value, ..Default::default() };

@@ -68,7 +68,7 @@ const ELEMENT_TYPES: &[Type] = &[
 pub(super) fn element_order(ty: &Type) -> ElementOrder {
     match ty {
         Type::Int2 | Type::Int4 | Type::Int8 | Type::Numeric => numeric::compare_text,
-        Type::Float4 | Type::Float8 => |a, b| by(a, b, |text| float::parse_f64(text).ok(), compare_floats),
+        Type::Float4 | Type::Float8 => |a, b| by(a, b, |text| float::parse_f64(text).ok(), |a, b| compare_floats(*a, *b)),
         Type::Bpchar => |a, b| a.trim_end_matches(' ').cmp(b.trim_end_matches(' ')),
         Type::Date => |a, b| by(a, b, |text| datetime::parse_date(text, 0).ok(), i32::cmp),
         Type::Timestamp | Type::Timestamptz => |a, b| by(a, b, |text| datetime::parse_timestamptz(text, 0).ok(), i64::cmp),
@@ -93,8 +93,8 @@ fn by<T>(a: &str, b: &str, read: impl Fn(&str) -> Option<T>, compare: impl Fn(&T
 }
 
 /// Not-a-number is last and equal to itself; both zeros are equal.
-fn compare_floats(a: &f64, b: &f64) -> Ordering {
-    a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+fn compare_floats(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
 fn compare_jsonb(a: &str, b: &str) -> Ordering {

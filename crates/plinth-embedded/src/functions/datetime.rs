@@ -31,7 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("iv_justify", 1, |a| Ok(a.interval(0)?.justify()?.into())),
     strict("ts_from_zone", 2, |a| datetime::at_time_zone(a.int(0)?, a.text(1)?, true).map(Out::Int)),
     strict("ts_to_zone", 2, |a| datetime::at_time_zone(a.int(0)?, a.text(1)?, false).map(Out::Int)),
-    strict("pg_extract", 3, |a| Ok(part(a, code(a, 2)?)?.into())),
+    strict("pg_extract", 3, |a| Ok(part(a, &code(a, 2)?)?.into())),
     strict("pg_date_part", 3, date_part),
     strict("pg_date_trunc", 3, date_trunc),
     strict("pg_date_trunc_zone", 3, date_trunc_zone),
@@ -59,13 +59,13 @@ fn age_today(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
 }
 
 /// `extract(field from value)`.
-fn part(args: &Args<'_>, ty: Type) -> Result<Option<Numeric>, SqlError> {
+fn part(args: &Args<'_>, ty: &Type) -> Result<Option<Numeric>, SqlError> {
     let field = args.text(0)?;
     match ty {
-        Type::Date => datetime::extract(field, datetime::date_to_timestamp(args.date(1)?)?, &ty),
+        Type::Date => datetime::extract(field, datetime::date_to_timestamp(args.date(1)?)?, ty),
         Type::Time => datetime::extract_time(field, args.int(1)?).map(Some),
         Type::Interval => datetime::extract_interval(field, &args.interval(1)?).map(Some),
-        _ => datetime::extract(field, args.int(1)?, &ty),
+        _ => datetime::extract(field, args.int(1)?, ty),
     }
 }
 
@@ -76,7 +76,7 @@ fn date_part(args: &Args<'_>) -> Result<Out, SqlError> {
             let midnight = datetime::date_to_timestamp(args.date(1)?)?;
             datetime::extract(args.text(0)?, midnight, &Type::Timestamp)?
         }
-        ty => part(args, ty)?,
+        ty => part(args, &ty)?,
     };
     Ok(value.map(|value| value.to_f64()).transpose()?.into())
 }

@@ -2,6 +2,8 @@
 //!
 //! MD5 and SHA-1 are here because schemas use them for keys and checksums; nothing of ours relies on them.
 
+use std::fmt::Write as _;
+
 use plinth_sql::SqlError;
 use plinth_sql::types::bytea;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
@@ -11,7 +13,7 @@ use super::call::{Args, Function, Out, bounded, strict};
 pub(super) const FUNCTIONS: &[Function] = &[
     strict("pg_md5", 1, |a| Ok(bytea::hex(&md5(a.bytes(0)?)).into())),
     strict("pg_digest", 2, |a| Ok((algorithm(a.text(1)?)?.digest)(a.bytes(0)?).into())),
-    strict("pg_hmac", 3, |a| Ok(hmac(algorithm(a.text(2)?)?, a.bytes(1)?, a.bytes(0)?).into())),
+    strict("pg_hmac", 3, |a| Ok(hmac(&algorithm(a.text(2)?)?, a.bytes(1)?, a.bytes(0)?).into())),
     strict("pg_encode", 2, encode),
     strict("pg_decode", 2, decode),
     strict("pg_convert_to", 2, |a| {
@@ -40,7 +42,7 @@ fn algorithm(name: &str) -> Result<Algorithm, SqlError> {
     }
 }
 
-fn hmac(algorithm: Algorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
+fn hmac(algorithm: &Algorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut block = if key.len() > algorithm.block_bytes { (algorithm.digest)(key) } else { key.to_vec() };
     block.resize(algorithm.block_bytes, 0);
     let padded = |pad: u8| block.iter().map(move |byte| byte ^ pad);
@@ -98,7 +100,7 @@ fn sha1(message: &[u8]) -> Vec<u8> {
         for i in 16..80 {
             words.push((words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16]).rotate_left(1));
         }
-        let [mut a, mut b, mut c, mut d, mut e] = state;
+        let [mut a, mut b, mut c, mut d, mut last] = state;
         for (i, word) in words.iter().enumerate() {
             let (mixed, constant) = match i / 20 {
                 0 => ((b & c) | (!b & d), 0x5a82_7999_u32),
@@ -106,10 +108,10 @@ fn sha1(message: &[u8]) -> Vec<u8> {
                 2 => ((b & c) | (b & d) | (c & d), 0x8f1b_bcdc),
                 _ => (b ^ c ^ d, 0xca62_c1d6),
             };
-            let sum = a.rotate_left(5).wrapping_add(mixed).wrapping_add(e).wrapping_add(constant).wrapping_add(*word);
-            (a, b, c, d, e) = (sum, a, b.rotate_left(30), c, d);
+            let sum = a.rotate_left(5).wrapping_add(mixed).wrapping_add(last).wrapping_add(constant).wrapping_add(*word);
+            (a, b, c, d, last) = (sum, a, b.rotate_left(30), c, d);
         }
-        for (kept, new) in state.iter_mut().zip([a, b, c, d, e]) {
+        for (kept, new) in state.iter_mut().zip([a, b, c, d, last]) {
             *kept = kept.wrapping_add(new);
         }
     }
@@ -198,7 +200,9 @@ fn escaped(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for byte in bytes {
         match byte {
-            0 | 0x80.. => out.push_str(&format!("\\{byte:03o}")),
+            0 | 0x80.. => {
+                let _infallible = write!(out, "\\{byte:03o}");
+            }
             b'\\' => out.push_str("\\\\"),
             plain => out.push(char::from(*plain)),
         }

@@ -68,7 +68,7 @@ pub(super) fn write_key(out: &mut Vec<u8>, json: &str) -> Result<(), SqlError> {
 
 /// All arguments are JSON texts: key, value, key, value.
 fn build_object(args: &Args<'_>, flavor: Flavor) -> Result<Out, SqlError> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         let name = if flavor == Flavor::Json { "json" } else { "jsonb" };
         return Err(SqlError::new("22023", "argument list must have even number of elements").hint(format!(
             "The arguments of {name}_build_object() must consist of alternating keys and values."
@@ -139,7 +139,7 @@ fn object_of_pairs(args: &Args<'_>) -> Result<Out, SqlError> {
         }
         Some(ArrayValue::Array(pair)) if pair.len() != 2 => return Err(subscript("array must have two columns")),
         Some(ArrayValue::Array(_)) => {}
-        Some(_) if flat.len() % 2 != 0 => return Err(subscript("array must have even number of elements")),
+        Some(_) if !flat.len().is_multiple_of(2) => return Err(subscript("array must have even number of elements")),
         Some(_) => {}
     }
     write_pairs(flat.chunks(2).map(|pair| (pair[0], pair[1])))

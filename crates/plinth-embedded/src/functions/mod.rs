@@ -82,6 +82,7 @@ fn pure() -> impl Iterator<Item = &'static Function> {
 const MARK: &str = "\u{1}plinth:";
 
 /// A [`SqlError`] on its way through SQLite.
+#[expect(clippy::needless_pass_by_value, reason = "errors are handed over, as `map_err` does")]
 pub(crate) fn raise(error: SqlError) -> Error {
     let span = error.span.map(|span| [span.start, span.end]);
     let carried = json!({

@@ -27,15 +27,15 @@ fn no_step() -> SqlError {
 
 /// `series_int(start, stop, step?)`.
 fn integers(args: &Args<'_>) -> Result<Out, SqlError> {
-    let (start, stop) = (args.int(0)?, args.int(1)?);
+    let (start, end) = (args.int(0)?, args.int(1)?);
     let step = if args.len() > 2 { args.int(2)? } else { 1 };
     if step == 0 {
         return Err(no_step());
     }
-    let distance = (i128::from(stop) - i128::from(start)) / i128::from(step);
+    let distance = (i128::from(end) - i128::from(start)) / i128::from(step);
     let rows = match usize::try_from(distance + 1) {
         // The quotient is cut towards zero: going the wrong way may give 0 instead of less.
-        Ok(rows) if (step > 0) == (stop >= start) || stop == start => rows,
+        Ok(rows) if (step > 0) == (end >= start) || end == start => rows,
         _ => 0,
     };
     if rows > MAX_ROWS {
@@ -57,9 +57,9 @@ fn integers(args: &Args<'_>) -> Result<Out, SqlError> {
 
 /// `series_num(start, stop, step?)`.
 fn numerics(args: &Args<'_>) -> Result<Out, SqlError> {
-    let (start, stop) = (args.numeric(0)?, args.numeric(1)?);
+    let (start, end) = (args.numeric(0)?, args.numeric(1)?);
     let step = if args.len() > 2 { args.numeric(2)? } else { 1i64.into() };
-    for (name, value) in [("start", &start), ("stop", &stop), ("step", &step)] {
+    for (name, value) in [("start", &start), ("stop", &end), ("step", &step)] {
         if !value.is_finite() {
             let what = if name == "step" { "step size" } else { &format!("{name} value") };
             let kind = if value.is_nan() { "NaN" } else { "infinity" };
@@ -72,7 +72,7 @@ fn numerics(args: &Args<'_>) -> Result<Out, SqlError> {
     let mut out = String::from("[");
     let mut value = start;
     let mut rows = 0;
-    while if step.is_negative() { value >= stop } else { value <= stop } {
+    while if step.is_negative() { value >= end } else { value <= end } {
         if rows == MAX_ROWS {
             return Err(too_long());
         }
@@ -87,7 +87,7 @@ fn numerics(args: &Args<'_>) -> Result<Out, SqlError> {
 
 /// `series_ts(start, stop, step, type)`.
 fn timestamps(args: &Args<'_>) -> Result<Out, SqlError> {
-    let (start, stop, step) = (args.int(0)?, args.int(1)?, args.interval(2)?);
+    let (start, end, step) = (args.int(0)?, args.int(1)?, args.interval(2)?);
     let zone = if code(args, 3)? == Type::Timestamptz { "+00" } else { "" };
     let direction = step.key();
     if direction == 0 {
@@ -96,7 +96,7 @@ fn timestamps(args: &Args<'_>) -> Result<Out, SqlError> {
     let mut out = vec![b'['];
     let mut value = start;
     let mut rows = 0;
-    while if direction < 0 { value >= stop } else { value <= stop } {
+    while if direction < 0 { value >= end } else { value <= end } {
         if rows == MAX_ROWS {
             return Err(too_long());
         }

@@ -20,6 +20,7 @@ impl Translator<'_> {
             let Some(over) = &call.over else {
                 return Err(SqlError::new("42P20", format!("window function {name} requires an OVER clause")));
             };
+            self.window_allowed()?;
             let (sql, ty) = self.window_function(name, call)?;
             let over = self.over(over)?;
             return Ok(Some(Ex::new(format!("{sql} OVER {over}"), ty)));
@@ -28,7 +29,9 @@ impl Translator<'_> {
             return Err(SqlError::unsupported(format!("the ordered-set aggregate {name}")));
         }
         if call.over.is_none() {
-            self.enter_aggregate(name)?;
+            self.enter_aggregate()?;
+        } else {
+            self.window_allowed()?;
         }
         let done = self.aggregate(name, call);
         if call.over.is_none() {
@@ -48,15 +51,26 @@ impl Translator<'_> {
         Ok(Some(Ex::new(sql, ty)))
     }
 
-    fn enter_aggregate(&mut self, name: &str) -> Result<(), SqlError> {
+    fn window_allowed(&self) -> Result<(), SqlError> {
+        if self.clause.is_empty() {
+            return Ok(());
+        }
+        Err(SqlError::new("42P20", format!("window functions are not allowed in {}", named_clause(self.clause))))
+    }
+
+    fn enter_aggregate(&mut self) -> Result<(), SqlError> {
+        if !matches!(self.clause, "" | "FILTER") {
+            return Err(SqlError::new(
+                "42803",
+                format!("aggregate functions are not allowed in {}", named_clause(self.clause)),
+            ));
+        }
         self.aggregates_seen += 1;
         if let Some(grouping) = self.scopes.last_mut().and_then(|scope| scope.grouping.as_mut()) {
             if grouping.inside_aggregate > 0 {
                 return Err(SqlError::new("42803", "aggregate function calls cannot be nested"));
             }
             grouping.inside_aggregate += 1;
-        } else if self.in_condition > 0 && self.trusted == 0 && name != "count" && self.scopes.len() == 1 {
-            return Err(SqlError::new("42803", "aggregate functions are not allowed in WHERE"));
         }
         Ok(())
     }
@@ -302,6 +316,16 @@ impl Translator<'_> {
     fn distance(&mut self, expr: &Expr) -> Result<String, SqlError> {
         let ex = self.expr(expr)?;
         Ok(self.coerce(ex, &Type::Int8.into(), How::Assignment)?.sql)
+    }
+}
+
+/// A clause as messages name it.
+fn named_clause(clause: &str) -> &str {
+    match clause {
+        "JOIN/ON" => "JOIN conditions",
+        "CHECK" => "check constraints",
+        "POLICY" => "policy expressions",
+        other => other,
     }
 }
 

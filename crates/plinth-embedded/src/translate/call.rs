@@ -171,11 +171,11 @@ impl Translator<'_> {
                 Ex::new(format!("(CASE WHEN {} THEN NULL ELSE {} END)", same.sql, a.sql), a.ty)
             }
             ("current_user" | "current_role" | "user", []) => {
-                if self.expanding.is_empty() {
+                if self.user == self.first_user {
                     let sql = self.bind(Bind::Context(Context::CurrentUser));
                     Ex::new(sql, Type::Name).not_null()
                 } else {
-                    Ex::new(literal(&self.role), Type::Name).not_null()
+                    Ex::new(literal(&self.user), Type::Name).not_null()
                 }
             }
             ("num_nonnulls", _) => {
@@ -275,15 +275,28 @@ impl Translator<'_> {
                 None => Ex::new("NULL", Type::Text),
             });
         }
-        let sequence = match self.expr(first)? {
-            Ex { kind: ExKind::Literal(text), .. } => {
-                let full = resolve_relation_name(self.catalog, &self.search_path, &text)
+        let constant = match first {
+            Expr::String(text) => Some(text),
+            Expr::Cast { expr, .. } => match expr.as_ref() {
+                Expr::String(text) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        };
+        let sequence = match constant {
+            Some(text) => {
+                let full = resolve_relation_name(self.catalog, &self.search_path, text)
                     .filter(|full| self.catalog.sequences.contains_key(full))
                     .ok_or_else(|| SqlError::new("42P01", format!("relation \"{text}\" does not exist")))?;
                 self.may_use_sequence(&full, name)?;
                 literal(&format!("{}.{}", full.schema, full.name))
             }
-            ex => self.coerce(ex, &Type::Text.into(), How::Explicit)?.sql,
+            // Privileges are checked by name, so only those who have them all may compute it.
+            None if self.catalog.is_superuser(&self.user) => {
+                let ex = self.expr(first)?;
+                self.coerce(ex, &Type::Text.into(), How::Explicit)?.sql
+            }
+            None => return Err(SqlError::unsupported(format!("{name} of a computed name"))),
         };
         self.note_leaky();
         if name != "currval" {
@@ -307,8 +320,8 @@ impl Translator<'_> {
         };
         let allowed = wanted
             .iter()
-            .any(|privilege| self.catalog.may_sequence(&self.role, sequence, *privilege));
-        if allowed || self.trusted > 0 {
+            .any(|privilege| self.catalog.may_sequence(&self.user, sequence, *privilege));
+        if allowed {
             return Ok(());
         }
         Err(SqlError::new("42501", format!("permission denied for sequence {}", full.name)))
@@ -341,6 +354,7 @@ impl Translator<'_> {
             sql: format!("{sqlite}.c1"),
             hidden: false,
             nullable: true,
+            source: None,
         };
         Ok(SetSource { sql: format!("(SELECT {} AS c1)", ex.sql), columns: vec![column], ordinal: Some("1".into()), scalar: true })
     }
@@ -357,6 +371,7 @@ impl Translator<'_> {
         let Some(found) = choose(&calls, &args) else { return Err(no_function(name, &args)) };
         let place = calls.iter().position(|call| std::ptr::eq(call, found)).unwrap_or_default();
         let candidate = &candidates[place];
+        self.note_leaky();
         let (sql, element) = self.fill(found, args)?;
         let value = format!("{sqlite}.value");
         let column = |name: &str, ty: Type, sql: String| ItemColumn {
@@ -365,6 +380,7 @@ impl Translator<'_> {
             sql,
             hidden: false,
             nullable: true,
+            source: None,
         };
         let written = alias.map(|alias| alias.column_types.as_slice()).unwrap_or_default();
         let columns = if candidate.record {

@@ -1,7 +1,7 @@
 //! Names of columns, looked up from the innermost query outwards.
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{ColumnRef, Expr};
+use plinth_sql::ast::{ColumnRef, Expr, ObjectName};
 use plinth_sql::catalog::Privilege;
 use plinth_sql::types::Type;
 
@@ -42,7 +42,7 @@ impl Translator<'_> {
         if let Some(value) = self.argument(None, name) {
             return Ok(value);
         }
-        Err(unknown_column(name, reference.span))
+        Err(self.no_column(name).at(reference.span))
     }
 
     fn table_column(
@@ -59,6 +59,9 @@ impl Translator<'_> {
                 let ex = column_ex(column);
                 return self.used(depth, place, name, ex, reference);
             }
+            if let Some(value) = self.computed_column(table, name)? {
+                return Ok(value);
+            }
             return Err(SqlError::new("42703", format!("column {table}.{name} does not exist")).at(reference.span));
         }
         if schema.is_none() {
@@ -72,7 +75,60 @@ impl Translator<'_> {
                 return Ok(field);
             }
         }
-        Err(SqlError::new("42P01", format!("missing FROM-clause entry for table \"{table}\"")).at(reference.span))
+        Err(self.missing_table(table).at(reference.span))
+    }
+
+    /// `t.f` where `f` is a function of one row of `t`.
+    fn computed_column(&mut self, table: &str, name: &str) -> Result<Option<Ex>, SqlError> {
+        let function = ObjectName::bare(name);
+        let takes_row = self
+            .catalog
+            .functions(&function, &self.search_path)
+            .iter()
+            .any(|known| matches!(known.args.as_slice(), [only] if matches!(only.ty, Type::Row(_))));
+        if !takes_row {
+            return Ok(None);
+        }
+        let row = Expr::Wildcard(ColumnRef { parts: vec![table.to_owned()], span: plinth_sql::ast::Span::default() });
+        self.expr(&Expr::call(function, vec![row])).map(Some)
+    }
+
+    /// `42P01`, with the alias that hides the table when there is one.
+    fn missing_table(&self, table: &str) -> SqlError {
+        let hidden = self.scopes[self.scope_floor..]
+            .iter()
+            .flat_map(|scope| &scope.items)
+            .find(|item| item.relation.as_ref().is_some_and(|relation| relation.name.name == table));
+        match hidden {
+            Some(item) => {
+                SqlError::new("42P01", format!("invalid reference to FROM-clause entry for table \"{table}\""))
+                    .hint(format!("Perhaps you meant to reference the table alias \"{}\".", item.alias))
+            }
+            None => SqlError::new("42P01", format!("missing FROM-clause entry for table \"{table}\"")),
+        }
+    }
+
+    /// `42703`, with the nearest column that the role may see.
+    fn no_column(&self, name: &str) -> SqlError {
+        let error = unknown_column(name, plinth_sql::ast::Span::default());
+        let mut best: Option<(usize, String)> = None;
+        for item in self.scopes[self.scope_floor..].iter().flat_map(|scope| &scope.items) {
+            for column in &item.columns {
+                let seen = item.relation.as_ref().is_none_or(|relation| {
+                    let source = column.source.as_deref().unwrap_or(&column.name);
+                    self.catalog.may_column(&item.role, relation, source, Privilege::Select)
+                });
+                let distance = distance(name, &column.name);
+                let near = distance <= MOST_EDITS && distance <= name.chars().count() / 2;
+                if seen && near && best.as_ref().is_none_or(|(known, _)| distance < *known) {
+                    best = Some((distance, format!("{}.{}", item.alias, column.name)));
+                }
+            }
+        }
+        match best {
+            Some((_, found)) => error.hint(format!("Perhaps you meant to reference the column \"{found}\".")),
+            None => error,
+        }
     }
 
     /// The row of an item as one value, or its only column when it is a function's scalar.
@@ -105,7 +161,7 @@ impl Translator<'_> {
                 return row;
             }
         }
-        Err(SqlError::new("42P01", format!("missing FROM-clause entry for table \"{table}\"")).at(reference.span))
+        Err(self.missing_table(table).at(reference.span))
     }
 
     /// Notes the use of a column and checks the grouping.
@@ -121,7 +177,9 @@ impl Translator<'_> {
         let alias = item.alias.clone();
         if let Some(relation) = item.relation.clone() {
             let role = item.role.clone();
-            self.use_column(&role, &relation, Some(name), Privilege::Select);
+            let known = item.columns.iter().find(|column| column.name == name);
+            let source = known.and_then(|column| column.source.clone()).unwrap_or_else(|| name.to_owned());
+            self.use_column(&role, &relation, Some(&source), Privilege::Select);
         }
         self.grouped(depth, ex, reference, Some(&alias))
     }
@@ -170,6 +228,24 @@ impl Translator<'_> {
         let sql = self.bind(super::Bind::Param(place));
         Ok(Ex::new(sql, ty))
     }
+}
+
+/// Most edits between a name and one that is offered instead, as in Postgres.
+const MOST_EDITS: usize = 3;
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (place, from) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], place + 1);
+        for (column, to) in b.iter().enumerate() {
+            let above = row[column + 1];
+            let step = (diagonal + usize::from(from != *to)).min(above + 1).min(row[column] + 1);
+            diagonal = std::mem::replace(&mut row[column + 1], step);
+        }
+    }
+    row[b.len()]
 }
 
 fn no_parameter(number: u32) -> SqlError {

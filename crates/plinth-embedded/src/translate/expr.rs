@@ -130,11 +130,26 @@ impl Translator<'_> {
     }
 
     /// A condition in `WHERE`, `ON`, `HAVING`, `CHECK` or a policy.
-    pub(crate) fn condition_expr(&mut self, expr: &Expr, place: &str) -> Result<Ex, SqlError> {
-        self.condition(|this| {
-            let ex = this.expr(expr)?;
-            this.boolean(ex, place)
+    pub(crate) fn condition_expr(&mut self, expr: &Expr, place: &'static str) -> Result<Ex, SqlError> {
+        let clause = if place == "HAVING" { "" } else { place };
+        self.in_clause(clause, |this| {
+            this.condition(|this| {
+                let ex = this.expr(expr)?;
+                this.boolean(ex, place)
+            })
         })
+    }
+
+    /// Runs `read` in a clause where aggregates and window functions are not allowed.
+    pub(crate) fn in_clause<T>(
+        &mut self,
+        clause: &'static str,
+        read: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        let outer = std::mem::replace(&mut self.clause, clause);
+        let result = read(self);
+        self.clause = outer;
+        result
     }
 
     /// In a grouped query, an expression that is one of the grouping keys.
@@ -299,8 +314,14 @@ impl Translator<'_> {
             let left = self.coerce(left, &common.clone().into(), How::Implicit)?;
             let item = self.convert(item, &common);
             let collation = collate(&common, self.catalog);
+            // A null array makes the result null: then the list has a null in it.
+            let unknown =
+                if array.nullable { format!(" UNION ALL SELECT NULL WHERE {} IS NULL", array.sql) } else { String::new() };
             return Ok(Ex::new(
-                format!("({}{collation} IN (SELECT {} FROM json_each({}) AS {alias}))", left.sql, item.sql, array.sql),
+                format!(
+                    "({}{collation} IN (SELECT {} FROM json_each({}) AS {alias}{unknown}))",
+                    left.sql, item.sql, array.sql
+                ),
                 Type::Bool,
             ));
         }
@@ -361,6 +382,7 @@ impl Translator<'_> {
         if out.at_most_one {
             return Ok(Ex::new(format!("({})", out.sql), ty));
         }
+        self.note_leaky();
         let alias = self.alias("q");
         Ok(Ex::new(
             format!("(SELECT pg_single(c1) FROM (SELECT c1 FROM ({}) LIMIT 2) AS {alias})", out.sql),

@@ -77,7 +77,12 @@ impl Translator<'_> {
                 let sqlite = self.alias("t");
                 let mut columns = stored_columns(&relation, &sqlite);
                 rename(&mut columns, alias)?;
-                let source = self.policed_table(&relation, &shown, &[PolicyCommand::Select])?;
+                let mut commands = vec![PolicyCommand::Select];
+                if self.locking {
+                    self.use_column(&role, &relation, None, Privilege::Update);
+                    commands.push(PolicyCommand::Update);
+                }
+                let source = self.policed_table(&relation, &shown, &commands, alias)?;
                 self.add_item(&shown, Some(relation), columns, false)?;
                 Ok(format!("{source} AS {sqlite}"))
             }
@@ -86,11 +91,11 @@ impl Translator<'_> {
                     return Err(SqlError::new("54001", "views are nested too deeply"));
                 }
                 self.expanding.push(relation.name.clone());
-                let role = (!view.security_invoker).then(|| relation.owner.clone());
+                let role = if view.security_invoker { self.user.clone() } else { relation.owner.clone() };
                 let scopes = std::mem::take(&mut self.scopes);
                 let floor = std::mem::replace(&mut self.scope_floor, 0);
                 let frames = std::mem::take(&mut self.frames);
-                let out = self.isolated(role.as_deref(), |this| this.query(&view.query, None));
+                let out = self.isolated(Some(&role), |this| this.query(&view.query, None));
                 self.frames = frames;
                 self.scopes = scopes;
                 self.scope_floor = floor;
@@ -134,7 +139,7 @@ impl Translator<'_> {
         self.scopes.push(super::Scope::default());
         let sqlite = self.alias("t");
         let columns = stored_columns(relation, &sqlite);
-        let source = self.policed_table(relation, shown, commands)?;
+        let source = self.policed_table(relation, shown, commands, None)?;
         self.add_item(shown, Some(relation.clone()), columns, false)?;
         Ok(format!("{source} AS {sqlite}"))
     }
@@ -177,6 +182,7 @@ impl Translator<'_> {
         relation: &Arc<Relation>,
         shown: &str,
         commands: &[PolicyCommand],
+        alias: Option<&TableAlias>,
     ) -> Result<String, SqlError> {
         let table = names::table(&relation.name);
         self.fence.tables.insert(table.clone());
@@ -187,8 +193,8 @@ impl Translator<'_> {
         let Some(mut condition) = self.visible(relation, &inner, commands)? else { return Ok(names::quote(&table)) };
         self.policed = true;
         let mut barrier = "";
-        if self.barrier && self.trusted == 0 {
-            for moved in self.moved_behind(relation, shown, &inner)? {
+        if self.barrier {
+            for moved in self.moved_behind(relation, shown, &inner, alias)? {
                 condition = format!("{condition} AND {moved}");
             }
             barrier = " LIMIT -1 OFFSET 0";
@@ -204,7 +210,13 @@ impl Translator<'_> {
 
     /// Conditions of the select being read that cannot raise and concern this table alone: they may stand beside
     /// the policy, so that indexes still serve.
-    fn moved_behind(&mut self, relation: &Arc<Relation>, shown: &str, inner: &str) -> Result<Vec<String>, SqlError> {
+    fn moved_behind(
+        &mut self,
+        relation: &Arc<Relation>,
+        shown: &str,
+        inner: &str,
+        alias: Option<&TableAlias>,
+    ) -> Result<Vec<String>, SqlError> {
         let own: Vec<Expr> = self
             .pushdown
             .iter()
@@ -213,8 +225,10 @@ impl Translator<'_> {
             .collect();
         let mut texts = Vec::with_capacity(own.len());
         for condition in own {
-            let columns = stored_columns(relation, inner);
-            if let Ok(ex) = self.in_table_scope(shown, columns, |this| this.condition_expr(&condition, "WHERE")) {
+            let mut columns = stored_columns(relation, inner);
+            rename(&mut columns, alias)?;
+            let row = vec![(shown.to_owned(), None, columns)];
+            if let Ok(ex) = self.in_rows(row, |this| this.condition_expr(&condition, "WHERE")) {
                 texts.push(ex.sql);
             }
         }
@@ -258,7 +272,8 @@ impl Translator<'_> {
                     };
                     push(&mut found, column, expr, single);
                 }
-                Expr::IsNull { expr: inner, .. } => {
+                // `IS NULL` may ask for rows that an outer join made up.
+                Expr::IsNull { expr: inner, negated } if *negated || single => {
                     if let Expr::Column(column) = inner.as_ref() {
                         push(&mut found, column, expr, single);
                     }
@@ -344,14 +359,14 @@ impl Translator<'_> {
             };
             let left_ex = super::column::column_ex(&left);
             let right_ex = super::column::column_ex(&right);
-            terms.push(self.compare("=", left_ex.clone(), right_ex.clone())?.sql);
+            terms.push(self.condition(|this| this.compare("=", left_ex.clone(), right_ex.clone()))?.sql);
             let ty = self.common_type(&[&left_ex, &right_ex], "JOIN/USING")?;
             let sql = match kind {
                 JoinKind::Right => right.sql,
                 JoinKind::Full => format!("coalesce({},{})", left.sql, right.sql),
                 JoinKind::Inner | JoinKind::Left | JoinKind::Cross => left.sql,
             };
-            let column = ItemColumn { name: name.clone(), ty: ty.into(), sql, hidden: false, nullable: true };
+            let column = ItemColumn { name: name.clone(), ty: ty.into(), sql, hidden: false, nullable: true, source: None };
             if let Some(scope) = self.scopes.last_mut() {
                 scope.merged.push(column);
             }
@@ -365,7 +380,7 @@ impl Translator<'_> {
         let scope = self.scopes.last_mut()?;
         let end = to.unwrap_or(scope.items.len());
         let mut used = None;
-        let mut found = None;
+        let mut found: Option<ItemColumn> = None;
         for item in &mut scope.items[from..end] {
             if let Some(column) = item.columns.iter_mut().find(|column| column.name == name && !column.hidden) {
                 column.hidden = true;
@@ -375,7 +390,8 @@ impl Translator<'_> {
             }
         }
         if let Some(relation) = used {
-            self.use_column(&role, &relation, Some(name), Privilege::Select);
+            let source = found.as_ref().and_then(|column| column.source.as_deref()).unwrap_or(name).to_owned();
+            self.use_column(&role, &relation, Some(&source), Privilege::Select);
         }
         found
     }
@@ -397,6 +413,7 @@ impl Translator<'_> {
                 sql: format!("pg_unpack({sqlite}.value,{place})"),
                 hidden: false,
                 nullable: true,
+                source: None,
             })
             .collect();
         self.add_item(&alias.name, None, columns, false)?;
@@ -409,7 +426,9 @@ impl Translator<'_> {
 
     fn function(&mut self, call: &Call, ordinality: bool, alias: Option<&TableAlias>) -> Result<String, SqlError> {
         let sqlite = self.alias("f");
-        let held = self.materialized.iter().find(|made| made.function == call.name.name).cloned();
+        // Held results belong to the caller's own FROM, never to a call inside a view, a policy or a function.
+        let own = self.scopes.len() == 1 && self.expanding.is_empty() && self.policies_of.is_empty();
+        let held = self.materialized.iter().find(|made| own && made.call == *call).cloned();
         let source = match held {
             Some(made) => SetSource {
                 sql: format!("temp.{}", names::quote(&made.sqlite)),
@@ -434,7 +453,7 @@ impl Translator<'_> {
             let Some(sql) = source.ordinal else {
                 return Err(SqlError::unsupported(format!("WITH ORDINALITY for {}", call.name.name)));
             };
-            columns.push(ItemColumn { name: "ordinality".into(), ty: Type::Int8.into(), sql, hidden: false, nullable: false });
+            columns.push(ItemColumn { name: "ordinality".into(), ty: Type::Int8.into(), sql, hidden: false, nullable: false, source: None });
         }
         rename(&mut columns, alias)?;
         self.add_item(&default_name, None, columns, single && !ordinality)?;
@@ -477,6 +496,7 @@ pub(super) fn positional(sqlite: &str, columns: Vec<(String, ColumnType)>) -> Ve
             sql: format!("{sqlite}.c{}", place + 1),
             hidden: false,
             nullable: true,
+            source: None,
         })
         .collect()
 }
@@ -492,6 +512,7 @@ pub(crate) fn stored_columns(relation: &Relation, sqlite: &str) -> Vec<ItemColum
             sql: format!("{sqlite}.{}", names::quote(&column.name)),
             hidden: false,
             nullable: !column.not_null,
+            source: None,
         })
         .collect()
 }
@@ -510,7 +531,8 @@ fn rename(columns: &mut [ItemColumn], alias: Option<&TableAlias>) -> Result<(), 
         ));
     }
     for (column, name) in columns.iter_mut().zip(&alias.columns) {
-        column.name.clone_from(name);
+        let before = std::mem::replace(&mut column.name, name.clone());
+        column.source.get_or_insert(before);
     }
     Ok(())
 }
@@ -527,6 +549,7 @@ pub(crate) fn row_columns(relation: &Relation, sql: impl Fn(usize) -> String) ->
             sql: sql(place),
             hidden: false,
             nullable: true,
+            source: None,
         })
         .collect()
 }

@@ -27,7 +27,9 @@ use plinth_sql::ast::{Expr, ObjectName, Query, Span};
 use plinth_sql::catalog::{Catalog, Privilege, QName, Relation};
 use plinth_sql::types::{ColumnType, Type};
 
-pub(crate) use coerce::How;
+#[cfg(test)]
+pub(crate) use builtin::BUILTINS;
+pub(crate) use coerce::{How, castable};
 pub(crate) use from::{row_columns, stored_columns};
 pub(crate) use userfn::function_search_path;
 
@@ -195,6 +197,8 @@ pub(crate) struct ItemColumn {
     pub(crate) hidden: bool,
     /// It can be null.
     pub(crate) nullable: bool,
+    /// Its name in its relation, where an alias renamed it: what privileges are asked for.
+    pub(crate) source: Option<String>,
 }
 
 /// A common table expression in sight.
@@ -220,6 +224,9 @@ struct Use {
     privilege: Privilege,
     /// None: the relation as a whole (any column will do for `select`).
     columns: BTreeSet<String>,
+    /// The caller's own text names it, so its schema must be open to the caller; names in stored text were resolved
+    /// when it was stored.
+    by_name: bool,
 }
 
 /// Reads statements. One translator serves one statement.
@@ -229,8 +236,12 @@ pub(crate) struct Translator<'a> {
     pub(crate) catalog: &'a Catalog,
     /// Where names without a schema are looked for.
     pub(crate) search_path: Vec<String>,
-    /// The role in effect at the current place.
+    /// The role whose privileges and policies count for relations at the current place: a view's owner inside it.
     pub(crate) role: String,
+    /// The current user at the current place: only `SECURITY DEFINER` functions change it.
+    user: String,
+    /// The current user of the statement.
+    first_user: String,
     /// Types of `$n`.
     pub(crate) params: Vec<ColumnType>,
     /// What `?n` are.
@@ -259,6 +270,12 @@ pub(crate) struct Translator<'a> {
     trusted: usize,
     /// Inside a condition that decides which rows are seen.
     in_condition: usize,
+    /// Inside a common table expression.
+    in_cte: usize,
+    /// The clause being read, where aggregates or window functions are not allowed in it: `WHERE`, `UPDATE`, ….
+    clause: &'static str,
+    /// The query being read locks its rows (`FOR UPDATE`), for which Postgres asks for the right to update them.
+    locking: bool,
     /// Policies are put behind a barrier.
     barrier: bool,
     /// A policy applied somewhere.
@@ -274,8 +291,8 @@ pub(crate) struct Translator<'a> {
 /// The result of a function that ran by itself: a temporary table with columns `c1`…`cn`.
 #[derive(Clone, Debug)]
 pub(crate) struct Materialized {
-    /// The function's own name.
-    pub(crate) function: String,
+    /// The very call in the caller's statement whose result this is.
+    pub(crate) call: plinth_sql::ast::Call,
     /// The table.
     pub(crate) sqlite: String,
     /// Names and types.
@@ -291,6 +308,8 @@ impl<'a> Translator<'a> {
             catalog,
             search_path: search_path.to_vec(),
             role: role.to_owned(),
+            user: role.to_owned(),
+            first_user: role.to_owned(),
             params,
             binds: Vec::new(),
             scopes: Vec::new(),
@@ -309,6 +328,9 @@ impl<'a> Translator<'a> {
             leaky: false,
             trusted: 0,
             in_condition: 0,
+            in_cte: 0,
+            clause: "",
+            locking: false,
             barrier: false,
             policed: false,
             now: 0,
@@ -322,9 +344,15 @@ impl<'a> Translator<'a> {
         self.policed && self.leaky && !self.barrier
     }
 
-    /// Puts policies behind a barrier: for a second reading of a statement that [needs](Self::needs_barrier) it.
+    /// Puts policies behind a barrier: for a second reading of a statement that [needs](Self::needs_barrier) it, and
+    /// for everything that is not read twice.
     pub(crate) fn raise_barrier(&mut self) {
         self.barrier = true;
+    }
+
+    /// Takes the barrier away, for a first reading whose result is asked whether it [needs](Self::needs_barrier) one.
+    pub(crate) fn lower_barrier(&mut self) {
+        self.barrier = false;
     }
 
     /// The finished plan. Checks privileges.
@@ -350,9 +378,11 @@ impl<'a> Translator<'a> {
         format!("{prefix}{}", self.next_alias)
     }
 
-    /// Notes something of the caller's that can raise or calls a function.
+    /// Notes something of the caller's that can raise or calls a function. The select list of the statement itself is
+    /// computed after its conditions; everywhere else SQLite may move the expression into one.
     fn note_leaky(&mut self) {
-        if self.trusted == 0 && self.in_condition > 0 {
+        let outermost = self.scopes.len() <= 1 && self.expanding.is_empty() && self.in_cte == 0;
+        if self.trusted == 0 && (self.in_condition > 0 || !outermost) {
             self.leaky = true;
         }
     }
@@ -365,7 +395,7 @@ impl<'a> Translator<'a> {
         result
     }
 
-    /// Runs `read` where neither the caller's columns nor its CTEs are in sight, as another role.
+    /// Runs `read` where neither the caller's columns nor its CTEs are in sight, with another role for relations.
     fn isolated<T>(
         &mut self,
         role: Option<&str>,
@@ -389,9 +419,16 @@ impl<'a> Translator<'a> {
             known.role == role && known.privilege == privilege && known.relation.oid == relation.oid
         });
         let place = known.unwrap_or_else(|| {
-            self.uses.push(Use { role: role.to_owned(), relation: relation.clone(), privilege, columns: BTreeSet::new() });
+            self.uses.push(Use {
+                role: role.to_owned(),
+                relation: relation.clone(),
+                privilege,
+                columns: BTreeSet::new(),
+                by_name: false,
+            });
             self.uses.len() - 1
         });
+        self.uses[place].by_name |= self.trusted == 0 && self.policies_of.is_empty() && self.expanding.is_empty();
         if let Some(column) = column {
             self.uses[place].columns.insert(column.to_owned());
         }
@@ -433,7 +470,7 @@ impl<'a> Translator<'a> {
                 .schemas
                 .get(schema)
                 .is_some_and(|known| catalog.allows(&used.role, &known.owner, &known.acl, Privilege::Usage));
-            if !open {
+            if used.by_name && !open {
                 return Err(SqlError::new("42501", format!("permission denied for schema {schema}")));
             }
             let by_column = matches!(used.privilege, Privilege::Select | Privilege::Insert | Privilege::Update);

@@ -82,6 +82,9 @@ impl Translator<'_> {
 
     fn concat(&mut self, left: Ex, right: Ex) -> Result<Ex, SqlError> {
         let text = Type::Text.into();
+        if !left.ty.ty.is_string() || !right.ty.ty.is_string() {
+            self.note_leaky();
+        }
         match (&left.ty.ty, &right.ty.ty) {
             (Type::Jsonb, _) | (_, Type::Jsonb) => {
                 let left = self.coerce(left, &Type::Jsonb.into(), How::Implicit)?;
@@ -444,6 +447,7 @@ impl Translator<'_> {
 
     /// A value as an array's storage holds it: the text form of the element, or the nested array.
     pub(super) fn element(&mut self, ex: Ex) -> Result<String, SqlError> {
+        self.note_leaky();
         let ex = self.settle(ex)?;
         Ok(match &ex.ty.ty {
             Type::Array(_) => format!("json({})", ex.sql),

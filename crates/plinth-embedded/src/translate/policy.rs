@@ -100,11 +100,21 @@ impl Translator<'_> {
             ));
         }
         self.policies_of.push(relation.name.clone());
-        self.trusted += 1;
-        // A policy's own text is read where it was written: with all schemas it could see then.
         let name = relation.name.name.clone();
-        let result = self.in_table_scope(&name, columns, |this| this.condition_expr(condition, "POLICY"));
-        self.trusted -= 1;
+        let read = |this: &mut Self, barrier: bool| {
+            this.policed = false;
+            this.leaky = false;
+            this.barrier = barrier;
+            this.in_table_scope(&name, columns.clone(), |this| this.condition_expr(condition, "POLICY"))
+        };
+        // The policy's text may raise on rows of its own table; the rows of other protected tables that it looks at
+        // are hidden from it too, so it is read again behind a barrier when it could show them.
+        let outer = (self.policed, self.leaky, self.barrier, std::mem::take(&mut self.trusted));
+        let mut result = read(self, false);
+        if result.is_ok() && self.policed && self.leaky {
+            result = read(self, true);
+        }
+        (self.policed, self.leaky, self.barrier, self.trusted) = outer;
         self.policies_of.pop();
         Ok(result?.sql)
     }

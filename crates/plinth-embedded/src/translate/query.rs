@@ -45,6 +45,18 @@ impl Translator<'_> {
 
     fn query_body(&mut self, query: &Query, targets: Option<&[ColumnType]>) -> Result<QueryOut, SqlError> {
         let page = self.page(query)?;
+        let locking = std::mem::replace(&mut self.locking, query.locking.is_some());
+        let done = self.query_rows(query, targets, &page);
+        self.locking = locking;
+        done
+    }
+
+    fn query_rows(
+        &mut self,
+        query: &Query,
+        targets: Option<&[ColumnType]>,
+        page: &Page,
+    ) -> Result<QueryOut, SqlError> {
         match &query.body {
             SetExpr::Select(select) => {
                 let parts = self.select(select, &query.order_by)?;
@@ -84,6 +96,7 @@ impl Translator<'_> {
                     format!(" LIMIT {text}")
                 }
                 Some(limit) => {
+                    self.note_leaky();
                     let limit = self.expr(limit)?;
                     let limit = self.coerce(limit, &Type::Int8.into(), How::Assignment)?;
                     format!(" LIMIT pg_limit({},'LIMIT')", limit.sql)
@@ -330,7 +343,10 @@ impl Translator<'_> {
         if recursive && let Some(sql) = self.recursive_cte(cte, query, &sqlite)? {
             return Ok(sql);
         }
-        let out = self.query(query, None)?;
+        self.in_cte += 1;
+        let out = self.query(query, None);
+        self.in_cte -= 1;
+        let out = out?;
         let columns = named(out.columns, &cte.columns, &cte.name)?;
         let hint = match cte.materialized {
             Some(true) => "MATERIALIZED ",
@@ -345,6 +361,21 @@ impl Translator<'_> {
     /// A self-referencing CTE: the first arm decides the types.
     fn recursive_cte(&mut self, cte: &Cte, query: &Query, sqlite: &str) -> Result<Option<String>, SqlError> {
         let SetExpr::SetOp { op: SetOperator::Union, all, left, right } = &query.body else { return Ok(None) };
+        // Its arms may be moved into the conditions around it, like any other query's.
+        self.in_cte += 1;
+        let read = self.recursive_arms(cte, left, right, *all, sqlite);
+        self.in_cte -= 1;
+        read.map(Some)
+    }
+
+    fn recursive_arms(
+        &mut self,
+        cte: &Cte,
+        left: &SetExpr,
+        right: &SetExpr,
+        all: bool,
+        sqlite: &str,
+    ) -> Result<String, SqlError> {
         let (left_sql, columns) = self.set_body(left)?;
         let columns = named(columns, &cte.columns, &cte.name)?;
         let types: Vec<ColumnType> = columns.iter().map(|(_, ty)| ty.clone()).collect();
@@ -369,8 +400,8 @@ impl Translator<'_> {
             }
         }
         let right_sql = self.render_side(&right, &types, false)?;
-        let word = if *all { "UNION ALL" } else { "UNION" };
-        Ok(Some(format!("{sqlite}({}) AS ({left_sql} {word} {right_sql})", numbered(types.len()))))
+        let word = if all { "UNION ALL" } else { "UNION" };
+        Ok(format!("{sqlite}({}) AS ({left_sql} {word} {right_sql})", numbered(types.len())))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One `SELECT`.
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{ColumnRef, Distinct, Expr, GroupBy, OrderBy, Select, SelectItem, SetExpr};
+use plinth_sql::ast::{ColumnRef, Distinct, Expr, FromItem, GroupBy, OrderBy, Select, SelectItem, SetExpr, TableAlias};
 use plinth_sql::types::{ColumnType, Type};
 
 use super::column::{bare_name, column_ex, find_item};
@@ -42,7 +42,9 @@ impl Translator<'_> {
         let pushable = self.pushable(select);
         let pushdown = std::mem::replace(&mut self.pushdown, pushable);
         self.scopes.push(Scope::default());
-        let parts = self.select_in_scope(select, order_by);
+        let rewritten = self.functions_to_from(select)?;
+        let select = rewritten.as_ref().unwrap_or(select);
+        let parts = self.in_clause("", |this| this.select_in_scope(select, order_by));
         self.scopes.pop();
         self.pushdown = pushdown;
         parts
@@ -52,7 +54,10 @@ impl Translator<'_> {
         let mut tail = String::new();
         let mut from = Vec::with_capacity(select.from.len());
         for item in &select.from {
-            from.push(self.from_item(item)?);
+            let text = self.from_item(item)?;
+            // SQLite reads `a, b RIGHT JOIN c` from the left; Postgres joins first.
+            let joined = select.from.len() > 1 && matches!(item, FromItem::Join { .. });
+            from.push(if joined { format!("({text})") } else { text });
         }
         if !from.is_empty() {
             tail = format!(" FROM {}", from.join(", "));
@@ -117,6 +122,14 @@ impl Translator<'_> {
     ) -> Result<SelectParts, SqlError> {
         let mut distinct_on = Vec::new();
         if let Some(Distinct::On(keys)) = &select.distinct {
+            for order in outputs.sorted_by.iter().take(keys.len()) {
+                if !keys.contains(order) {
+                    return Err(SqlError::new(
+                        "42P10",
+                        "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
+                    ));
+                }
+            }
             for key in keys {
                 let ex = match self.output_reference(key, &outputs.columns) {
                     Some(place) => outputs.columns[place].1.clone(),
@@ -135,6 +148,44 @@ impl Translator<'_> {
         })
     }
 
+    /// Set-returning functions of the select list move to `FROM`, which is where SQLite has them. None: there are none.
+    fn functions_to_from(&self, select: &Select) -> Result<Option<Select>, SqlError> {
+        let mut rewritten: Option<Select> = None;
+        for (place, item) in select.projection.iter().enumerate() {
+            let SelectItem::Expr { expr: Expr::Call(call), alias } = item else { continue };
+            if !self.returns_rows(call) {
+                continue;
+            }
+            if rewritten.is_some() {
+                return Err(SqlError::unsupported("more than one set-returning function in a select list")
+                    .hint("Write them in FROM."));
+            }
+            let mut copy = select.clone();
+            let hidden = format!("{} in the select list", call.name.name);
+            copy.projection[place] = SelectItem::Expr {
+                expr: Expr::qualified(&hidden, &hidden),
+                alias: Some(alias.clone().unwrap_or_else(|| call.name.name.clone())),
+            };
+            copy.from.push(FromItem::Function {
+                lateral: true,
+                call: call.as_ref().clone(),
+                ordinality: false,
+                alias: Some(TableAlias { name: hidden, ..TableAlias::default() }),
+            });
+            rewritten = Some(copy);
+        }
+        Ok(rewritten)
+    }
+
+    /// Whether a call returns rows.
+    fn returns_rows(&self, call: &plinth_sql::ast::Call) -> bool {
+        let users = self.catalog.functions(&call.name, &self.search_path);
+        users.iter().any(|function| function.returns.set)
+            || (users.is_empty()
+                && matches!(call.name.schema.as_deref(), None | Some("pg_catalog"))
+                && super::builtin::set_returning(&call.name.name).is_some())
+    }
+
     /// The select list and the sort keys.
     fn outputs(&mut self, select: &Select, order_by: &[OrderBy]) -> Result<Outputs, SqlError> {
         let columns = self.projection(&select.projection)?;
@@ -142,6 +193,7 @@ impl Translator<'_> {
         for key in order_by {
             if let Some(place) = self.output_reference(&key.expr, &columns) {
                 let ex = &columns[place].1;
+                orderable(&ex.ty.ty)?;
                 let shown = Ex { sql: format!("c{}", place + 1), ..ex.clone() };
                 order.push((self.sort_key(&shown, key), Some((place, self.sort_key(ex, key)))));
                 continue;
@@ -151,13 +203,10 @@ impl Translator<'_> {
             }
             let ex = self.expr(&key.expr)?;
             let ex = self.settle(ex)?;
-            if ex.ty.ty == Type::Json {
-                return Err(SqlError::new("42883", "could not identify an ordering operator for type json")
-                    .hint("Use an explicit ordering operator or modify the query."));
-            }
+            orderable(&ex.ty.ty)?;
             order.push((self.sort_key(&ex, key), None));
         }
-        Ok(Outputs { columns, order })
+        Ok(Outputs { columns, order, sorted_by: order_by.iter().map(|key| key.expr.clone()).collect() })
     }
 
     /// The output that a sort key means: by place or by name.
@@ -282,7 +331,9 @@ impl Translator<'_> {
                 let key = relation.primary_key();
                 !key.is_empty()
                     && key.iter().all(|name| {
-                        item.columns.iter().any(|column| column.name == *name && columns.contains(&column.sql))
+                        item.columns.iter().any(|column| {
+                            column.source.as_ref().unwrap_or(&column.name) == name && columns.contains(&column.sql)
+                        })
                     })
             })
         };
@@ -350,6 +401,17 @@ impl Translator<'_> {
 struct Outputs {
     columns: Vec<(String, Ex)>,
     order: Vec<(String, Option<(usize, String)>)>,
+    /// The sort keys as written.
+    sorted_by: Vec<Expr>,
+}
+
+/// `42883` for types without an order.
+fn orderable(ty: &Type) -> Result<(), SqlError> {
+    if *ty == Type::Json {
+        return Err(SqlError::new("42883", "could not identify an ordering operator for type json")
+            .hint("Use an explicit ordering operator or modify the query."));
+    }
+    Ok(())
 }
 
 fn star_reference(table: &str, column: &str) -> ColumnRef {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{ArgMode, Call, Query, Statement};
-use plinth_sql::catalog::Function;
+use plinth_sql::catalog::{Function, Privilege};
 use plinth_sql::types::{ColumnType, Type};
 
 use super::call::no_function;
@@ -50,8 +50,11 @@ impl Translator<'_> {
     /// A user's function in `FROM`.
     pub(super) fn user_set(&mut self, call: &Call, sqlite: &str) -> Result<SetSource, SqlError> {
         let (function, args) = self.resolve(call)?;
-        let named = args.into_iter().collect();
-        let mut out = self.body(&function, named)?;
+        let given: Vec<String> = args.iter().map(|(_, ex)| format!("{} IS NOT NULL", ex.sql)).collect();
+        let mut out = self.body(&function, args)?;
+        if function.strict && !given.is_empty() {
+            out.sql = format!("SELECT * FROM ({}) WHERE {}", out.sql, given.join(" AND "));
+        }
         let wanted = self.result_columns(&function);
         if wanted.len() != out.columns.len() {
             return Err(SqlError::new("42P13", "return type mismatch in function declared to return record")
@@ -101,7 +104,12 @@ impl Translator<'_> {
             return Err(no_function(&shown, &args));
         };
         let function = function.clone();
-        if !self.catalog.may_execute(&self.role, &function) {
+        let schema = self.catalog.schemas.get(&function.name.schema);
+        let open = schema.is_some_and(|schema| self.catalog.may_schema(&self.user, schema, Privilege::Usage));
+        if !open && self.policies_of.is_empty() && self.expanding.is_empty() && self.trusted == 0 {
+            return Err(SqlError::new("42501", format!("permission denied for schema {}", function.name.schema)));
+        }
+        if !self.catalog.may_execute(&self.user, &function) {
             return Err(SqlError::new("42501", format!("permission denied for function {}", function.name.name)));
         }
         let mut args = Vec::with_capacity(function.args.len());
@@ -199,10 +207,17 @@ impl Translator<'_> {
             .find(|(name, _)| name == "search_path")
             .map(|(_, value)| function_search_path(value));
         let outer = search_path.map(|path| std::mem::replace(&mut self.search_path, path));
-        let role = function.security_definer.then(|| function.owner.clone());
+        // An invoker's function runs as the current user, also inside a view of somebody else's.
+        let user = if function.security_definer { function.owner.clone() } else { self.user.clone() };
+        let outer_user = std::mem::replace(&mut self.user, user.clone());
         let windows = std::mem::take(&mut self.windows);
         let seen = std::mem::take(&mut self.aggregates_seen);
-        let out = self.isolated(role.as_deref(), |this| this.query(query, None));
+        let mut out = self.isolated(Some(&user), |this| this.query(query, None));
+        self.user = outer_user;
+        if function.security_definer && let Ok(out) = &mut out {
+            // The caller's conditions must not run on rows that the body leaves out.
+            out.sql = format!("SELECT * FROM ({}) LIMIT -1 OFFSET 0", out.sql);
+        }
         self.aggregates_seen = seen;
         self.windows = windows;
         if let Some(path) = outer {

@@ -345,36 +345,62 @@ pub struct TypeName {
 impl TypeName {
     /// A plain type name made by us.
     pub fn simple(name: &str) -> TypeName {
-        TypeName { name: ObjectName::bare(name), modifiers: Vec::new(), array_dimensions: 0, percent_column: None }
+        TypeName {
+            name: ObjectName::bare(name),
+            modifiers: Vec::new(),
+            array_dimensions: 0,
+            percent_column: None,
+        }
     }
 }
 
 impl Expr {
     /// A column by its unqualified name.
     pub fn column(name: impl Into<String>) -> Expr {
-        Expr::Column(ColumnRef { parts: vec![name.into()], span: Span::default() })
+        Expr::Column(ColumnRef {
+            parts: vec![name.into()],
+            span: Span::default(),
+        })
     }
 
     /// A column of a named table or alias.
     pub fn qualified(table: impl Into<String>, name: impl Into<String>) -> Expr {
-        Expr::Column(ColumnRef { parts: vec![table.into(), name.into()], span: Span::default() })
+        Expr::Column(ColumnRef {
+            parts: vec![table.into(), name.into()],
+            span: Span::default(),
+        })
     }
 
     /// `left op right`.
     pub fn binary(op: &str, left: Expr, right: Expr) -> Expr {
-        Expr::Binary { op: op.to_owned(), left: Box::new(left), right: Box::new(right), span: Span::default() }
+        Expr::Binary {
+            op: op.to_owned(),
+            left: Box::new(left),
+            right: Box::new(right),
+            span: Span::default(),
+        }
     }
 
     /// `expr::ty`.
     pub fn cast(expr: Expr, ty: TypeName) -> Expr {
-        Expr::Cast { expr: Box::new(expr), ty }
+        Expr::Cast {
+            expr: Box::new(expr),
+            ty,
+        }
     }
 
     /// A plain function call.
     pub fn call(name: ObjectName, args: Vec<Expr>) -> Expr {
         Expr::Call(Box::new(Call {
             name,
-            args: args.into_iter().map(|value| CallArg { name: None, value, variadic: false }).collect(),
+            args: args
+                .into_iter()
+                .map(|value| CallArg {
+                    name: None,
+                    value,
+                    variadic: false,
+                })
+                .collect(),
             star: false,
             distinct: false,
             order_by: Vec::new(),
@@ -386,11 +412,15 @@ impl Expr {
 
     /// All of them, or none when there are none.
     pub fn all(terms: impl IntoIterator<Item = Expr>) -> Option<Expr> {
-        terms.into_iter().reduce(|a, b| Expr::And(Box::new(a), Box::new(b)))
+        terms
+            .into_iter()
+            .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)))
     }
 
     /// Any of them, or none when there are none.
     pub fn any(terms: impl IntoIterator<Item = Expr>) -> Option<Expr> {
-        terms.into_iter().reduce(|a, b| Expr::Or(Box::new(a), Box::new(b)))
+        terms
+            .into_iter()
+            .reduce(|a, b| Expr::Or(Box::new(a), Box::new(b)))
     }
 }

@@ -55,12 +55,20 @@ pub struct ObjectName {
 impl ObjectName {
     /// An unqualified name made by us.
     pub fn bare(name: impl Into<String>) -> ObjectName {
-        ObjectName { schema: None, name: name.into(), span: Span::default() }
+        ObjectName {
+            schema: None,
+            name: name.into(),
+            span: Span::default(),
+        }
     }
 
     /// A qualified name made by us.
     pub fn qualified(schema: impl Into<String>, name: impl Into<String>) -> ObjectName {
-        ObjectName { schema: Some(schema.into()), name: name.into(), span: Span::default() }
+        ObjectName {
+            schema: Some(schema.into()),
+            name: name.into(),
+            span: Span::default(),
+        }
     }
 }
 

@@ -22,7 +22,14 @@ pub struct Query {
 impl Query {
     /// A query that is just this `SELECT`.
     pub fn select(select: Select) -> Query {
-        Query { with: None, body: SetExpr::Select(Box::new(select)), order_by: Vec::new(), limit: None, offset: None, locking: None }
+        Query {
+            with: None,
+            body: SetExpr::Select(Box::new(select)),
+            order_by: Vec::new(),
+            limit: None,
+            offset: None,
+            locking: None,
+        }
     }
 }
 

@@ -24,7 +24,9 @@ impl Catalog {
 
     /// Functions of a written name; the first schema of the search path that has any wins.
     pub fn functions(&self, name: &ObjectName, search_path: &[String]) -> &[Arc<Function>] {
-        resolve(name, search_path, |full| self.functions.get(full)).map(Vec::as_slice).unwrap_or_default()
+        resolve(name, search_path, |full| self.functions.get(full))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// The relation of this full name.
@@ -50,7 +52,11 @@ impl Catalog {
             [one] => Some((*one, 0)),
             [one, two, ..] => Some((*one, *two)),
         };
-        let ty = if name.array_dimensions > 0 { base.array() } else { base };
+        let ty = if name.array_dimensions > 0 {
+            base.array()
+        } else {
+            base
+        };
         Some(ColumnType { ty, modifier })
     }
 }
@@ -62,6 +68,8 @@ fn resolve<'a, T: ?Sized>(
 ) -> Option<&'a T> {
     match &name.schema {
         Some(schema) => find(&QName::new(schema, &name.name)),
-        None => search_path.iter().find_map(|schema| find(&QName::new(schema, &name.name))),
+        None => search_path
+            .iter()
+            .find_map(|schema| find(&QName::new(schema, &name.name))),
     }
 }

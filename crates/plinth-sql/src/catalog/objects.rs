@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Acl;
 use crate::ast::{
-    ArgMode, Deferrable, Expr, ForeignKeyAction, PolicyCommand, Query, SequenceOptions, Statement, Volatility,
+    ArgMode, Deferrable, Expr, ForeignKeyAction, PolicyCommand, Query, SequenceOptions, Statement,
+    Volatility,
 };
 use crate::types::{ColumnType, Type};
 
@@ -23,7 +24,10 @@ pub struct QName {
 impl QName {
     /// A full name from its two parts.
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> QName {
-        QName { schema: schema.into(), name: name.into() }
+        QName {
+            schema: schema.into(),
+            name: name.into(),
+        }
     }
 
     /// As messages show it: without the schema when that is `public` or `pg_catalog`.
@@ -328,7 +332,10 @@ pub struct Returns {
 
 /// A role.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "these are Postgres's role attributes")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are Postgres's role attributes"
+)]
 pub struct Role {
     /// `SUPERUSER`.
     pub superuser: bool,
@@ -396,10 +403,13 @@ impl Relation {
 
     /// Foreign keys with their constraint names.
     pub fn foreign_keys(&self) -> impl Iterator<Item = (&str, &ForeignKey)> {
-        self.table().into_iter().flat_map(|table| &table.constraints).filter_map(|constraint| match &constraint.kind {
-            ConstraintKind::ForeignKey(key) => Some((constraint.name.as_str(), key)),
-            _ => None,
-        })
+        self.table()
+            .into_iter()
+            .flat_map(|table| &table.constraints)
+            .filter_map(|constraint| match &constraint.kind {
+                ConstraintKind::ForeignKey(key) => Some((constraint.name.as_str(), key)),
+                _ => None,
+            })
     }
 
     /// The row type.

@@ -82,7 +82,10 @@ impl Acl {
     pub fn grant(&mut self, role: &str, privileges: impl IntoIterator<Item = Privilege>) {
         let mut privileges = privileges.into_iter().peekable();
         if privileges.peek().is_some() {
-            self.0.entry(role.to_owned()).or_default().extend(privileges);
+            self.0
+                .entry(role.to_owned())
+                .or_default()
+                .extend(privileges);
         }
     }
 

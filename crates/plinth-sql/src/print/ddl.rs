@@ -791,7 +791,10 @@ fn sequence_options(options: &SequenceOptions) -> Vec<String> {
     };
     let mut out = Vec::new();
     out.extend(options.sequence_name.as_ref().map(|(schema, name)| {
-        let name = ObjectName { schema: schema.clone(), ..ObjectName::bare(name) };
+        let name = ObjectName {
+            schema: schema.clone(),
+            ..ObjectName::bare(name)
+        };
         format!("SEQUENCE NAME {}", super::object_name(&name))
     }));
     out.extend(

@@ -91,7 +91,7 @@ impl Printer {
         match (&ty.name.schema, ty.name.name.as_str()) {
             // Keywords that name types: in quotes they would be looked up as ordinary names, or refuse a modifier.
             (None, bare @ ("bit" | "interval" | "numeric" | "time" | "timestamp" | "varchar")) => {
-                self.text(bare)
+                self.text(bare);
             }
             // The one-byte type; without quotes the word means `character(1)`.
             (None, "char") => self.text("\"char\""),

@@ -93,7 +93,7 @@ impl Printer {
                 self.text(")");
             }
             SetExpr::SetOp { .. } | SetExpr::Select(_) | SetExpr::Values(_) | SetExpr::Query(_) => {
-                self.set_expr(side)
+                self.set_expr(side);
             }
         }
     }

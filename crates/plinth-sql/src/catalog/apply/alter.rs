@@ -169,13 +169,13 @@ fn relation_action(
         }
         AlterAction::ValidateConstraint(constraint) => validate(work, relation, constraint)?,
         AlterAction::SetDefault { column, default } => {
-            columns::set_default(work, relation, column, default.as_ref())?
+            columns::set_default(work, relation, column, default.as_ref())?;
         }
         AlterAction::SetNotNull { column, not_null } => {
-            columns::set_not_null(work, relation, column, *not_null)?
+            columns::set_not_null(work, relation, column, *not_null)?;
         }
         AlterAction::SetType { column, ty, using } => {
-            columns::set_type(work, relation, column, ty, using.as_ref())?
+            columns::set_type(work, relation, column, ty, using.as_ref())?;
         }
         AlterAction::AddIdentity {
             column,
@@ -185,7 +185,7 @@ fn relation_action(
             columns::add_identity(work, relation, column, *always, options)?;
         }
         AlterAction::DropIdentity { column, if_exists } => {
-            columns::drop_identity(work, relation, column, *if_exists)?
+            columns::drop_identity(work, relation, column, *if_exists)?;
         }
         AlterAction::RowSecurity(on) => {
             work.edit_relation(&name, |relation| {
@@ -204,7 +204,7 @@ fn relation_action(
             }
         }
         AlterAction::NoOp(what) => {
-            work.notice(error("00000", format!("{what} has no effect here")))
+            work.notice(error("00000", format!("{what} has no effect here")));
         }
         AlterAction::Unsupported(what, span) => return Err(SqlError::unsupported(what).at(*span)),
     }

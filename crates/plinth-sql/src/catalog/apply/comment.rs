@@ -30,7 +30,7 @@ pub(super) fn comment(work: &mut Work<'_>, statement: &Comment) -> Result<&'stat
                 .position(|found| found.name == column);
             let at = at.ok_or_else(|| no_column(column, &relation.name.name).at(name.span))?;
             work.edit_relation(&relation.name, |relation| {
-                relation.columns[at].comment = text
+                relation.columns[at].comment = text;
             });
         }
         ObjectKind::Schema => {
@@ -71,7 +71,7 @@ pub(super) fn comment(work: &mut Work<'_>, statement: &Comment) -> Result<&'stat
             for function in found {
                 work.must_own(&function.owner, "function", &name.name)?;
                 function::edit(work, &function, |function| {
-                    function.comment.clone_from(&text)
+                    function.comment.clone_from(&text);
                 });
             }
         }

@@ -394,9 +394,9 @@ fn combine(table: &str, middle: Option<&str>, label: &str) -> String {
     let (mut first, mut second) = (table.len(), middle.map_or(0, str::len));
     while first + second > room {
         if first > second {
-            first -= 1
+            first -= 1;
         } else {
-            second -= 1
+            second -= 1;
         }
     }
     match middle {

@@ -34,7 +34,7 @@ pub(super) fn rename(work: &mut Work<'_>, change: &Renamed) {
 fn rewritten(before: &Catalog, change: &Renamed, relation: &Relation) -> Relation {
     let mut changed = relation.clone();
     let fix = |expr: &mut Expr, over: Option<&Relation>| {
-        Rename::apply(before, change, Stored::Expr(expr, over))
+        Rename::apply(before, change, Stored::Expr(expr, over));
     };
     for column in &mut changed.columns {
         fix_type(&mut column.ty.ty, change);
@@ -220,10 +220,10 @@ fn fix_type(ty: &mut Type, change: &Renamed) {
     match (ty, change) {
         (Type::Array(element), _) => fix_type(element, change),
         (Type::Enum(name), Renamed::Type { from, to })
-        | (Type::Row(name), Renamed::Relation { from, to }) => {
-            if **name == *from {
-                *name = Arc::new(to.clone());
-            }
+        | (Type::Row(name), Renamed::Relation { from, to })
+            if **name == *from =>
+        {
+            *name = Arc::new(to.clone());
         }
         _ => {}
     }

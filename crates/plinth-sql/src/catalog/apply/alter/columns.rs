@@ -155,7 +155,7 @@ pub(super) fn set_default(
         .map(|expr| column::default(work, column, expr))
         .transpose()?;
     work.edit_relation(&relation.name, |relation| {
-        relation.columns[at].default = stored
+        relation.columns[at].default = stored;
     });
     Ok(())
 }
@@ -224,10 +224,7 @@ pub(super) fn set_type(
         }
         None if old.generated.is_none() && !assignable(&old.ty.ty, &ty.ty) => {
             let refused = no_cast(&format!("column \"{name}\""), &ty.ty);
-            return Err(refused.hint(format!(
-                "You might need to specify \"USING {name}::{}\".",
-                ty
-            )));
+            return Err(refused.hint(format!("You might need to specify \"USING {name}::{ty}\".")));
         }
         None => None,
     };
@@ -453,7 +450,7 @@ pub(super) fn drop_identity(
         return Ok(());
     };
     work.edit_relation(&relation.name, |relation| {
-        relation.columns[at].identity = None
+        relation.columns[at].identity = None;
     });
     work.edit().sequences.remove(&identity.sequence);
     work.effect(Effect::DropSequence(identity.sequence));

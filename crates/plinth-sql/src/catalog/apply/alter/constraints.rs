@@ -36,7 +36,7 @@ pub(super) fn add_constraint(
             }
         }
         Def::Index(name, index, primary) => {
-            use_index(work, relation, name, &index, primary, written.deferrable)?
+            use_index(work, relation, name, &index, primary, written.deferrable)?;
         }
     }
     Ok(())

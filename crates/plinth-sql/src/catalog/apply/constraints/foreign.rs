@@ -84,10 +84,10 @@ pub(in super::super) fn add_foreign(
             ForeignKeyAction::SetNull | ForeignKeyAction::SetDefault
         )
     };
-    for column in references
+    if let Some(column) = references
         .on_delete_columns
         .iter()
-        .filter(|column| !def.columns.contains(column))
+        .find(|column| !def.columns.contains(column))
     {
         if relation.column(column).is_none() {
             return Err(missing(column));

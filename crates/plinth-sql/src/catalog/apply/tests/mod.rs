@@ -1,6 +1,6 @@
 //! Scripts against an empty catalog: what each statement says and does, then what the catalog holds.
 //!
-//! Messages are those of PostgreSQL 15, which every script here was also given.
+//! Messages are those of `PostgreSQL` 15, which every script here was also given.
 
 mod alter;
 mod drop;
