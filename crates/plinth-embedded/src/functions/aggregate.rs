@@ -71,16 +71,25 @@ impl Collect {
                 (",".to_owned(), String::from_utf8_lossy(&out).into_owned())
             }
             Kind::Text => match value {
-                Some(text) => (args.maybe_text(1)?.unwrap_or_default().to_owned(), text.to_owned()),
+                Some(text) => (
+                    args.maybe_text(1)?.unwrap_or_default().to_owned(),
+                    text.to_owned(),
+                ),
                 None => return Ok(None),
             },
             Kind::Json => {
                 // Rows and arrays stand on lines of their own.
-                let separator = if args.maybe_int(1)?.unwrap_or(0) != 0 { ", \n " } else { ", " };
+                let separator = if args.maybe_int(1)?.unwrap_or(0) != 0 {
+                    ", \n "
+                } else {
+                    ", "
+                };
                 (separator.to_owned(), value.unwrap_or("null").to_owned())
             }
             Kind::JsonObject => {
-                let Some(key) = value else { return Err(SqlError::new("22023", "field name must not be null")) };
+                let Some(key) = value else {
+                    return Err(SqlError::new("22023", "field name must not be null"));
+                };
                 let mut out = Vec::new();
                 let mut quoted = Vec::new();
                 write_json_string(&mut quoted, key);
@@ -90,11 +99,17 @@ impl Collect {
                 (", ".to_owned(), String::from_utf8_lossy(&out).into_owned())
             }
         };
-        Ok(Some(Piece { separator, text, nested }))
+        Ok(Some(Piece {
+            separator,
+            text,
+            nested,
+        }))
     }
 
     fn add(&self, args: &Args<'_>, state: &mut Collected) -> Result<(), SqlError> {
-        let Some(piece) = self.piece(args)? else { return Ok(()) };
+        let Some(piece) = self.piece(args)? else {
+            return Ok(());
+        };
         state.bytes += piece.text.len() + piece.separator.len();
         bounded(state.bytes)?;
         state.nested += usize::from(piece.nested);
@@ -131,7 +146,9 @@ impl Collect {
 /// Arrays are collected only when they have the same dimensions.
 fn rectangular(stored: &str) -> Result<(), SqlError> {
     let value = array::from_storage(stored)?;
-    let ArrayValue::Array(items) = &value else { return Ok(()) };
+    let ArrayValue::Array(items) = &value else {
+        return Ok(());
+    };
     if items.contains(&ArrayValue::Null) {
         return Err(SqlError::new("22004", "cannot accumulate null arrays"));
     }
@@ -139,7 +156,10 @@ fn rectangular(stored: &str) -> Result<(), SqlError> {
         return Err(SqlError::new("2202E", "cannot accumulate empty arrays"));
     }
     if !array::is_rectangular(&value) {
-        return Err(SqlError::new("2202E", "cannot accumulate arrays of different dimensionality"));
+        return Err(SqlError::new(
+            "2202E",
+            "cannot accumulate arrays of different dimensionality",
+        ));
     }
     Ok(())
 }
@@ -154,13 +174,17 @@ impl Aggregate<Collected, Out> for Collect {
     }
 
     fn finalize(&self, _: &mut Context<'_>, state: Option<Collected>) -> rusqlite::Result<Out> {
-        state.map_or(Ok(Out::Null), |state| self.result(&state)).map_err(raise)
+        state
+            .map_or(Ok(Out::Null), |state| self.result(&state))
+            .map_err(raise)
     }
 }
 
 impl WindowAggregate<Collected, Out> for Collect {
     fn value(&self, state: Option<&mut Collected>) -> rusqlite::Result<Out> {
-        state.map_or(Ok(Out::Null), |state| self.result(state)).map_err(raise)
+        state
+            .map_or(Ok(Out::Null), |state| self.result(state))
+            .map_err(raise)
     }
 
     fn inverse(&self, context: &mut Context<'_>, state: &mut Collected) -> rusqlite::Result<()> {
@@ -186,7 +210,11 @@ struct BitCounts {
 }
 
 impl Bits {
-    fn count(context: &Context<'_>, state: &mut BitCounts, change: impl Fn(&mut u64)) -> rusqlite::Result<()> {
+    fn count(
+        context: &Context<'_>,
+        state: &mut BitCounts,
+        change: impl Fn(&mut u64),
+    ) -> rusqlite::Result<()> {
         let args = Args::of(context);
         if args.is_null(0) {
             return Ok(());
@@ -202,16 +230,25 @@ impl Bits {
     }
 
     fn result(&self, state: Option<&BitCounts>) -> Out {
-        let Some(state) = state.filter(|state| state.values > 0) else { return Out::Null };
+        let Some(state) = state.filter(|state| state.values > 0) else {
+            return Out::Null;
+        };
         let wanted = if self.all { state.values } else { 1 };
-        let bits = state.set.iter().enumerate().filter(|(_, count)| **count >= wanted);
+        let bits = state
+            .set
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count >= wanted);
         Out::Int(bits.fold(0, |value, (bit, _)| value | 1i64 << bit))
     }
 }
 
 impl Aggregate<BitCounts, Out> for Bits {
     fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<BitCounts> {
-        Ok(BitCounts { values: 0, set: [0; 64] })
+        Ok(BitCounts {
+            values: 0,
+            set: [0; 64],
+        })
     }
 
     fn step(&self, context: &mut Context<'_>, state: &mut BitCounts) -> rusqlite::Result<()> {
@@ -243,13 +280,20 @@ impl Aggregate<Option<Value>, Value> for Single {
 
     fn step(&self, context: &mut Context<'_>, state: &mut Option<Value>) -> rusqlite::Result<()> {
         if state.is_some() {
-            return Err(raise(SqlError::new("21000", "more than one row returned by a subquery used as an expression")));
+            return Err(raise(SqlError::new(
+                "21000",
+                "more than one row returned by a subquery used as an expression",
+            )));
         }
         *state = Some(context.get_raw(0).try_into()?);
         Ok(())
     }
 
-    fn finalize(&self, _: &mut Context<'_>, state: Option<Option<Value>>) -> rusqlite::Result<Value> {
+    fn finalize(
+        &self,
+        _: &mut Context<'_>,
+        state: Option<Option<Value>>,
+    ) -> rusqlite::Result<Value> {
         Ok(state.flatten().unwrap_or(Value::Null))
     }
 }

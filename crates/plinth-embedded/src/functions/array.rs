@@ -19,45 +19,34 @@ pub(super) const FUNCTIONS: &[Function] = &[
     lenient("array_cat", 2, cat),
     lenient("array_append", 2, append),
     lenient("array_prepend", 2, prepend),
-    strict("array_contains", MANY, |a| Ok(contains(&flat(a, 0)?, &flat(a, 1)?, order(a, 2)?).into())),
+    strict("array_contains", MANY, |a| {
+        Ok(contains(&flat(a, 0)?, &flat(a, 1)?, order(a, 2)?).into())
+    }),
     strict("array_overlaps", MANY, overlaps),
     strict("array_item", 2, item),
     lenient("array_slice", 5, slice),
     strict("array_flatten", 1, flatten),
     lenient("array_join_", 2, join_distinct),
-    lenient("array_to_string_", MANY, to_string),
-    strict("array_length_", 2, |a| Ok(length(a)?.into())),
-    strict("array_lower_", 2, |a| Ok(length(a)?.map(|_| 1).into())),
-    strict("array_ndims_", 1, |a| Ok(Some(dimensions(&read(a, 0)?).len()).filter(|count| *count > 0).into())),
-    strict("array_dims_", 1, dims),
-    strict("array_cardinality_", 1, |a| Ok(array::flatten(&read(a, 0)?).len().into())),
-    lenient("array_remove_", 3, remove),
-    lenient("array_replace_", 4, replace),
-    lenient("array_position_", 4, position),
-    lenient("array_positions_", 3, positions),
-    lenient("array_fill_", 2, fill),
-    strict("array_subscripts_", MANY, subscripts),
-    strict("array_trim_", 2, trim),
 ];
-
-/// Elements that `array_fill` and its kin may make.
-const MAX_ELEMENTS: usize = 10_000_000;
 
 pub(super) fn read(args: &Args<'_>, place: usize) -> Result<ArrayValue, SqlError> {
     array::from_storage(args.text(place)?)
 }
 
-fn store(value: &ArrayValue) -> Out {
+pub(super) fn store(value: &ArrayValue) -> Out {
     Out::Text(array::to_storage(value))
 }
 
 /// The elements of an argument, all dimensions in order.
-fn flat(args: &Args<'_>, place: usize) -> Result<Vec<Option<String>>, SqlError> {
-    Ok(array::flatten(&read(args, place)?).into_iter().map(|text| text.map(str::to_owned)).collect())
+pub(super) fn flat(args: &Args<'_>, place: usize) -> Result<Vec<Option<String>>, SqlError> {
+    Ok(array::flatten(&read(args, place)?)
+        .into_iter()
+        .map(|text| text.map(str::to_owned))
+        .collect())
 }
 
 /// How elements compare, by the type that an argument names.
-fn order(args: &Args<'_>, place: usize) -> Result<ElementOrder, SqlError> {
+pub(super) fn order(args: &Args<'_>, place: usize) -> Result<ElementOrder, SqlError> {
     if args.is_null(place) {
         return Ok(str::cmp);
     }
@@ -102,10 +91,17 @@ fn build(args: &Args<'_>) -> Result<Out, SqlError> {
         let text = String::from_utf8_lossy(&out).into_owned();
         let value = array::from_storage(&text)?;
         if !array::is_rectangular(&value) {
-            return Err(SqlError::new("2202E", "multidimensional arrays must have array expressions with matching dimensions"));
+            return Err(SqlError::new(
+                "2202E",
+                "multidimensional arrays must have array expressions with matching dimensions",
+            ));
         }
         // Empty arrays within an array make an empty one.
-        return Ok(if array::flatten(&value).is_empty() { Out::Static("[]") } else { Out::Text(text) });
+        return Ok(if array::flatten(&value).is_empty() {
+            Out::Static("[]")
+        } else {
+            Out::Text(text)
+        });
     }
     Ok(utf8(out))
 }
@@ -120,12 +116,16 @@ fn cat(args: &Args<'_>) -> Result<Out, SqlError> {
     let message = "cannot concatenate incompatible arrays";
     let (left_shape, right_shape) = (dimensions(&left), dimensions(&right));
     let differing = "Arrays with differing dimensions are not compatible for concatenation.";
-    let (ArrayValue::Array(mut items), ArrayValue::Array(mut more)) = (left.clone(), right.clone()) else {
+    let (ArrayValue::Array(mut items), ArrayValue::Array(mut more)) = (left.clone(), right.clone())
+    else {
         return Err(incompatible(message, differing));
     };
     if left_shape.len() == right_shape.len() {
         if left_shape[1..] != right_shape[1..] {
-            return Err(incompatible(message, "Arrays with differing element dimensions are not compatible for concatenation."));
+            return Err(incompatible(
+                message,
+                "Arrays with differing element dimensions are not compatible for concatenation.",
+            ));
         }
         items.append(&mut more);
         return Ok(store(&ArrayValue::Array(items)));
@@ -177,7 +177,10 @@ fn prepend(args: &Args<'_>) -> Result<Out, SqlError> {
 
 fn one_dimensional(stored: &str) -> Result<&str, SqlError> {
     if !stored.starts_with('[') || stored.starts_with("[[") || !stored.ends_with(']') {
-        return Err(SqlError::new("22000", "argument must be empty or one-dimensional array"));
+        return Err(SqlError::new(
+            "22000",
+            "argument must be empty or one-dimensional array",
+        ));
     }
     Ok(stored)
 }
@@ -192,22 +195,40 @@ fn write_element(args: &Args<'_>, place: usize, out: &mut Vec<u8>) -> Result<(),
 
 /// Whether every element of `inner` is in `outer`; NULL is in nothing.
 fn contains(outer: &[Option<String>], inner: &[Option<String>], order: ElementOrder) -> bool {
-    inner.iter().all(|wanted| wanted.as_ref().is_some_and(|wanted| is_in(outer, wanted, order)))
+    inner.iter().all(|wanted| {
+        wanted
+            .as_ref()
+            .is_some_and(|wanted| is_in(outer, wanted, order))
+    })
 }
 
 fn is_in(all: &[Option<String>], wanted: &str, order: ElementOrder) -> bool {
-    all.iter().flatten().any(|have| order(have, wanted) == Ordering::Equal)
+    all.iter()
+        .flatten()
+        .any(|have| order(have, wanted) == Ordering::Equal)
 }
 
 fn overlaps(args: &Args<'_>) -> Result<Out, SqlError> {
     let (left, right, order) = (flat(args, 0)?, flat(args, 1)?, order(args, 2)?);
-    Ok(right.iter().flatten().any(|wanted| is_in(&left, wanted, order)).into())
+    Ok(right
+        .iter()
+        .flatten()
+        .any(|wanted| is_in(&left, wanted, order))
+        .into())
 }
 
 /// `a[n]`; NULL outside, and for arrays of more dimensions.
 fn item(args: &Args<'_>) -> Result<Out, SqlError> {
-    let Some(at) = args.int(1)?.checked_sub(1).and_then(|at| usize::try_from(at).ok()) else { return Ok(Out::Null) };
-    let ArrayValue::Array(items) = read(args, 0)? else { return Ok(Out::Null) };
+    let Some(at) = args
+        .int(1)?
+        .checked_sub(1)
+        .and_then(|at| usize::try_from(at).ok())
+    else {
+        return Ok(Out::Null);
+    };
+    let ArrayValue::Array(items) = read(args, 0)? else {
+        return Ok(Out::Null);
+    };
     Ok(match items.into_iter().nth(at) {
         Some(ArrayValue::Element(text)) => Out::Text(text),
         _ => Out::Null,
@@ -220,12 +241,17 @@ fn slice(args: &Args<'_>) -> Result<Out, SqlError> {
     if args.is_null(0) || (args.is_null(1) && !open_low) || (args.is_null(2) && !open_high) {
         return Ok(Out::Null);
     }
-    let ArrayValue::Array(items) = read(args, 0)? else { return Ok(Out::Null) };
+    let ArrayValue::Array(items) = read(args, 0)? else {
+        return Ok(Out::Null);
+    };
     let low = args.maybe_int(1)?.unwrap_or(1).max(1);
     let high = args.maybe_int(2)?.unwrap_or(i64::MAX);
     let skip = usize::try_from(low - 1).unwrap_or(usize::MAX);
-    let take = usize::try_from(high.saturating_sub(low).saturating_add(1).max(0)).unwrap_or(usize::MAX);
-    Ok(store(&ArrayValue::Array(items.into_iter().skip(skip).take(take).collect())))
+    let take =
+        usize::try_from(high.saturating_sub(low).saturating_add(1).max(0)).unwrap_or(usize::MAX);
+    Ok(store(&ArrayValue::Array(
+        items.into_iter().skip(skip).take(take).collect(),
+    )))
 }
 
 /// All elements as an array of one dimension, for `unnest`.
@@ -236,7 +262,11 @@ fn flatten(args: &Args<'_>) -> Result<Out, SqlError> {
     }
     let value = array::from_storage(stored)?;
     let items = array::flatten(&value).into_iter();
-    let items = items.map(|text| text.map_or(ArrayValue::Null, |text| ArrayValue::Element(text.to_owned())));
+    let items = items.map(|text| {
+        text.map_or(ArrayValue::Null, |text| {
+            ArrayValue::Element(text.to_owned())
+        })
+    });
     Ok(store(&ArrayValue::Array(items.collect())))
 }
 
@@ -247,142 +277,9 @@ fn join_distinct(args: &Args<'_>) -> Result<Out, SqlError> {
     }
     let value = read(args, 0)?;
     let parts: Vec<&str> = array::flatten(&value).into_iter().flatten().collect();
-    Ok(if parts.is_empty() { Out::Null } else { parts.join(args.maybe_text(1)?.unwrap_or("")).into() })
-}
-
-fn to_string(args: &Args<'_>) -> Result<Out, SqlError> {
-    if args.is_null(0) || args.is_null(1) {
-        return Ok(Out::Null);
-    }
-    let value = read(args, 0)?;
-    let null = args.maybe_text(2)?;
-    let parts: Vec<&str> = array::flatten(&value).into_iter().filter_map(|text| text.or(null)).collect();
-    Ok(parts.join(args.text(1)?).into())
-}
-
-fn length(args: &Args<'_>) -> Result<Option<usize>, SqlError> {
-    let Ok(dimension) = usize::try_from(args.int(1)?) else { return Ok(None) };
-    Ok(array::length(&read(args, 0)?, dimension))
-}
-
-fn dims(args: &Args<'_>) -> Result<Out, SqlError> {
-    let shape = dimensions(&read(args, 0)?);
-    if shape.is_empty() {
-        return Ok(Out::Null);
-    }
-    let shown: Vec<String> = shape.iter().map(|length| format!("[1:{length}]")).collect();
-    Ok(shown.concat().into())
-}
-
-/// Whether an element is the one looked for, where NULL is NULL.
-fn same(have: &ArrayValue, wanted: Option<&str>, order: ElementOrder) -> bool {
-    match (have, wanted) {
-        (ArrayValue::Element(have), Some(wanted)) => order(have, wanted) == Ordering::Equal,
-        (ArrayValue::Null, None) => true,
-        _ => false,
-    }
-}
-
-/// The elements of an argument, which must have at most one dimension.
-fn single(args: &Args<'_>, what: &str) -> Result<Vec<ArrayValue>, SqlError> {
-    match read(args, 0)? {
-        ArrayValue::Array(items) if !items.iter().any(|item| matches!(item, ArrayValue::Array(_))) => Ok(items),
-        _ => Err(SqlError::unsupported(format!("{what} multidimensional arrays"))),
-    }
-}
-
-fn remove(args: &Args<'_>) -> Result<Out, SqlError> {
-    if args.is_null(0) {
-        return Ok(Out::Null);
-    }
-    let (wanted, order) = (args.maybe_text(1)?, order(args, 2)?);
-    let mut items = single(args, "removing elements from")?;
-    items.retain(|item| !same(item, wanted, order));
-    Ok(store(&ArrayValue::Array(items)))
-}
-
-fn replace(args: &Args<'_>) -> Result<Out, SqlError> {
-    if args.is_null(0) {
-        return Ok(Out::Null);
-    }
-    let (wanted, order) = (args.maybe_text(1)?, order(args, 3)?);
-    let new = args.maybe_text(2)?.map_or(ArrayValue::Null, |text| ArrayValue::Element(text.to_owned()));
-    Ok(store(&replaced(read(args, 0)?, &|item| same(item, wanted, order), &new)))
-}
-
-fn replaced(value: ArrayValue, matches: &dyn Fn(&ArrayValue) -> bool, new: &ArrayValue) -> ArrayValue {
-    match value {
-        ArrayValue::Array(items) => {
-            ArrayValue::Array(items.into_iter().map(|item| replaced(item, matches, new)).collect())
-        }
-        item if matches(&item) => new.clone(),
-        item => item,
-    }
-}
-
-/// `array_position(array, element, start?, type)`.
-fn position(args: &Args<'_>) -> Result<Out, SqlError> {
-    if args.is_null(0) {
-        return Ok(Out::Null);
-    }
-    let (wanted, order) = (args.maybe_text(1)?, order(args, 3)?);
-    let start = usize::try_from(args.maybe_int(2)?.unwrap_or(1).max(1) - 1).unwrap_or(usize::MAX);
-    let items = single(args, "searching for elements in")?;
-    let found = items.iter().enumerate().skip(start).find(|(_, item)| same(item, wanted, order));
-    Ok(found.map(|(at, _)| at + 1).into())
-}
-
-fn positions(args: &Args<'_>) -> Result<Out, SqlError> {
-    if args.is_null(0) {
-        return Ok(Out::Null);
-    }
-    let (wanted, order) = (args.maybe_text(1)?, order(args, 2)?);
-    let items = single(args, "searching for elements in")?;
-    let found = items.iter().enumerate().filter(|(_, item)| same(item, wanted, order));
-    Ok(store(&ArrayValue::Array(found.map(|(at, _)| ArrayValue::Element((at + 1).to_string())).collect())))
-}
-
-/// `array_fill(element, lengths)`.
-fn fill(args: &Args<'_>) -> Result<Out, SqlError> {
-    if args.is_null(1) {
-        return Err(SqlError::new("22004", "dimension array or low bound array cannot be null"));
-    }
-    let mut lengths = Vec::new();
-    for length in flat(args, 1)? {
-        let length = length.ok_or_else(|| SqlError::new("22004", "dimension values cannot be null"))?;
-        let length = length.parse::<usize>().map_err(|_| SqlError::new("22003", format!("array size out of range: {length}")))?;
-        lengths.push(length);
-    }
-    let total = lengths.iter().try_fold(1usize, |total, length| total.checked_mul(*length));
-    if total.is_none_or(|total| total > MAX_ELEMENTS) || lengths.len() > 6 {
-        return Err(SqlError::new("54000", format!("array size exceeds the maximum allowed ({MAX_ELEMENTS})")));
-    }
-    if lengths.contains(&0) || lengths.is_empty() {
-        return Ok(Out::Static("[]"));
-    }
-    let mut value = element(args, 0)?;
-    for length in lengths.into_iter().rev() {
-        value = ArrayValue::Array(vec![value; length]);
-    }
-    Ok(store(&value))
-}
-
-/// `generate_subscripts(array, dimension, reverse?)` as an array of numbers.
-fn subscripts(args: &Args<'_>) -> Result<Out, SqlError> {
-    let length = length(args)?.unwrap_or(0);
-    let mut numbers: Vec<String> = (1..=length).map(|number| number.to_string()).collect();
-    if args.len() > 2 && args.bool(2)? {
-        numbers.reverse();
-    }
-    Ok(format!("[{}]", numbers.join(",")).into())
-}
-
-fn trim(args: &Args<'_>) -> Result<Out, SqlError> {
-    let ArrayValue::Array(mut items) = read(args, 0)? else { return Ok(Out::Null) };
-    let count = args.int(1)?;
-    let Some(count) = usize::try_from(count).ok().filter(|count| *count <= items.len()) else {
-        return Err(SqlError::new("2202E", format!("number of elements to trim must be between 0 and {}", items.len())));
-    };
-    items.truncate(items.len() - count);
-    Ok(store(&ArrayValue::Array(items)))
+    Ok(if parts.is_empty() {
+        Out::Null
+    } else {
+        parts.join(args.maybe_text(1)?.unwrap_or("")).into()
+    })
 }

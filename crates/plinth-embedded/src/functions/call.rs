@@ -6,9 +6,9 @@ use plinth_sql::SqlError;
 use plinth_sql::types::interval::Interval;
 use plinth_sql::types::io::{Stored, StoredRef};
 use plinth_sql::types::numeric::Numeric;
+use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::Connection;
 
 use super::raise;
 use crate::state::ConnState;
@@ -40,12 +40,22 @@ pub(super) type StatefulFunction = Entry<StatefulBody>;
 
 /// One that is not called with NULL.
 pub(super) const fn strict<B>(name: &'static str, arity: i32, body: B) -> Entry<B> {
-    Entry { name, arity, strict: true, body }
+    Entry {
+        name,
+        arity,
+        strict: true,
+        body,
+    }
 }
 
 /// One that sees NULL.
 pub(super) const fn lenient<B>(name: &'static str, arity: i32, body: B) -> Entry<B> {
-    Entry { name, arity, strict: false, body }
+    Entry {
+        name,
+        arity,
+        strict: false,
+        body,
+    }
 }
 
 /// What a function of these arguments may be used for: indexes, constraints, moving out of loops.
@@ -76,7 +86,11 @@ pub(super) fn register_stateful(
     let (body, strict) = (function.body, function.strict);
     // The connection owns its functions and the state does not own the connection: no cycle.
     let state = state.clone();
-    let flags = if fixed { PURE } else { FunctionFlags::SQLITE_UTF8 };
+    let flags = if fixed {
+        PURE
+    } else {
+        FunctionFlags::SQLITE_UTF8
+    };
     connection.create_scalar_function(function.name, function.arity, flags, move |context| {
         let args = Args { context };
         if strict && args.any_null() {
@@ -111,7 +125,11 @@ impl<'a> Args<'a> {
     }
 
     pub(super) fn value(&self, place: usize) -> ValueRef<'a> {
-        if place < self.len() { self.context.get_raw(place) } else { ValueRef::Null }
+        if place < self.len() {
+            self.context.get_raw(place)
+        } else {
+            ValueRef::Null
+        }
     }
 
     /// Whether the argument comes from `json(…)`.
@@ -133,7 +151,10 @@ impl<'a> Args<'a> {
     pub(super) fn real(&self, place: usize) -> Result<f64, SqlError> {
         match self.value(place) {
             ValueRef::Real(value) => Ok(value),
-            #[expect(clippy::cast_precision_loss, reason = "SQLite keeps whole reals as integers here and there")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "SQLite keeps whole reals as integers here and there"
+            )]
             ValueRef::Integer(value) => Ok(value as f64),
             other => Err(unexpected("a real", place, other)),
         }
@@ -149,11 +170,19 @@ impl<'a> Args<'a> {
 
     /// The text, or nothing for NULL and arguments that were left out.
     pub(super) fn maybe_text(&self, place: usize) -> Result<Option<&'a str>, SqlError> {
-        if self.is_null(place) { Ok(None) } else { self.text(place).map(Some) }
+        if self.is_null(place) {
+            Ok(None)
+        } else {
+            self.text(place).map(Some)
+        }
     }
 
     pub(super) fn maybe_int(&self, place: usize) -> Result<Option<i64>, SqlError> {
-        if self.is_null(place) { Ok(None) } else { self.int(place).map(Some) }
+        if self.is_null(place) {
+            Ok(None)
+        } else {
+            self.int(place).map(Some)
+        }
     }
 
     /// Bytes, of a blob or a text.
@@ -173,7 +202,8 @@ impl<'a> Args<'a> {
 
     pub(super) fn interval(&self, place: usize) -> Result<Interval, SqlError> {
         let text = self.text(place)?;
-        Interval::from_storage(text).ok_or_else(|| SqlError::new("XX001", "a stored interval is damaged"))
+        Interval::from_storage(text)
+            .ok_or_else(|| SqlError::new("XX001", "a stored interval is damaged"))
     }
 
     /// Days since 2000-01-01.
@@ -193,7 +223,14 @@ impl<'a> Args<'a> {
 }
 
 fn unexpected(wanted: &str, place: usize, value: ValueRef<'_>) -> SqlError {
-    SqlError::new("XX000", format!("argument {} is {} instead of {wanted}", place + 1, value.data_type()))
+    SqlError::new(
+        "XX000",
+        format!(
+            "argument {} is {} instead of {wanted}",
+            place + 1,
+            value.data_type()
+        ),
+    )
 }
 
 /// A function's result.
@@ -216,7 +253,9 @@ impl ToSql for Out {
             Out::Int(value) => ToSqlOutput::Borrowed(ValueRef::Integer(*value)),
             // SQLite has no such value and would store NULL.
             Out::Real(value) if value.is_nan() => {
-                return Err(raise(SqlError::unsupported("NaN in a value of type real or double precision")));
+                return Err(raise(SqlError::unsupported(
+                    "NaN in a value of type real or double precision",
+                )));
             }
             Out::Real(value) => ToSqlOutput::Borrowed(ValueRef::Real(*value)),
             Out::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
@@ -307,7 +346,10 @@ impl<T: Into<Out>> From<Option<T>> for Out {
 
 /// UTF-8 text that our own writers made.
 pub(super) fn utf8(bytes: Vec<u8>) -> Out {
-    Out::Text(String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned()))
+    Out::Text(
+        String::from_utf8(bytes)
+            .unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned()),
+    )
 }
 
 /// SQLite's bound on one text or blob is a gigabyte; ours is what a server can bear.
@@ -315,5 +357,9 @@ pub(super) const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// `54000` for a result that would be larger than [`MAX_BYTES`].
 pub(super) fn bounded(bytes: usize) -> Result<(), SqlError> {
-    if bytes > MAX_BYTES { Err(SqlError::new("54000", "requested length too large")) } else { Ok(()) }
+    if bytes > MAX_BYTES {
+        Err(SqlError::new("54000", "requested length too large"))
+    } else {
+        Ok(())
+    }
 }

@@ -15,10 +15,14 @@ use crate::names::type_of_code;
 use crate::state::ConnState;
 
 pub(super) const FUNCTIONS: &[StatefulFunction] = &[
-    strict("pg_in", 2, |a, state| input(&code(a, 1)?.into(), a.text(0)?, state).map(Out::from)),
+    strict("pg_in", 2, |a, state| {
+        input(&code(a, 1)?.into(), a.text(0)?, state).map(Out::from)
+    }),
     strict("pg_out", 2, |a, _| text_of(a)),
     strict("pg_element", 2, |a, _| element_of(a)),
-    strict("pg_cast", 3, |a, state| cast(&code(a, 1)?, &code(a, 2)?, a, state)),
+    strict("pg_cast", 3, |a, state| {
+        cast(&code(a, 1)?, &code(a, 2)?, a, state)
+    }),
     strict("pg_mod", 5, modify),
     lenient("pg_to_json", 2, |a, _| to_json(a)),
 ];
@@ -26,7 +30,8 @@ pub(super) const FUNCTIONS: &[StatefulFunction] = &[
 /// The type that an argument names.
 pub(super) fn code(args: &Args<'_>, place: usize) -> Result<Type, SqlError> {
     let code = args.text(place)?;
-    type_of_code(code).ok_or_else(|| SqlError::new("XX000", format!("unknown type code \"{code}\"")))
+    type_of_code(code)
+        .ok_or_else(|| SqlError::new("XX000", format!("unknown type code \"{code}\"")))
 }
 
 /// Reads a text as a value of a type.
@@ -35,13 +40,27 @@ pub(super) fn input(ty: &ColumnType, text: &str, state: &ConnState) -> Result<St
     match &ty.ty {
         Type::Enum(name) => {
             let catalog = state.catalog.read();
-            let known = catalog.enums.get(name.as_ref()).is_some_and(|known| known.labels.iter().any(|label| label == text));
-            return if known { Ok(Stored::Text(text.to_owned())) } else { Err(io::invalid_label(&ty.ty, text)) };
+            let known = catalog
+                .enums
+                .get(name.as_ref())
+                .is_some_and(|known| known.labels.iter().any(|label| label == text));
+            return if known {
+                Ok(Stored::Text(text.to_owned()))
+            } else {
+                Err(io::invalid_label(&ty.ty, text))
+            };
         }
         Type::Date | Type::Time | Type::Timestamp | Type::Timestamptz | Type::Array(_) => {}
         _ => return io::input(ty, text, &|_| None, 0),
     }
-    let labels = |name: &QName| state.catalog.read().enums.get(name).map(|known| known.labels.clone());
+    let labels = |name: &QName| {
+        state
+            .catalog
+            .read()
+            .enums
+            .get(name)
+            .map(|known| known.labels.clone())
+    };
     let now = state.session.lock().now;
     io::input(ty, text, &labels, now)
 }
@@ -86,7 +105,12 @@ fn cast(from: &Type, to: &Type, args: &Args<'_>, state: &ConnState) -> Result<Ou
 }
 
 /// A value in another type's stored form.
-fn convert(from: &Type, to: &Type, value: StoredRef<'_>, state: &ConnState) -> Result<Stored, SqlError> {
+fn convert(
+    from: &Type,
+    to: &Type,
+    value: StoredRef<'_>,
+    state: &ConnState,
+) -> Result<Stored, SqlError> {
     Ok(match (from, to, value) {
         (_, _, StoredRef::Null) => Stored::Null,
         (Type::Array(from), Type::Array(to), StoredRef::Text(stored)) => {
@@ -97,28 +121,48 @@ fn convert(from: &Type, to: &Type, value: StoredRef<'_>, state: &ConnState) -> R
             })?;
             Stored::Text(array::to_storage(&elements))
         }
-        (Type::Int2 | Type::Int4 | Type::Int8, Type::Int2 | Type::Int4 | Type::Int8, StoredRef::Int(value)) => {
-            Stored::Int(integer::checked(to, value.into())?)
-        }
-        (Type::Int2 | Type::Int4 | Type::Int8, Type::Float4 | Type::Float8, StoredRef::Int(value)) => {
+        (
+            Type::Int2 | Type::Int4 | Type::Int8,
+            Type::Int2 | Type::Int4 | Type::Int8,
+            StoredRef::Int(value),
+        ) => Stored::Int(integer::checked(to, value.into())?),
+        (
+            Type::Int2 | Type::Int4 | Type::Int8,
+            Type::Float4 | Type::Float8,
+            StoredRef::Int(value),
+        ) => {
             // Straight to 32 bits: going through 64 would round twice.
             #[expect(clippy::cast_precision_loss, reason = "what the cast means")]
-            let real = if *to == Type::Float4 { f64::from(value as f32) } else { value as f64 };
+            let real = if *to == Type::Float4 {
+                f64::from(value as f32)
+            } else {
+                value as f64
+            };
             Stored::Real(real)
         }
         (Type::Numeric, Type::Int2 | Type::Int4 | Type::Int8, StoredRef::Text(text)) => {
             Stored::Int(text.parse::<Numeric>()?.to_integer(to)?)
         }
-        (Type::Numeric, Type::Float8, StoredRef::Text(text)) => Stored::Real(float::parse_f64(text)?),
-        (Type::Numeric, Type::Float4, StoredRef::Text(text)) => Stored::Real(float::parse_f32(text)?.into()),
-        (Type::Float4 | Type::Float8, Type::Int2 | Type::Int4 | Type::Int8, StoredRef::Real(value)) => {
-            Stored::Int(float::to_integer(to, value)?)
+        (Type::Numeric, Type::Float8, StoredRef::Text(text)) => {
+            Stored::Real(float::parse_f64(text)?)
         }
+        (Type::Numeric, Type::Float4, StoredRef::Text(text)) => {
+            Stored::Real(float::parse_f32(text)?.into())
+        }
+        (
+            Type::Float4 | Type::Float8,
+            Type::Int2 | Type::Int4 | Type::Int8,
+            StoredRef::Real(value),
+        ) => Stored::Int(float::to_integer(to, value)?),
         (Type::Float4, Type::Numeric, StoredRef::Real(value)) => {
             Stored::Text(Numeric::from_f32(float::narrow(value)?).to_string())
         }
-        (Type::Float8, Type::Numeric, StoredRef::Real(value)) => Stored::Text(Numeric::from_f64(value).to_string()),
-        (Type::Float8, Type::Float4, StoredRef::Real(value)) => Stored::Real(float::narrow(value)?.into()),
+        (Type::Float8, Type::Numeric, StoredRef::Real(value)) => {
+            Stored::Text(Numeric::from_f64(value).to_string())
+        }
+        (Type::Float8, Type::Float4, StoredRef::Real(value)) => {
+            Stored::Real(float::narrow(value)?.into())
+        }
         (Type::Float4, Type::Float8, StoredRef::Real(value)) => Stored::Real(value),
         (Type::Int4, Type::Bool, StoredRef::Int(value)) => Stored::Int(i64::from(value != 0)),
         (Type::Date, Type::Timestamp | Type::Timestamptz, StoredRef::Int(value)) => {
@@ -135,15 +179,21 @@ fn convert(from: &Type, to: &Type, value: StoredRef<'_>, state: &ConnState) -> R
         | (Type::Timestamp, Type::Timestamptz, StoredRef::Int(value))
         | (Type::Timestamptz, Type::Timestamp, StoredRef::Int(value)) => Stored::Int(value),
         (Type::Time, Type::Interval, StoredRef::Int(value)) => {
-            let interval = plinth_sql::types::interval::Interval { micros: value, ..Default::default() };
+            let interval = plinth_sql::types::interval::Interval {
+                micros: value,
+                ..Default::default()
+            };
             Stored::Text(interval.to_storage())
         }
         (Type::Interval, Type::Time, StoredRef::Text(text)) => {
-            let interval = plinth_sql::types::interval::Interval::from_storage(text).unwrap_or_default();
+            let interval =
+                plinth_sql::types::interval::Interval::from_storage(text).unwrap_or_default();
             Stored::Int(interval.micros.rem_euclid(datetime::MICROS_PER_DAY))
         }
         (Type::Json, Type::Jsonb, StoredRef::Text(text)) => Stored::Text(json::normalize(text)?),
-        (Type::Jsonb, to, StoredRef::Text(text)) if *to == Type::Bool || to.is_number() => from_jsonb(text, to, state)?,
+        (Type::Jsonb, to, StoredRef::Text(text)) if *to == Type::Bool || to.is_number() => {
+            from_jsonb(text, to, state)?
+        }
         // What is left goes through the text form, as Postgres's own casts by input and output do.
         _ => {
             let text = match (from, value) {
@@ -164,10 +214,12 @@ fn from_jsonb(text: &str, to: &Type, state: &ConnState) -> Result<Stored, SqlErr
     let kind = match (json::parse(text)?, to) {
         (Jsonb::Bool(value), Type::Bool) => return Ok(Stored::Int(value.into())),
         (Jsonb::Number(number), to) if to.is_number() => {
-            return convert(&Type::Numeric, to, StoredRef::Text(&number), state).map(|value| match value {
-                // A cast from numeric to itself.
-                Stored::Null => Stored::Text(number),
-                other => other,
+            return convert(&Type::Numeric, to, StoredRef::Text(&number), state).map(|value| {
+                match value {
+                    // A cast from numeric to itself.
+                    Stored::Null => Stored::Text(number),
+                    other => other,
+                }
             });
         }
         (Jsonb::Null, _) => "null",
@@ -177,31 +229,50 @@ fn from_jsonb(text: &str, to: &Type, state: &ConnState) -> Result<Stored, SqlErr
         (Jsonb::Array(_), _) => "array",
         (Jsonb::Object(_), _) => "object",
     };
-    Err(SqlError::new("22023", format!("cannot cast jsonb {kind} to type {to}")))
+    Err(SqlError::new(
+        "22023",
+        format!("cannot cast jsonb {kind} to type {to}"),
+    ))
 }
 
 /// `pg_mod(value, type, first, second, explicit)`: what `numeric(10,2)`, `varchar(40)`, `timestamp(3)` keep.
 fn modify(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
-    let modifier = |place: usize| Ok::<i32, SqlError>(i32::try_from(args.int(place)?).unwrap_or(i32::MAX));
-    let ty = ColumnType { ty: code(args, 1)?, modifier: Some((modifier(2)?, modifier(3)?)) };
-    let fit = if args.bool(4)? { Fit::Cast } else { Fit::Assign };
+    let modifier =
+        |place: usize| Ok::<i32, SqlError>(i32::try_from(args.int(place)?).unwrap_or(i32::MAX));
+    let ty = ColumnType {
+        ty: code(args, 1)?,
+        modifier: Some((modifier(2)?, modifier(3)?)),
+    };
+    let fit = if args.bool(4)? {
+        Fit::Cast
+    } else {
+        Fit::Assign
+    };
     let (first, second) = ty.modifier.unwrap_or_default();
     Ok(match (&ty.ty, args.stored(0)?) {
-        (Type::Numeric, StoredRef::Text(text)) => text.parse::<Numeric>()?.apply_typmod(first, second)?.into(),
-        (Type::Varchar | Type::Bpchar, StoredRef::Text(text)) => apply_length(text, &ty, fit)?.into(),
+        (Type::Numeric, StoredRef::Text(text)) => {
+            text.parse::<Numeric>()?.apply_typmod(first, second)?.into()
+        }
+        (Type::Varchar | Type::Bpchar, StoredRef::Text(text)) => {
+            apply_length(text, &ty, fit)?.into()
+        }
         (Type::Time | Type::Timestamp | Type::Timestamptz, StoredRef::Int(micros)) => {
             Out::Int(datetime::round_micros(micros, first))
         }
         (Type::Interval, StoredRef::Text(_)) => args.interval(0)?.apply_typmod(first).into(),
         (Type::Array(element), StoredRef::Text(stored)) => {
-            let element = ColumnType { ty: element.as_ref().clone(), modifier: ty.modifier };
-            let changed = array::map_elements(array::from_storage(stored)?, &|text| match element.ty {
-                Type::Varchar | Type::Bpchar => apply_length(text, &element, fit),
-                _ => {
-                    let value = input(&element, text, state)?;
-                    Ok(io::output(&element.ty, value.as_ref())?.unwrap_or_default())
-                }
-            })?;
+            let element = ColumnType {
+                ty: element.as_ref().clone(),
+                modifier: ty.modifier,
+            };
+            let changed =
+                array::map_elements(array::from_storage(stored)?, &|text| match element.ty {
+                    Type::Varchar | Type::Bpchar => apply_length(text, &element, fit),
+                    _ => {
+                        let value = input(&element, text, state)?;
+                        Ok(io::output(&element.ty, value.as_ref())?.unwrap_or_default())
+                    }
+                })?;
             Out::Text(array::to_storage(&changed))
         }
         _ => Out::Arg(0),

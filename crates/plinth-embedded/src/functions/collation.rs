@@ -32,12 +32,19 @@ pub(crate) fn register_enum(connection: &Connection, enum_type: &EnumType) -> ru
     let labels: Arc<[String]> = enum_type.labels.clone().into();
     let compare = move |a: &str, b: &str| {
         // Labels that are gone come last, among themselves by name, so that the order stays total.
-        let place = |label: &str| labels.iter().position(|known| known == label).unwrap_or(usize::MAX);
+        let place = |label: &str| {
+            labels
+                .iter()
+                .position(|known| known == label)
+                .unwrap_or(usize::MAX)
+        };
         place(a).cmp(&place(b)).then_with(|| a.cmp(b))
     };
     connection.create_collation(format!("enum:{}", enum_type.oid).as_str(), compare.clone())?;
-    connection
-        .create_collation(format!("array:enum:{}", enum_type.oid).as_str(), move |a, b| compare_arrays(a, b, &compare))
+    connection.create_collation(
+        format!("array:enum:{}", enum_type.oid).as_str(),
+        move |a, b| compare_arrays(a, b, &compare),
+    )
 }
 
 const ELEMENT_TYPES: &[Type] = &[
@@ -68,11 +75,32 @@ const ELEMENT_TYPES: &[Type] = &[
 pub(super) fn element_order(ty: &Type) -> ElementOrder {
     match ty {
         Type::Int2 | Type::Int4 | Type::Int8 | Type::Numeric => numeric::compare_text,
-        Type::Float4 | Type::Float8 => |a, b| by(a, b, |text| float::parse_f64(text).ok(), |a, b| compare_floats(*a, *b)),
+        Type::Float4 | Type::Float8 => |a, b| {
+            by(
+                a,
+                b,
+                |text| float::parse_f64(text).ok(),
+                |a, b| compare_floats(*a, *b),
+            )
+        },
         Type::Bpchar => |a, b| a.trim_end_matches(' ').cmp(b.trim_end_matches(' ')),
         Type::Date => |a, b| by(a, b, |text| datetime::parse_date(text, 0).ok(), i32::cmp),
-        Type::Timestamp | Type::Timestamptz => |a, b| by(a, b, |text| datetime::parse_timestamptz(text, 0).ok(), i64::cmp),
-        Type::Interval => |a, b| by(a, b, |text| interval::parse(text).ok().map(|value| value.key()), i128::cmp),
+        Type::Timestamp | Type::Timestamptz => |a, b| {
+            by(
+                a,
+                b,
+                |text| datetime::parse_timestamptz(text, 0).ok(),
+                i64::cmp,
+            )
+        },
+        Type::Interval => |a, b| {
+            by(
+                a,
+                b,
+                |text| interval::parse(text).ok().map(|value| value.key()),
+                i128::cmp,
+            )
+        },
         Type::Jsonb => compare_jsonb,
         // Booleans are `f` and `t`; hexadecimal digits order as what they stand for.
         _ => str::cmp,
@@ -80,7 +108,12 @@ pub(super) fn element_order(ty: &Type) -> ElementOrder {
 }
 
 /// Compares what `read` makes of two texts; texts it cannot read come last.
-fn by<T>(a: &str, b: &str, read: impl Fn(&str) -> Option<T>, compare: impl Fn(&T, &T) -> Ordering) -> Ordering {
+fn by<T>(
+    a: &str,
+    b: &str,
+    read: impl Fn(&str) -> Option<T>,
+    compare: impl Fn(&T, &T) -> Ordering,
+) -> Ordering {
     if a == b {
         return Ordering::Equal;
     }
@@ -94,7 +127,8 @@ fn by<T>(a: &str, b: &str, read: impl Fn(&str) -> Option<T>, compare: impl Fn(&T
 
 /// Not-a-number is last and equal to itself; both zeros are equal.
 fn compare_floats(a: f64, b: f64) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+    a.partial_cmp(&b)
+        .unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
 fn compare_jsonb(a: &str, b: &str) -> Ordering {
@@ -106,25 +140,32 @@ fn compare_arrays(a: &str, b: &str, order: &impl Fn(&str, &str) -> Ordering) -> 
     if a == b {
         return Ordering::Equal;
     }
-    by(a, b, |text| array::from_storage(text).ok(), |left, right| {
-        let (left_flat, right_flat) = (array::flatten(left), array::flatten(right));
-        left_flat
-            .iter()
-            .zip(&right_flat)
-            .map(|pair| match pair {
-                (Some(a), Some(b)) => order(a, b),
-                (a, b) => a.is_none().cmp(&b.is_none()),
-            })
-            .find(|order| order.is_ne())
-            .unwrap_or_else(|| left_flat.len().cmp(&right_flat.len()))
-            .then_with(|| {
-                let (left, right) = (dimensions(left), dimensions(right));
-                left.len().cmp(&right.len()).then_with(|| left.cmp(&right))
-            })
-    })
+    by(
+        a,
+        b,
+        |text| array::from_storage(text).ok(),
+        |left, right| {
+            let (left_flat, right_flat) = (array::flatten(left), array::flatten(right));
+            left_flat
+                .iter()
+                .zip(&right_flat)
+                .map(|pair| match pair {
+                    (Some(a), Some(b)) => order(a, b),
+                    (a, b) => a.is_none().cmp(&b.is_none()),
+                })
+                .find(|order| order.is_ne())
+                .unwrap_or_else(|| left_flat.len().cmp(&right_flat.len()))
+                .then_with(|| {
+                    let (left, right) = (dimensions(left), dimensions(right));
+                    left.len().cmp(&right.len()).then_with(|| left.cmp(&right))
+                })
+        },
+    )
 }
 
 /// The length of each dimension.
 pub(super) fn dimensions(value: &ArrayValue) -> Vec<usize> {
-    (1..).map_while(|dimension| array::length(value, dimension)).collect()
+    (1..)
+        .map_while(|dimension| array::length(value, dimension))
+        .collect()
 }

@@ -14,16 +14,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
     lenient("pg_concat_ws", MANY, concat_ws),
     lenient("pg_format", MANY, format_template),
     strict("pg_quote_ident", 1, |a| Ok(quote_ident(a.text(0)?).into())),
-    strict("pg_quote_literal", 1, |a| Ok(quote_literal(a.text(0)?).into())),
+    strict("pg_quote_literal", 1, |a| {
+        Ok(quote_literal(a.text(0)?).into())
+    }),
     lenient("pg_quote_nullable", 1, |a| {
-        Ok(a.maybe_text(0)?.map_or(Out::Static("NULL"), |text| quote_literal(text).into()))
+        Ok(a.maybe_text(0)?
+            .map_or(Out::Static("NULL"), |text| quote_literal(text).into()))
     }),
 ];
 
 /// The text forms of the values from argument `from` on.
 fn texts(args: &Args<'_>, from: usize) -> Result<Vec<Option<String>>, SqlError> {
     let count = args.len().saturating_sub(from) / 2;
-    (from..from + count).map(|place| io::output(&code(args, place)?, args.stored(place + count)?)).collect()
+    (from..from + count)
+        .map(|place| io::output(&code(args, place)?, args.stored(place + count)?))
+        .collect()
 }
 
 fn join(texts: &[Option<String>], separator: &str) -> Result<Out, SqlError> {

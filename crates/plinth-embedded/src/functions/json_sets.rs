@@ -11,8 +11,12 @@ use super::call::{Args, Function, MANY, Out, lenient, strict, utf8};
 pub(super) const FUNCTIONS: &[Function] = &[
     lenient("pg_json_object", MANY, row_object),
     lenient("pg_json_merge", MANY, merge),
-    lenient("json_build_object_", MANY, |a| build_object(a, Flavor::Json)),
-    lenient("jsonb_build_object_", MANY, |a| build_object(a, Flavor::Jsonb)),
+    lenient("json_build_object_", MANY, |a| {
+        build_object(a, Flavor::Json)
+    }),
+    lenient("jsonb_build_object_", MANY, |a| {
+        build_object(a, Flavor::Jsonb)
+    }),
     lenient("json_build_array_", MANY, build_array),
     strict("json_object_", 1, object_of_pairs),
     strict("json_object_of_", 2, object_of_lists),
@@ -44,7 +48,11 @@ fn row_object(args: &Args<'_>) -> Result<Out, SqlError> {
 fn merge(args: &Args<'_>) -> Result<Out, SqlError> {
     let mut out = String::from("{");
     for place in 0..args.len() {
-        let inner = args.text(place)?.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default();
+        let inner = args
+            .text(place)?
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'))
+            .unwrap_or_default();
         if !inner.is_empty() && out.len() > 1 {
             out.push(',');
         }
@@ -59,7 +67,10 @@ pub(super) fn write_key(out: &mut Vec<u8>, json: &str) -> Result<(), SqlError> {
     match json.as_bytes().first() {
         Some(b'"') => out.extend_from_slice(json.as_bytes()),
         Some(b'{' | b'[') => {
-            return Err(SqlError::new("22023", "key value must be scalar, not array, composite, or json"));
+            return Err(SqlError::new(
+                "22023",
+                "key value must be scalar, not array, composite, or json",
+            ));
         }
         _ => write_json_string(out, json),
     }
@@ -69,7 +80,11 @@ pub(super) fn write_key(out: &mut Vec<u8>, json: &str) -> Result<(), SqlError> {
 /// All arguments are JSON texts: key, value, key, value.
 fn build_object(args: &Args<'_>, flavor: Flavor) -> Result<Out, SqlError> {
     if !args.len().is_multiple_of(2) {
-        let name = if flavor == Flavor::Json { "json" } else { "jsonb" };
+        let name = if flavor == Flavor::Json {
+            "json"
+        } else {
+            "jsonb"
+        };
         return Err(SqlError::new("22023", "argument list must have even number of elements").hint(format!(
             "The arguments of {name}_build_object() must consist of alternating keys and values."
         )));
@@ -79,12 +94,19 @@ fn build_object(args: &Args<'_>, flavor: Flavor) -> Result<Out, SqlError> {
         if place > 0 {
             out.extend_from_slice(b", ");
         }
-        let key = args.maybe_text(place)?.filter(|key| *key != "null").ok_or_else(|| match flavor {
-            Flavor::Json => {
-                SqlError::new("22023", format!("argument {} cannot be null", place + 1)).hint("Object keys should be text.")
-            }
-            Flavor::Jsonb => SqlError::new("22023", format!("argument {}: key must not be null", place + 1)),
-        })?;
+        let key = args
+            .maybe_text(place)?
+            .filter(|key| *key != "null")
+            .ok_or_else(|| match flavor {
+                Flavor::Json => {
+                    SqlError::new("22023", format!("argument {} cannot be null", place + 1))
+                        .hint("Object keys should be text.")
+                }
+                Flavor::Jsonb => SqlError::new(
+                    "22023",
+                    format!("argument {}: key must not be null", place + 1),
+                ),
+            })?;
         write_key(&mut out, key)?;
         out.extend_from_slice(b" : ");
         out.extend_from_slice(args.maybe_text(place + 1)?.unwrap_or("null").as_bytes());
@@ -105,13 +127,16 @@ fn build_array(args: &Args<'_>) -> Result<Out, SqlError> {
     Ok(out.into())
 }
 
-fn write_pairs<'a>(pairs: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>) -> Result<Out, SqlError> {
+fn write_pairs<'a>(
+    pairs: impl Iterator<Item = (Option<&'a str>, Option<&'a str>)>,
+) -> Result<Out, SqlError> {
     let mut out = vec![b'{'];
     for (place, (key, value)) in pairs.enumerate() {
         if place > 0 {
             out.extend_from_slice(b", ");
         }
-        let key = key.ok_or_else(|| SqlError::new("22004", "null value not allowed for object key"))?;
+        let key =
+            key.ok_or_else(|| SqlError::new("22004", "null value not allowed for object key"))?;
         write_json_string(&mut out, key);
         out.extend_from_slice(b" : ");
         match value {
@@ -130,16 +155,24 @@ fn subscript(message: &str) -> SqlError {
 /// `json_object(text[])`: keys and values in turn, or in pairs.
 fn object_of_pairs(args: &Args<'_>) -> Result<Out, SqlError> {
     let value = array::from_storage(args.text(0)?)?;
-    let ArrayValue::Array(items) = &value else { return Ok(Out::Static("{}")) };
+    let ArrayValue::Array(items) = &value else {
+        return Ok(Out::Static("{}"));
+    };
     let flat = array::flatten(&value);
     match items.first() {
         None => return Ok(Out::Static("{}")),
-        Some(ArrayValue::Array(pair)) if pair.iter().any(|item| matches!(item, ArrayValue::Array(_))) => {
+        Some(ArrayValue::Array(pair))
+            if pair.iter().any(|item| matches!(item, ArrayValue::Array(_))) =>
+        {
             return Err(subscript("wrong number of array subscripts"));
         }
-        Some(ArrayValue::Array(pair)) if pair.len() != 2 => return Err(subscript("array must have two columns")),
+        Some(ArrayValue::Array(pair)) if pair.len() != 2 => {
+            return Err(subscript("array must have two columns"));
+        }
         Some(ArrayValue::Array(_)) => {}
-        Some(_) if !flat.len().is_multiple_of(2) => return Err(subscript("array must have even number of elements")),
+        Some(_) if !flat.len().is_multiple_of(2) => {
+            return Err(subscript("array must have even number of elements"));
+        }
         Some(_) => {}
     }
     write_pairs(flat.chunks(2).map(|pair| (pair[0], pair[1])))
@@ -147,7 +180,10 @@ fn object_of_pairs(args: &Args<'_>) -> Result<Out, SqlError> {
 
 /// `json_object(keys, values)`.
 fn object_of_lists(args: &Args<'_>) -> Result<Out, SqlError> {
-    let (keys, values) = (array::from_storage(args.text(0)?)?, array::from_storage(args.text(1)?)?);
+    let (keys, values) = (
+        array::from_storage(args.text(0)?)?,
+        array::from_storage(args.text(1)?)?,
+    );
     let (keys, values) = (array::flatten(&keys), array::flatten(&values));
     if keys.len() != values.len() {
         return Err(subscript("mismatched array dimensions"));
@@ -158,7 +194,14 @@ fn object_of_lists(args: &Args<'_>) -> Result<Out, SqlError> {
 /// Which of the two types the function that was called belongs to; its name is the second argument.
 fn called<'a>(args: &Args<'a>) -> Result<(&'a str, Flavor), SqlError> {
     let name = args.text(1)?;
-    Ok((name, if name.starts_with("jsonb") { Flavor::Jsonb } else { Flavor::Json }))
+    Ok((
+        name,
+        if name.starts_with("jsonb") {
+            Flavor::Jsonb
+        } else {
+            Flavor::Json
+        },
+    ))
 }
 
 fn keys(args: &Args<'_>) -> Result<Out, SqlError> {
@@ -240,8 +283,13 @@ fn recordset(args: &Args<'_>) -> Result<Out, SqlError> {
         (_, Flavor::Json) => return Err(refuse(format!("cannot call {name} on a scalar"))),
         (_, Flavor::Jsonb) => return Err(refuse(format!("cannot call {name} on a non-array"))),
     }
-    if json::elements(text, flavor, name)?.iter().any(|element| json::type_of(element) != "object") {
-        return Err(refuse(format!("argument of {name} must be an array of objects")));
+    if json::elements(text, flavor, name)?
+        .iter()
+        .any(|element| json::type_of(element) != "object")
+    {
+        return Err(refuse(format!(
+            "argument of {name} must be an array of objects"
+        )));
     }
     Ok(Out::Arg(0))
 }

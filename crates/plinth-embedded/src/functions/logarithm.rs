@@ -23,7 +23,9 @@ pub(super) fn ln(x: &Numeric) -> Result<Numeric, SqlError> {
     if !x.is_finite() {
         return Ok(x.clone());
     }
-    let scale = (SIGNIFICANT - weight_of_ln(x)?).max(i64::from(x.scale())).clamp(0, MAX_SCALE);
+    let scale = (SIGNIFICANT - weight_of_ln(x)?)
+        .max(i64::from(x.scale()))
+        .clamp(0, MAX_SCALE);
     Ok(ln_at(x, scale + GUARD)?.round(scale))
 }
 
@@ -41,7 +43,10 @@ pub(super) fn log(base: &Numeric, x: &Numeric) -> Result<Numeric, SqlError> {
         (true, true) => {}
     }
     let weight = weight_of_ln(x)? - weight_of_ln(base)?;
-    let scale = (SIGNIFICANT - weight).max(i64::from(x.scale())).max(i64::from(base.scale())).clamp(0, MAX_SCALE);
+    let scale = (SIGNIFICANT - weight)
+        .max(i64::from(x.scale()))
+        .max(i64::from(base.scale()))
+        .clamp(0, MAX_SCALE);
     let working = scale + GUARD;
     Ok(ln_at(x, working)?.div(&ln_at(base, working)?)?.round(scale))
 }
@@ -49,18 +54,25 @@ pub(super) fn log(base: &Numeric, x: &Numeric) -> Result<Numeric, SqlError> {
 /// `exp(x)`.
 pub(super) fn exp(x: &Numeric) -> Result<Numeric, SqlError> {
     if !x.is_finite() {
-        return Ok(if x.is_negative() { Numeric::zero() } else { x.clone() });
+        return Ok(if x.is_negative() {
+            Numeric::zero()
+        } else {
+            x.clone()
+        });
     }
     #[expect(clippy::cast_possible_truncation, reason = "clamped")]
     let digits = (x.to_f64()? * std::f64::consts::LOG10_E).clamp(-2000.0, 2000.0) as i64;
-    let scale = (SIGNIFICANT - digits).max(i64::from(x.scale())).clamp(0, MAX_SCALE);
+    let scale = (SIGNIFICANT - digits)
+        .max(i64::from(x.scale()))
+        .clamp(0, MAX_SCALE);
     exp_at(x, scale)
 }
 
 /// `x ^ y`.
 pub(super) fn power(x: &Numeric, y: &Numeric) -> Result<Numeric, SqlError> {
     let rough = x.pow(y)?;
-    let exact = !x.is_finite() || !y.is_finite() || y.trunc(0) == *y || x.is_zero() || x.is_negative();
+    let exact =
+        !x.is_finite() || !y.is_finite() || y.trunc(0) == *y || x.is_zero() || x.is_negative();
     if exact || !rough.is_finite() {
         return Ok(rough);
     }
@@ -76,7 +88,10 @@ fn check_positive(x: &Numeric) -> Result<(), SqlError> {
         return Err(SqlError::new("2201E", "cannot take logarithm of zero"));
     }
     if x.is_negative() {
-        return Err(SqlError::new("2201E", "cannot take logarithm of a negative number"));
+        return Err(SqlError::new(
+            "2201E",
+            "cannot take logarithm of a negative number",
+        ));
     }
     Ok(())
 }
@@ -88,9 +103,15 @@ fn split(x: &Numeric, digits: i64) -> Result<(Numeric, i64), SqlError> {
     let all = format!("{whole}{fraction}");
     let zeros = all.bytes().take_while(|digit| *digit == b'0').count();
     let significant = &all[zeros..];
-    let kept = &significant[..significant.len().min(usize::try_from(digits).unwrap_or(usize::MAX).max(1))];
+    let kept = &significant[..significant
+        .len()
+        .min(usize::try_from(digits).unwrap_or(usize::MAX).max(1))];
     let exponent = i64::try_from(whole.len()).unwrap_or(0) - i64::try_from(zeros).unwrap_or(0) - 1;
-    let mantissa = format!("{}.{}", kept.get(..1).unwrap_or("0"), kept.get(1..).unwrap_or(""));
+    let mantissa = format!(
+        "{}.{}",
+        kept.get(..1).unwrap_or("0"),
+        kept.get(1..).unwrap_or("")
+    );
     Ok((mantissa.parse()?, exponent))
 }
 
@@ -99,7 +120,11 @@ fn weight_of_ln(x: &Numeric) -> Result<i64, SqlError> {
     let near_one = Numeric::from_scaled(9, 1) <= *x && *x <= Numeric::from_scaled(11, 1);
     if near_one {
         let rest = x.sub(&Numeric::from(1))?.abs();
-        return if rest.is_zero() { Ok(0) } else { Ok(split(&rest, 1)?.1) };
+        return if rest.is_zero() {
+            Ok(0)
+        } else {
+            Ok(split(&rest, 1)?.1)
+        };
     }
     let (mantissa, exponent) = split(x, 17)?;
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -119,14 +144,22 @@ fn ln_at(x: &Numeric, scale: i64) -> Result<Numeric, SqlError> {
         halvings += 1;
     }
     let one = Numeric::from(1);
-    let ratio = mantissa.sub(&one)?.round(scale).div(&mantissa.add(&one)?)?.round(scale);
+    let ratio = mantissa
+        .sub(&one)?
+        .round(scale)
+        .div(&mantissa.add(&one)?)?
+        .round(scale);
     let mut sum = atanh_twice(&ratio, scale)?;
     if halvings != 0 || exponent != 0 {
         let third = one.round(scale).div(&Numeric::from(3))?.round(scale);
         let ninth = one.round(scale).div(&Numeric::from(9))?.round(scale);
         let ln2 = atanh_twice(&third, scale)?;
-        let ln10 = ln2.mul(&Numeric::from(3))?.add(&atanh_twice(&ninth, scale)?)?;
-        sum = sum.add(&ln2.mul(&Numeric::from(halvings))?)?.add(&ln10.mul(&Numeric::from(exponent))?)?;
+        let ln10 = ln2
+            .mul(&Numeric::from(3))?
+            .add(&atanh_twice(&ninth, scale)?)?;
+        sum = sum
+            .add(&ln2.mul(&Numeric::from(halvings))?)?
+            .add(&ln10.mul(&Numeric::from(exponent))?)?;
     }
     Ok(sum.round(scale))
 }
@@ -164,10 +197,20 @@ fn exp_at(x: &Numeric, scale: i64) -> Result<Numeric, SqlError> {
     let working = scale + whole_digits * 2 + GUARD + i64::from(halvings);
     let part = Numeric::from(1i64 << halvings);
     // Rounding up to the scale first makes the quotient exact enough.
-    let y = x.round(working.max(i64::from(x.scale()))).div(&part)?.round(working);
-    let (mut term, mut sum) = (Numeric::from(1).round(working), Numeric::from(1).round(working));
+    let y = x
+        .round(working.max(i64::from(x.scale())))
+        .div(&part)?
+        .round(working);
+    let (mut term, mut sum) = (
+        Numeric::from(1).round(working),
+        Numeric::from(1).round(working),
+    );
     for n in 1i64.. {
-        term = term.mul(&y)?.round(working).div(&Numeric::from(n))?.round(working);
+        term = term
+            .mul(&y)?
+            .round(working)
+            .div(&Numeric::from(n))?
+            .round(working);
         if term.is_zero() {
             break;
         }

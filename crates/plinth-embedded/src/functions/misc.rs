@@ -21,7 +21,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// `pg_limit(rows, 'LIMIT' or 'OFFSET')`: NULL is no limit.
 fn limit(args: &Args<'_>) -> Result<Out, SqlError> {
-    let Some(rows) = args.maybe_int(0)? else { return Ok(Out::Int(-1)) };
+    let Some(rows) = args.maybe_int(0)? else {
+        return Ok(Out::Int(-1));
+    };
     if rows < 0 {
         let word = args.text(1)?;
         let code = if word == "LIMIT" { "2201W" } else { "2201X" };
@@ -43,7 +45,9 @@ fn pack(args: &Args<'_>) -> Result<Out, SqlError> {
 
 /// `pg_unpack(row, place)`: a packed value of a row's JSON array.
 fn unpack(args: &Args<'_>) -> Result<Out, SqlError> {
-    let Some(row) = args.maybe_text(0)? else { return Ok(Out::Null) };
+    let Some(row) = args.maybe_text(0)? else {
+        return Ok(Out::Null);
+    };
     let damaged = || SqlError::new("XX000", "a row in transit is damaged");
     let raw = json::element(row, args.int(1)?, Flavor::Json).ok_or_else(damaged)?;
     if raw == "null" {
@@ -57,7 +61,9 @@ fn unpack(args: &Args<'_>) -> Result<Out, SqlError> {
     match packed.as_bytes().first() {
         Some(b't') => Ok(value.into()),
         Some(b'b') => bytea::parse_hex(value).map(Out::Blob),
-        Some(b'r') => u64::from_str_radix(value, 16).map(|bits| Out::Real(f64::from_bits(bits))).map_err(|_| damaged()),
+        Some(b'r') => u64::from_str_radix(value, 16)
+            .map(|bits| Out::Real(f64::from_bits(bits)))
+            .map_err(|_| damaged()),
         _ => Err(damaged()),
     }
 }

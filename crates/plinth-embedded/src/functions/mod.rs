@@ -7,6 +7,7 @@
 mod aggregate;
 mod arithmetic;
 mod array;
+mod array_functions;
 mod call;
 mod cast;
 mod collation;
@@ -23,9 +24,9 @@ mod regexp;
 mod series;
 mod session;
 mod statistics;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::sync::Arc;
 
@@ -62,6 +63,7 @@ fn pure() -> impl Iterator<Item = &'static Function> {
     [
         arithmetic::FUNCTIONS,
         array::FUNCTIONS,
+        array_functions::FUNCTIONS,
         datetime::FUNCTIONS,
         format::FUNCTIONS,
         hash::FUNCTIONS,
@@ -82,7 +84,10 @@ fn pure() -> impl Iterator<Item = &'static Function> {
 const MARK: &str = "\u{1}plinth:";
 
 /// A [`SqlError`] on its way through SQLite.
-#[expect(clippy::needless_pass_by_value, reason = "errors are handed over, as `map_err` does")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "errors are handed over, as `map_err` does"
+)]
 pub(crate) fn raise(error: SqlError) -> Error {
     let span = error.span.map(|span| [span.start, span.end]);
     let carried = json!({
@@ -95,22 +100,35 @@ pub(crate) fn raise(error: SqlError) -> Error {
         "column": error.column,
         "constraint": error.constraint,
     });
-    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some(format!("{MARK}{carried}")))
+    Error::SqliteFailure(
+        ffi::Error::new(ffi::SQLITE_ERROR),
+        Some(format!("{MARK}{carried}")),
+    )
 }
 
 /// The [`SqlError`] that one of our functions raised, if this is one.
 pub(crate) fn raised(error: &Error) -> Option<SqlError> {
-    let Error::SqliteFailure(_, Some(text)) = error else { return None };
+    let Error::SqliteFailure(_, Some(text)) = error else {
+        return None;
+    };
     let at = text.find(MARK)?;
     let carried: Value = serde_json::from_str(&text[at + MARK.len()..]).ok()?;
     let part = |name: &str| carried.get(name).and_then(Value::as_str).map(str::to_owned);
-    let place = |at: usize| carried.get("span")?.get(at)?.as_u64().and_then(|at| u32::try_from(at).ok());
+    let place = |at: usize| {
+        carried
+            .get("span")?
+            .get(at)?
+            .as_u64()
+            .and_then(|at| u32::try_from(at).ok())
+    };
     Some(SqlError {
         code: part("code")?,
         message: part("message")?,
         detail: part("detail"),
         hint: part("hint"),
-        span: place(0).zip(place(1)).map(|(start, end)| Span { start, end }),
+        span: place(0)
+            .zip(place(1))
+            .map(|(start, end)| Span { start, end }),
         table: part("table"),
         column: part("column"),
         constraint: part("constraint"),

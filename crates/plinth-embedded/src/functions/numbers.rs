@@ -20,12 +20,30 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("n_sqrt", 1, |a| Ok(a.numeric(0)?.sqrt()?.into())),
     strict("n_exp", 1, |a| Ok(logarithm::exp(&a.numeric(0)?)?.into())),
     strict("n_ln", 1, |a| Ok(logarithm::ln(&a.numeric(0)?)?.into())),
-    strict("n_log", 2, |a| Ok(logarithm::log(&a.numeric(0)?, &a.numeric(1)?)?.into())),
-    strict("n_quotient", 2, |a| Ok(a.numeric(0)?.div_trunc(&a.numeric(1)?)?.into())),
-    strict("n_gcd", 2, |a| Ok(gcd(a.numeric(0)?, a.numeric(1)?)?.into())),
-    strict("n_lcm", 2, |a| Ok(lcm(&a.numeric(0)?, &a.numeric(1)?)?.into())),
-    strict("n_scale", 1, |a| Ok(finite(a.numeric(0)?).map(|value| i64::from(value.scale())).into())),
-    strict("n_min_scale", 1, |a| Ok(finite(a.numeric(0)?).map(|value| i64::from(value.min_scale())).into())),
+    strict("n_log", 2, |a| {
+        Ok(logarithm::log(&a.numeric(0)?, &a.numeric(1)?)?.into())
+    }),
+    strict("n_quotient", 2, |a| {
+        Ok(a.numeric(0)?.div_trunc(&a.numeric(1)?)?.into())
+    }),
+    strict(
+        "n_gcd",
+        2,
+        |a| Ok(gcd(a.numeric(0)?, a.numeric(1)?)?.into()),
+    ),
+    strict("n_lcm", 2, |a| {
+        Ok(lcm(&a.numeric(0)?, &a.numeric(1)?)?.into())
+    }),
+    strict("n_scale", 1, |a| {
+        Ok(finite(a.numeric(0)?)
+            .map(|value| i64::from(value.scale()))
+            .into())
+    }),
+    strict("n_min_scale", 1, |a| {
+        Ok(finite(a.numeric(0)?)
+            .map(|value| i64::from(value.min_scale()))
+            .into())
+    }),
     strict("n_trim_scale", 1, |a| Ok(a.numeric(0)?.trim_scale().into())),
     strict("n_factorial", 1, |a| factorial(a.int(0)?)),
     strict("n_bucket", 4, numeric_bucket),
@@ -41,12 +59,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("f8_exp", 1, |a| exponential(a.real(0)?)),
     strict("f8_ln", 1, |a| Ok(positive(a.real(0)?)?.ln().into())),
     strict("f8_log10", 1, |a| Ok(positive(a.real(0)?)?.log10().into())),
-    strict("f8_degrees", 1, |a| float::checked(a.real(0)? / (PI / 180.0), a.real(0)?.is_finite()).map(Out::Real)),
+    strict("f8_degrees", 1, |a| {
+        float::checked(a.real(0)? / (PI / 180.0), a.real(0)?.is_finite()).map(Out::Real)
+    }),
     strict("f8_radians", 1, |a| Ok((a.real(0)? * (PI / 180.0)).into())),
     strict("f8_sin", 1, |a| Ok(not_infinite(a.real(0)?)?.sin().into())),
     strict("f8_cos", 1, |a| Ok(not_infinite(a.real(0)?)?.cos().into())),
     strict("f8_tan", 1, |a| Ok(not_infinite(a.real(0)?)?.tan().into())),
-    strict("f8_cot", 1, |a| Ok((1.0 / not_infinite(a.real(0)?)?.tan()).into())),
+    strict("f8_cot", 1, |a| {
+        Ok((1.0 / not_infinite(a.real(0)?)?.tan()).into())
+    }),
     strict("f8_asin", 1, |a| Ok(unit(a.real(0)?)?.asin().into())),
     strict("f8_acos", 1, |a| Ok(unit(a.real(0)?)?.acos().into())),
     strict("f8_atan", 1, |a| Ok(a.real(0)?.atan().into())),
@@ -90,7 +112,10 @@ const MAX_FACTORIAL: i64 = 5000;
 
 fn factorial(n: i64) -> Result<Out, SqlError> {
     if n < 0 {
-        return Err(SqlError::new("22003", "factorial of a negative number is undefined"));
+        return Err(SqlError::new(
+            "22003",
+            "factorial of a negative number is undefined",
+        ));
     }
     if n > MAX_FACTORIAL {
         return Err(SqlError::new("22003", "value overflows numeric format"));
@@ -107,12 +132,19 @@ fn bucket_fault(message: &str) -> SqlError {
 }
 
 fn numeric_bucket(args: &Args<'_>) -> Result<Out, SqlError> {
-    let (value, low, high, count) = (args.numeric(0)?, args.numeric(1)?, args.numeric(2)?, args.int(3)?);
+    let (value, low, high, count) = (
+        args.numeric(0)?,
+        args.numeric(1)?,
+        args.numeric(2)?,
+        args.int(3)?,
+    );
     if count <= 0 {
         return Err(bucket_fault("count must be greater than zero"));
     }
     if value.is_nan() || low.is_nan() || high.is_nan() {
-        return Err(bucket_fault("operand, lower bound, and upper bound cannot be NaN"));
+        return Err(bucket_fault(
+            "operand, lower bound, and upper bound cannot be NaN",
+        ));
     }
     if !low.is_finite() || !high.is_finite() {
         return Err(bucket_fault("lower and upper bounds must be finite"));
@@ -121,7 +153,11 @@ fn numeric_bucket(args: &Args<'_>) -> Result<Out, SqlError> {
         return Err(bucket_fault("lower bound cannot equal upper bound"));
     }
     let rising = low < high;
-    let (before, behind) = if rising { (value < low, value >= high) } else { (value > low, value <= high) };
+    let (before, behind) = if rising {
+        (value < low, value >= high)
+    } else {
+        (value > low, value <= high)
+    };
     if before {
         return Ok(Out::Int(0));
     }
@@ -129,7 +165,10 @@ fn numeric_bucket(args: &Args<'_>) -> Result<Out, SqlError> {
         return Ok(Out::Int(count + 1));
     }
     let (above, width) = (value.sub(&low)?.abs(), high.sub(&low)?.abs());
-    let place = above.mul(&Numeric::from(count))?.div_trunc(&width)?.to_i64()?;
+    let place = above
+        .mul(&Numeric::from(count))?
+        .div_trunc(&width)?
+        .to_i64()?;
     Ok(Out::Int(place + 1))
 }
 
@@ -152,7 +191,11 @@ fn float_bucket(args: &Args<'_>) -> Result<Out, SqlError> {
     if behind {
         return Ok(Out::Int(count + 1));
     }
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "count is a 32-bit integer")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "count is a 32-bit integer"
+    )]
     let place = (count as f64 * ((value - low) / (high - low))) as i64;
     Ok(Out::Int(place.min(count - 1) + 1))
 }
@@ -169,7 +212,10 @@ fn sign(value: f64) -> f64 {
 
 fn square_root(value: f64) -> Result<Out, SqlError> {
     if value < 0.0 {
-        return Err(SqlError::new("2201F", "cannot take square root of a negative number"));
+        return Err(SqlError::new(
+            "2201F",
+            "cannot take square root of a negative number",
+        ));
     }
     Ok(value.sqrt().into())
 }
@@ -187,7 +233,10 @@ fn positive(value: f64) -> Result<f64, SqlError> {
         return Err(SqlError::new("2201E", "cannot take logarithm of zero"));
     }
     if value < 0.0 {
-        return Err(SqlError::new("2201E", "cannot take logarithm of a negative number"));
+        return Err(SqlError::new(
+            "2201E",
+            "cannot take logarithm of a negative number",
+        ));
     }
     Ok(value)
 }
@@ -197,9 +246,17 @@ fn out_of_range() -> SqlError {
 }
 
 fn not_infinite(value: f64) -> Result<f64, SqlError> {
-    if value.is_infinite() { Err(out_of_range()) } else { Ok(value) }
+    if value.is_infinite() {
+        Err(out_of_range())
+    } else {
+        Ok(value)
+    }
 }
 
 fn unit(value: f64) -> Result<f64, SqlError> {
-    if (-1.0..=1.0).contains(&value) { Ok(value) } else { Err(out_of_range()) }
+    if (-1.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(out_of_range())
+    }
 }

@@ -16,12 +16,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// The third argument, or the backslash.
 fn escape(args: &Args<'_>) -> Result<Option<char>, SqlError> {
-    if args.len() > 2 { escape_character(args.text(2)?) } else { Ok(Some('\\')) }
+    if args.len() > 2 {
+        escape_character(args.text(2)?)
+    } else {
+        Ok(Some('\\'))
+    }
 }
 
 /// `pg_like(text, pattern, escape?)`.
 fn like(args: &Args<'_>, case_insensitive: bool) -> Result<Out, SqlError> {
-    Ok(like_match(args.text(0)?, args.text(1)?, escape(args)?, case_insensitive)?.into())
+    Ok(like_match(
+        args.text(0)?,
+        args.text(1)?,
+        escape(args)?,
+        case_insensitive,
+    )?
+    .into())
 }
 
 fn similar(args: &Args<'_>) -> Result<Out, SqlError> {
@@ -32,7 +42,10 @@ fn similar(args: &Args<'_>) -> Result<Out, SqlError> {
 /// `pg_regex(text, pattern, case-insensitive)`.
 fn regex(args: &Args<'_>) -> Result<Out, SqlError> {
     let flags = if args.bool(2)? { "i" } else { "" };
-    Ok(compiled(args.text(1)?, flags)?.regex.is_match(args.text(0)?).into())
+    Ok(compiled(args.text(1)?, flags)?
+        .regex
+        .is_match(args.text(0)?)
+        .into())
 }
 
 /// `substring(text similar pattern escape e)`: the part of the pattern between two `e"` is what is wanted.
@@ -46,18 +59,32 @@ fn substring_similar(args: &Args<'_>) -> Result<Out, SqlError> {
     // Without its anchors, so that several can follow one another.
     let body = |part: &str| {
         let whole = similar_to_regex(part, escape);
-        whole.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')).unwrap_or(&whole).to_owned()
+        whole
+            .strip_prefix('^')
+            .and_then(|rest| rest.strip_suffix('$'))
+            .unwrap_or(&whole)
+            .to_owned()
     };
     let pattern = match parts.as_slice() {
         [whole] => format!("^({})$", body(whole)),
         // Before as little as possible.
-        [before, wanted, after] => format!("^{}({}){}$", lazy(&body(before)), body(wanted), body(after)),
+        [before, wanted, after] => {
+            format!("^{}({}){}$", lazy(&body(before)), body(wanted), body(after))
+        }
         _ => {
-            return Err(SqlError::new("2200C", "SQL regular expression may not contain more than two escape-double-quote separators"));
+            return Err(SqlError::new(
+                "2200C",
+                "SQL regular expression may not contain more than two escape-double-quote separators",
+            ));
         }
     };
     let compiled = compiled(&pattern, "")?;
-    Ok(compiled.regex.captures(text).and_then(|found| found.get(1)).map(|found| found.as_str()).into())
+    Ok(compiled
+        .regex
+        .captures(text)
+        .and_then(|found| found.get(1))
+        .map(|found| found.as_str())
+        .into())
 }
 
 /// A part whose repetitions take as little as they can.

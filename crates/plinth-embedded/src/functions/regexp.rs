@@ -17,7 +17,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("pg_regexp_split", MANY, split),
     strict("pg_regexp_replace", 4, |a| replace(a, 0, None, a.text(3)?)),
     strict("pg_regexp_replace_from", MANY, replace_from),
-    strict("pg_regexp_like", MANY, |a| Ok(plain(a, 2, "regexp_like")?.regex.is_match(a.text(0)?).into())),
+    strict("pg_regexp_like", MANY, |a| {
+        Ok(plain(a, 2, "regexp_like")?
+            .regex
+            .is_match(a.text(0)?)
+            .into())
+    }),
     strict("pg_regexp_count", MANY, count),
     strict("pg_regexp_instr", MANY, instr),
     strict("pg_regexp_substr", MANY, substr),
@@ -54,14 +59,23 @@ thread_local! {
 /// A Postgres pattern with its flags, compiled or as it was.
 pub(super) fn compiled(pattern: &str, flags: &str) -> Result<Rc<Compiled>, SqlError> {
     CACHE.with_borrow_mut(|cache| {
-        let known = cache.iter().position(|cached| cached.pattern == pattern && cached.flags == flags);
+        let known = cache
+            .iter()
+            .position(|cached| cached.pattern == pattern && cached.flags == flags);
         if let Some(at) = known {
             cache[..=at].rotate_right(1);
             return Ok(cache[0].compiled.clone());
         }
         let compiled = Rc::new(compile(pattern, flags)?);
         cache.truncate(CACHED - 1);
-        cache.insert(0, Cached { pattern: pattern.to_owned(), flags: flags.to_owned(), compiled: compiled.clone() });
+        cache.insert(
+            0,
+            Cached {
+                pattern: pattern.to_owned(),
+                flags: flags.to_owned(),
+                compiled: compiled.clone(),
+            },
+        );
         Ok(compiled)
     })
 }
@@ -76,7 +90,10 @@ fn compile(pattern: &str, flags: &str) -> Result<Compiled, SqlError> {
         .dfa_size_limit(MAX_STATES_BYTES)
         .build()
         .map_err(|fault| invalid(reason(&fault)))?;
-    Ok(Compiled { regex, global: translated.global })
+    Ok(Compiled {
+        regex,
+        global: translated.global,
+    })
 }
 
 fn invalid(why: &str) -> SqlError {
@@ -85,7 +102,9 @@ fn invalid(why: &str) -> SqlError {
 
 /// What Postgres calls the faults that are found only now.
 fn reason(fault: &regex::Error) -> &'static str {
-    let regex::Error::Syntax(text) = fault else { return "regular expression is too complex" };
+    let regex::Error::Syntax(text) = fault else {
+        return "regular expression is too complex";
+    };
     if text.contains("invalid character class range") {
         "invalid character range"
     } else if text.contains("repetition") {
@@ -103,22 +122,36 @@ fn reason(fault: &regex::Error) -> &'static str {
 fn plain(args: &Args<'_>, place: usize, function: &str) -> Result<Rc<Compiled>, SqlError> {
     let compiled = compiled(args.text(1)?, args.maybe_text(place)?.unwrap_or_default())?;
     if compiled.global {
-        let error = SqlError::new("22023", format!("{function}() does not support the \"global\" option"));
+        let error = SqlError::new(
+            "22023",
+            format!("{function}() does not support the \"global\" option"),
+        );
         let hint = "Use the regexp_matches function instead.";
-        return Err(if function == "regexp_match" { error.hint(hint) } else { error });
+        return Err(if function == "regexp_match" {
+            error.hint(hint)
+        } else {
+            error
+        });
     }
     Ok(compiled)
 }
 
 /// Matches as Postgres finds them: behind an empty match the search goes on one character further, and an empty match right
 /// behind another match counts.
-fn matches<'r, 't>(regex: &'r Regex, text: &'t str, from: usize) -> impl Iterator<Item = Captures<'t>> + use<'r, 't> {
+fn matches<'r, 't>(
+    regex: &'r Regex,
+    text: &'t str,
+    from: usize,
+) -> impl Iterator<Item = Captures<'t>> + use<'r, 't> {
     let mut at = Some(from);
     std::iter::from_fn(move || {
         let found = regex.captures_at(text, at?)?;
         let whole = found.get(0)?;
         at = if whole.is_empty() {
-            text[whole.end()..].chars().next().map(|c| whole.end() + c.len_utf8())
+            text[whole.end()..]
+                .chars()
+                .next()
+                .map(|c| whole.end() + c.len_utf8())
         } else {
             Some(whole.end())
         };
@@ -128,7 +161,9 @@ fn matches<'r, 't>(regex: &'r Regex, text: &'t str, from: usize) -> impl Iterato
 
 /// Whether a match is neither empty at an end nor empty right behind the one before it (at `previous`).
 fn counts(found: &Captures<'_>, text: &str, previous: &mut usize) -> bool {
-    let Some(whole) = found.get(0) else { return false };
+    let Some(whole) = found.get(0) else {
+        return false;
+    };
     let counts = whole.start() < text.len() && whole.end() > *previous;
     *previous = whole.end();
     counts
@@ -137,15 +172,25 @@ fn counts(found: &Captures<'_>, text: &str, previous: &mut usize) -> bool {
 /// The groups of a match, or all of it when there are none.
 fn groups(found: &Captures<'_>) -> ArrayValue {
     let group = |place: usize| {
-        found.get(place).map_or(ArrayValue::Null, |group| ArrayValue::Element(group.as_str().to_owned()))
+        found.get(place).map_or(ArrayValue::Null, |group| {
+            ArrayValue::Element(group.as_str().to_owned())
+        })
     };
-    ArrayValue::Array(if found.len() == 1 { vec![group(0)] } else { (1..found.len()).map(group).collect() })
+    ArrayValue::Array(if found.len() == 1 {
+        vec![group(0)]
+    } else {
+        (1..found.len()).map(group).collect()
+    })
 }
 
 /// `regexp_match(text, pattern, flags?)`.
 fn first_match(args: &Args<'_>) -> Result<Out, SqlError> {
     let compiled = plain(args, 2, "regexp_match")?;
-    Ok(compiled.regex.captures(args.text(0)?).map(|found| array::to_storage(&groups(&found))).into())
+    Ok(compiled
+        .regex
+        .captures(args.text(0)?)
+        .map(|found| array::to_storage(&groups(&found)))
+        .into())
 }
 
 /// `regexp_matches(text, pattern, flags?)`: a row's value is the array's literal.
@@ -185,7 +230,9 @@ fn split(args: &Args<'_>) -> Result<Out, SqlError> {
 /// The byte at which the character with this number (from 1) begins.
 fn offset(text: &str, start: i64) -> usize {
     let skipped = usize::try_from(start - 1).unwrap_or(usize::MAX);
-    text.char_indices().nth(skipped).map_or(text.len(), |(at, _)| at)
+    text.char_indices()
+        .nth(skipped)
+        .map_or(text.len(), |(at, _)| at)
 }
 
 /// `regexp_replace(text, pattern, replacement, start, n?, flags?)`.
@@ -200,7 +247,10 @@ fn replace_from(args: &Args<'_>) -> Result<Out, SqlError> {
 }
 
 fn parameter(name: &str, value: i64) -> SqlError {
-    SqlError::new("22023", format!("invalid value for parameter \"{name}\": {value}"))
+    SqlError::new(
+        "22023",
+        format!("invalid value for parameter \"{name}\": {value}"),
+    )
 }
 
 /// A parameter that counts from 1.
@@ -230,7 +280,9 @@ fn replace(args: &Args<'_>, from: usize, nth: Option<i64>, flags: &str) -> Resul
         for piece in &pieces {
             match piece {
                 Piece::Literal(literal) => out.push_str(literal),
-                Piece::Group(group) => out.push_str(found.get(*group).map_or("", |group| group.as_str())),
+                Piece::Group(group) => {
+                    out.push_str(found.get(*group).map_or("", |group| group.as_str()));
+                }
             }
         }
         bounded(out.len())?;
@@ -255,7 +307,11 @@ fn count(args: &Args<'_>) -> Result<Out, SqlError> {
 }
 
 /// The `n`th match (argument `place + 1`) from `start` (argument `place`) on.
-fn nth<'t>(args: &Args<'t>, place: usize, compiled: &Compiled) -> Result<Option<Captures<'t>>, SqlError> {
+fn nth<'t>(
+    args: &Args<'t>,
+    place: usize,
+    compiled: &Compiled,
+) -> Result<Option<Captures<'t>>, SqlError> {
     let text = args.text(0)?;
     let from = offset(text, positive(args, place, "start")?.unwrap_or(1));
     let number = positive(args, place + 1, "n")?.unwrap_or(1);
@@ -276,7 +332,9 @@ fn instr(args: &Args<'_>) -> Result<Out, SqlError> {
     }
     let group = group_number(args, 6)?;
     let found = nth(args, 2, &compiled)?.and_then(|found| found.get(group));
-    let Some(found) = found else { return Ok(Out::Int(0)) };
+    let Some(found) = found else {
+        return Ok(Out::Int(0));
+    };
     let at = if end == 1 { found.end() } else { found.start() };
     Ok((args.text(0)?[..at].chars().count() + 1).into())
 }
@@ -292,7 +350,13 @@ fn substr(args: &Args<'_>) -> Result<Out, SqlError> {
 /// `substring(text from pattern)`: the first group, or all of the match.
 fn substring(args: &Args<'_>) -> Result<Out, SqlError> {
     let compiled = compiled(args.text(1)?, "")?;
-    let Some(found) = compiled.regex.captures(args.text(0)?) else { return Ok(Out::Null) };
-    let group = if found.len() > 1 { found.get(1) } else { found.get(0) };
+    let Some(found) = compiled.regex.captures(args.text(0)?) else {
+        return Ok(Out::Null);
+    };
+    let group = if found.len() > 1 {
+        found.get(1)
+    } else {
+        found.get(0)
+    };
     Ok(group.map(|group| group.as_str()).into())
 }

@@ -18,7 +18,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
 const MAX_ROWS: usize = 10_000_000;
 
 fn too_long() -> SqlError {
-    SqlError::new("54000", format!("a series cannot have more than {MAX_ROWS} rows"))
+    SqlError::new(
+        "54000",
+        format!("a series cannot have more than {MAX_ROWS} rows"),
+    )
 }
 
 fn no_step() -> SqlError {
@@ -58,10 +61,18 @@ fn integers(args: &Args<'_>) -> Result<Out, SqlError> {
 /// `series_num(start, stop, step?)`.
 fn numerics(args: &Args<'_>) -> Result<Out, SqlError> {
     let (start, end) = (args.numeric(0)?, args.numeric(1)?);
-    let step = if args.len() > 2 { args.numeric(2)? } else { 1i64.into() };
+    let step = if args.len() > 2 {
+        args.numeric(2)?
+    } else {
+        1i64.into()
+    };
     for (name, value) in [("start", &start), ("stop", &end), ("step", &step)] {
         if !value.is_finite() {
-            let what = if name == "step" { "step size" } else { &format!("{name} value") };
+            let what = if name == "step" {
+                "step size"
+            } else {
+                &format!("{name} value")
+            };
             let kind = if value.is_nan() { "NaN" } else { "infinity" };
             return Err(SqlError::new("22023", format!("{what} cannot be {kind}")));
         }
@@ -72,7 +83,11 @@ fn numerics(args: &Args<'_>) -> Result<Out, SqlError> {
     let mut out = String::from("[");
     let mut value = start;
     let mut rows = 0;
-    while if step.is_negative() { value >= end } else { value <= end } {
+    while if step.is_negative() {
+        value >= end
+    } else {
+        value <= end
+    } {
         if rows == MAX_ROWS {
             return Err(too_long());
         }
@@ -88,7 +103,11 @@ fn numerics(args: &Args<'_>) -> Result<Out, SqlError> {
 /// `series_ts(start, stop, step, type)`.
 fn timestamps(args: &Args<'_>) -> Result<Out, SqlError> {
     let (start, end, step) = (args.int(0)?, args.int(1)?, args.interval(2)?);
-    let zone = if code(args, 3)? == Type::Timestamptz { "+00" } else { "" };
+    let zone = if code(args, 3)? == Type::Timestamptz {
+        "+00"
+    } else {
+        ""
+    };
     let direction = step.key();
     if direction == 0 {
         return Err(no_step());
@@ -96,7 +115,11 @@ fn timestamps(args: &Args<'_>) -> Result<Out, SqlError> {
     let mut out = vec![b'['];
     let mut value = start;
     let mut rows = 0;
-    while if direction < 0 { value >= end } else { value <= end } {
+    while if direction < 0 {
+        value >= end
+    } else {
+        value <= end
+    } {
         if rows == MAX_ROWS {
             return Err(too_long());
         }

@@ -13,14 +13,18 @@ use crate::state::{ConnState, POSTGRES_EPOCH_MICROS};
 pub(super) const FUNCTIONS: &[StatefulFunction] = &[
     lenient("pg_current_setting", 2, current_setting),
     lenient("pg_set_config", 3, set_config),
-    lenient("pg_current_schema", 0, |_, state| Ok(current_schema(state).into())),
+    lenient("pg_current_schema", 0, |_, state| {
+        Ok(current_schema(state).into())
+    }),
     strict("pg_nextval", 1, nextval),
     strict("pg_currval", 1, currval),
     lenient("pg_lastval", 0, lastval),
     strict("pg_setval", 2, |a, state| setval(a, state, true)),
     strict("pg_setval", 3, |a, state| setval(a, state, a.bool(2)?)),
     lenient("pg_clock", 0, |_, _| Ok(clock().into())),
-    lenient("pg_random_uuid", 0, |_, _| Ok(uuid::Uuid::new_v4().as_bytes().to_vec().into())),
+    lenient("pg_random_uuid", 0, |_, _| {
+        Ok(uuid::Uuid::new_v4().as_bytes().to_vec().into())
+    }),
     lenient("pg_random", 0, |_, _| random()),
     strict("pg_random_bytes", 1, |a, _| random_bytes(a)),
 ];
@@ -44,12 +48,17 @@ fn fixed_setting(name: &str) -> Option<&'static str> {
 }
 
 fn unrecognized(name: &str) -> SqlError {
-    SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+    SqlError::new(
+        "42704",
+        format!("unrecognized configuration parameter \"{name}\""),
+    )
 }
 
 /// `pg_current_setting(name, missing is NULL)`.
 fn current_setting(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
-    let Some(written) = args.maybe_text(0)? else { return Ok(Out::Null) };
+    let Some(written) = args.maybe_text(0)? else {
+        return Ok(Out::Null);
+    };
     let name = written.to_lowercase();
     let session = state.session.lock();
     if let Some(value) = session.settings.get(&name) {
@@ -59,7 +68,13 @@ fn current_setting(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> 
         "role" if session.role == session.session_role => return Ok(Out::Static("none")),
         "role" => return Ok(session.role.as_str().into()),
         "session_authorization" => return Ok(session.session_role.as_str().into()),
-        "is_superuser" => return Ok(Out::Static(if session.role == "postgres" { "on" } else { "off" })),
+        "is_superuser" => {
+            return Ok(Out::Static(if session.role == "postgres" {
+                "on"
+            } else {
+                "off"
+            }));
+        }
         "search_path" => return Ok(Out::Static("\"$user\", public, extensions")),
         _ => {}
     }
@@ -67,7 +82,11 @@ fn current_setting(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> 
     if let Some(value) = fixed_setting(&name) {
         return Ok(Out::Static(value));
     }
-    if args.maybe_int(1)?.unwrap_or(0) != 0 { Ok(Out::Null) } else { Err(unrecognized(written)) }
+    if args.maybe_int(1)?.unwrap_or(0) != 0 {
+        Ok(Out::Null)
+    } else {
+        Err(unrecognized(written))
+    }
 }
 
 /// `pg_set_config(name, value, for the transaction only)`. Whether it outlives the transaction is the executor's.
@@ -79,10 +98,19 @@ fn set_config(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
     if matches!(name.as_str(), "role" | "session_authorization") {
         return Err(SqlError::unsupported(format!("set_config of {name}")).hint("Use SET ROLE."));
     }
-    if matches!(name.as_str(), "server_version" | "server_version_num" | "server_encoding" | "integer_datetimes") {
-        return Err(SqlError::new("55P02", format!("parameter \"{name}\" cannot be changed")));
+    if matches!(
+        name.as_str(),
+        "server_version" | "server_version_num" | "server_encoding" | "integer_datetimes"
+    ) {
+        return Err(SqlError::new(
+            "55P02",
+            format!("parameter \"{name}\" cannot be changed"),
+        ));
     }
-    let known = name.contains('.') || name == "search_path" || name.ends_with("_timeout") || fixed_setting(&name).is_some();
+    let known = name.contains('.')
+        || name == "search_path"
+        || name.ends_with("_timeout")
+        || fixed_setting(&name).is_some();
     if !known {
         return Err(unrecognized(written));
     }
@@ -97,14 +125,23 @@ const MAX_SETTING_BYTES: usize = 1024 * 1024;
 
 fn bounded_setting(value: &str) -> Result<(), SqlError> {
     if value.len() > MAX_SETTING_BYTES {
-        return Err(SqlError::new("54000", format!("a setting cannot be longer than {MAX_SETTING_BYTES} bytes")));
+        return Err(SqlError::new(
+            "54000",
+            format!("a setting cannot be longer than {MAX_SETTING_BYTES} bytes"),
+        ));
     }
     Ok(())
 }
 
 /// The first schema of the search path that exists.
 fn current_schema(state: &ConnState) -> Option<String> {
-    let path = state.session.lock().settings.get("search_path").cloned().unwrap_or_else(|| "public".to_owned());
+    let path = state
+        .session
+        .lock()
+        .settings
+        .get("search_path")
+        .cloned()
+        .unwrap_or_else(|| "public".to_owned());
     let catalog = state.catalog.read();
     path.split(',')
         .map(|schema| schema.trim().trim_matches('"'))
@@ -114,8 +151,13 @@ fn current_schema(state: &ConnState) -> Option<String> {
 
 /// The sequence of this name: `schema.name` as the translator writes it, or a name as a user would.
 fn sequence(catalog: &Catalog, text: &str) -> Result<QName, SqlError> {
-    let exact = text.split_once('.').map(|(schema, name)| QName::new(schema, name));
-    let bare = |name: &str| match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+    let exact = text
+        .split_once('.')
+        .map(|(schema, name)| QName::new(schema, name));
+    let bare = |name: &str| match name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'))
+    {
         Some(quoted) => quoted.replace("\"\"", "\""),
         None => name.to_lowercase(),
     };
@@ -143,15 +185,31 @@ fn nextval(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
 fn currval(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
     let name = sequence(&state.catalog.read(), args.text(0)?)?;
     let session = state.session.lock();
-    session.current_values.get(&name).copied().map(Out::Int).ok_or_else(|| {
-        SqlError::new("55000", format!("currval of sequence \"{}\" is not yet defined in this session", name.name))
-    })
+    session
+        .current_values
+        .get(&name)
+        .copied()
+        .map(Out::Int)
+        .ok_or_else(|| {
+            SqlError::new(
+                "55000",
+                format!(
+                    "currval of sequence \"{}\" is not yet defined in this session",
+                    name.name
+                ),
+            )
+        })
 }
 
 fn lastval(_: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
     let session = state.session.lock();
-    let last = session.last_sequence.as_ref().and_then(|name| session.current_values.get(name));
-    last.copied().map(Out::Int).ok_or_else(|| SqlError::new("55000", "lastval is not yet defined in this session"))
+    let last = session
+        .last_sequence
+        .as_ref()
+        .and_then(|name| session.current_values.get(name));
+    last.copied()
+        .map(Out::Int)
+        .ok_or_else(|| SqlError::new("55000", "lastval is not yet defined in this session"))
 }
 
 /// `pg_setval(sequence, value, called?)`.
@@ -162,12 +220,21 @@ fn setval(args: &Args<'_>, state: &ConnState, called: bool) -> Result<Out, SqlEr
     if let Some(known) = catalog.sequences.get(&name) {
         let options = &known.options;
         let rising = options.increment.unwrap_or(1) > 0;
-        let min = options.min_value.flatten().unwrap_or(if rising { 1 } else { i64::MIN });
-        let max = options.max_value.flatten().unwrap_or(if rising { i64::MAX } else { -1 });
+        let min = options
+            .min_value
+            .flatten()
+            .unwrap_or(if rising { 1 } else { i64::MIN });
+        let max = options
+            .max_value
+            .flatten()
+            .unwrap_or(if rising { i64::MAX } else { -1 });
         if !(min..=max).contains(&value) {
             return Err(SqlError::new(
                 "22003",
-                format!("setval: value {value} is out of bounds for sequence \"{}\" ({min}..{max})", name.name),
+                format!(
+                    "setval: value {value} is out of bounds for sequence \"{}\" ({min}..{max})",
+                    name.name
+                ),
             ));
         }
     }
@@ -180,7 +247,9 @@ fn setval(args: &Args<'_>, state: &ConnState, called: bool) -> Result<Out, SqlEr
 
 /// Microseconds since 2000-01-01, now.
 fn clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX) - POSTGRES_EPOCH_MICROS
 }
 
@@ -200,7 +269,10 @@ fn random() -> Result<Out, SqlError> {
 /// `gen_random_bytes(count)`.
 fn random_bytes(args: &Args<'_>) -> Result<Out, SqlError> {
     let count = args.int(0)?;
-    let Some(count) = usize::try_from(count).ok().filter(|count| (1..=1024).contains(count)) else {
+    let Some(count) = usize::try_from(count)
+        .ok()
+        .filter(|count| (1..=1024).contains(count))
+    else {
         return Err(SqlError::new("39000", "Length not in range"));
     };
     let mut bytes = vec![0; count];

@@ -20,26 +20,64 @@ use super::raise;
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     add(connection, "sum_n", |state: &Sum| Ok(state.total()?.into()))?;
     add(connection, "avg_n", |state: &Sum| {
-        Ok(state.total()?.map(|total| total.div(&Numeric::from(state.count))).transpose()?.into())
+        Ok(state
+            .total()?
+            .map(|total| total.div(&Numeric::from(state.count)))
+            .transpose()?
+            .into())
     })?;
-    add(connection, "sum_iv", |state: &IntervalSum| Ok((state.count > 0).then_some(state.total).into()))?;
+    add(connection, "sum_iv", |state: &IntervalSum| {
+        Ok((state.count > 0).then_some(state.total).into())
+    })?;
     add(connection, "avg_iv", |state: &IntervalSum| {
         #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
         let divisor = state.count as f64;
-        if state.count == 0 { Ok(Out::Null) } else { Ok(state.total.div(divisor)?.into()) }
+        if state.count == 0 {
+            Ok(Out::Null)
+        } else {
+            Ok(state.total.div(divisor)?.into())
+        }
     })?;
-    add(connection, "var_samp_n", |state: &Squares| Ok(state.variance(true)?.into()))?;
-    add(connection, "var_pop_n", |state: &Squares| Ok(state.variance(false)?.into()))?;
-    add(connection, "stddev_samp_n", |state: &Squares| Ok(state.deviation(true)?.into()))?;
-    add(connection, "stddev_pop_n", |state: &Squares| Ok(state.deviation(false)?.into()))?;
-    add(connection, "var_samp_f", |state: &Floats| Ok(state.variance(1.0).into()))?;
-    add(connection, "var_pop_f", |state: &Floats| Ok(state.variance(0.0).into()))?;
-    add(connection, "stddev_samp_f", |state: &Floats| Ok(state.variance(1.0).map(f64::sqrt).into()))?;
-    add(connection, "stddev_pop_f", |state: &Floats| Ok(state.variance(0.0).map(f64::sqrt).into()))
+    add(connection, "var_samp_n", |state: &Squares| {
+        Ok(state.variance(true)?.into())
+    })?;
+    add(connection, "var_pop_n", |state: &Squares| {
+        Ok(state.variance(false)?.into())
+    })?;
+    add(connection, "stddev_samp_n", |state: &Squares| {
+        Ok(state.deviation(true)?.into())
+    })?;
+    add(connection, "stddev_pop_n", |state: &Squares| {
+        Ok(state.deviation(false)?.into())
+    })?;
+    add(connection, "var_samp_f", |state: &Floats| {
+        Ok(state.variance(1.0).into())
+    })?;
+    add(connection, "var_pop_f", |state: &Floats| {
+        Ok(state.variance(0.0).into())
+    })?;
+    add(connection, "stddev_samp_f", |state: &Floats| {
+        Ok(state.variance(1.0).map(f64::sqrt).into())
+    })?;
+    add(connection, "stddev_pop_f", |state: &Floats| {
+        Ok(state.variance(0.0).map(f64::sqrt).into())
+    })
 }
 
-fn add<S: Running>(connection: &Connection, name: &str, result: fn(&S) -> Result<Out, SqlError>) -> rusqlite::Result<()> {
-    connection.create_window_function(name, 1, PURE, Statistic { result, state: PhantomData })
+fn add<S: Running>(
+    connection: &Connection,
+    name: &str,
+    result: fn(&S) -> Result<Out, SqlError>,
+) -> rusqlite::Result<()> {
+    connection.create_window_function(
+        name,
+        1,
+        PURE,
+        Statistic {
+            result,
+            state: PhantomData,
+        },
+    )
 }
 
 /// What rows add up to.
@@ -56,7 +94,11 @@ struct Statistic<S> {
 impl<S: Running> Statistic<S> {
     fn change(context: &Context<'_>, state: &mut S, sign: i64) -> rusqlite::Result<()> {
         let args = Args::of(context);
-        if args.is_null(0) { Ok(()) } else { state.change(&args, sign).map_err(raise) }
+        if args.is_null(0) {
+            Ok(())
+        } else {
+            state.change(&args, sign).map_err(raise)
+        }
     }
 }
 
@@ -70,13 +112,17 @@ impl<S: Running> Aggregate<S, Out> for Statistic<S> {
     }
 
     fn finalize(&self, _: &mut Context<'_>, state: Option<S>) -> rusqlite::Result<Out> {
-        state.map_or(Ok(Out::Null), |state| (self.result)(&state)).map_err(raise)
+        state
+            .map_or(Ok(Out::Null), |state| (self.result)(&state))
+            .map_err(raise)
     }
 }
 
 impl<S: Running> WindowAggregate<S, Out> for Statistic<S> {
     fn value(&self, state: Option<&mut S>) -> rusqlite::Result<Out> {
-        state.map_or(Ok(Out::Null), |state| (self.result)(state)).map_err(raise)
+        state
+            .map_or(Ok(Out::Null), |state| (self.result)(state))
+            .map_err(raise)
     }
 
     fn inverse(&self, context: &mut Context<'_>, state: &mut S) -> rusqlite::Result<()> {
@@ -112,13 +158,24 @@ impl Running for Sum {
         }
         let value = args.numeric(0)?;
         if !value.is_finite() {
-            let place = if value.is_nan() { 0 } else { 1 + usize::from(value.is_negative()) };
+            let place = if value.is_nan() {
+                0
+            } else {
+                1 + usize::from(value.is_negative())
+            };
             self.special[place] += sign;
             return Ok(());
         }
-        let (rows, sum) = self.long.entry(value.scale()).or_insert_with(|| (0, Numeric::zero()));
+        let (rows, sum) = self
+            .long
+            .entry(value.scale())
+            .or_insert_with(|| (0, Numeric::zero()));
         *rows += sign;
-        *sum = if sign > 0 { sum.add(&value)? } else { sum.sub(&value)? };
+        *sum = if sign > 0 {
+            sum.add(&value)?
+        } else {
+            sum.sub(&value)?
+        };
         Ok(())
     }
 }
@@ -172,7 +229,10 @@ fn short_numeric(text: &str) -> Option<(i128, u32)> {
             _ => return None,
         }
     }
-    Some((i128::from(if negative { -value } else { value }), scale.unwrap_or(0)))
+    Some((
+        i128::from(if negative { -value } else { value }),
+        scale.unwrap_or(0),
+    ))
 }
 
 /// Sums of values and of their squares.
@@ -191,7 +251,11 @@ impl Running for Squares {
         }
         let square = value.mul(&value)?;
         let squares = self.squares.take().unwrap_or_else(Numeric::zero);
-        self.squares = Some(if sign > 0 { squares.add(&square)? } else { squares.sub(&square)? });
+        self.squares = Some(if sign > 0 {
+            squares.add(&square)?
+        } else {
+            squares.sub(&square)?
+        });
         Ok(())
     }
 }
@@ -199,7 +263,9 @@ impl Running for Squares {
 impl Squares {
     fn variance(&self, sample: bool) -> Result<Option<Numeric>, SqlError> {
         let count = self.sum.count;
-        let Some(sum) = self.sum.total()?.filter(|_| count > i64::from(sample)) else { return Ok(None) };
+        let Some(sum) = self.sum.total()?.filter(|_| count > i64::from(sample)) else {
+            return Ok(None);
+        };
         if !sum.is_finite() {
             return Ok(Some(Numeric::nan()));
         }
@@ -214,7 +280,9 @@ impl Squares {
     }
 
     fn deviation(&self, sample: bool) -> Result<Option<Numeric>, SqlError> {
-        let Some(variance) = self.variance(sample)? else { return Ok(None) };
+        let Some(variance) = self.variance(sample)? else {
+            return Ok(None);
+        };
         Ok(Some(variance.sqrt()?.round(i64::from(variance.scale()))))
     }
 }
@@ -228,7 +296,11 @@ struct IntervalSum {
 impl Running for IntervalSum {
     fn change(&mut self, args: &Args<'_>, sign: i64) -> Result<(), SqlError> {
         let value = args.interval(0)?;
-        self.total = if sign > 0 { self.total.add(&value)? } else { self.total.sub(&value)? };
+        self.total = if sign > 0 {
+            self.total.add(&value)?
+        } else {
+            self.total.sub(&value)?
+        };
         self.count += sign;
         Ok(())
     }

@@ -117,7 +117,7 @@ impl Translator<'_> {
             });
         }
         if matches!(name, "json_agg" | "jsonb_agg") {
-            let row = i32::from(matches!(first.kind, ExKind::Row(_)));
+            let row = i32::from(matches!(first.kind, ExKind::Row(_)) || matches!(first.ty.ty, Type::Array(_)));
             let json = self.to_json(first)?;
             let jsonb = name == "jsonb_agg";
             let value = if call.distinct { format!("{distinct}{json}") } else { format!("{json},{row}") };

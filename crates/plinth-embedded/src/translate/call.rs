@@ -44,6 +44,9 @@ impl Translator<'_> {
             let sql = self.bind(Bind::Context(context));
             return Ok(Ex::new(sql, ty));
         }
+        if built_in && call.name.name == "make_interval" && call.args.iter().any(|arg| arg.name.is_some()) {
+            return self.make_interval(call);
+        }
         if built_in && call.args.iter().all(|arg| arg.name.is_none() && !arg.variadic) && builtin::exists(&call.name.name) {
             let mut args = Vec::with_capacity(call.args.len());
             for arg in &call.args {
@@ -60,6 +63,23 @@ impl Translator<'_> {
                 .hint(format!("Write it in FROM: from {}(…) as x.", call.name.name)));
         }
         self.user_call(call)
+    }
+
+    /// `make_interval(days => 1)`: the one everyday built-in that is called by names.
+    fn make_interval(&mut self, call: &Call) -> Result<Ex, SqlError> {
+        const NAMES: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+        let mut args: Vec<Ex> = NAMES.iter().map(|_| super::expr::number("0")).collect();
+        for (place, arg) in call.args.iter().enumerate() {
+            let at = match &arg.name {
+                None => Some(place),
+                Some(name) => NAMES.iter().position(|known| known == name),
+            };
+            match at.and_then(|at| args.get_mut(at)) {
+                Some(slot) => *slot = self.expr(&arg.value)?,
+                None => return Err(no_function(&call.name.name, &[])),
+            }
+        }
+        self.builtin_call(&call.name, args)
     }
 
     /// A built-in function by its arguments.

@@ -320,9 +320,10 @@ impl Translator<'_> {
         };
         self.note_leaky();
         let left = self.coerce(left, &ty.clone().into(), How::Implicit)?;
+        let code = element_code(&ty);
         let right = self.coerce(right, &ty.into(), How::Implicit)?;
         let (outer, inner) = if op == "@>" { (left, right) } else { (right, left) };
-        Ok(Ex::new(format!("{function}({},{})", outer.sql, inner.sql), Type::Bool))
+        Ok(Ex::new(format!("{function}({},{}{code})", outer.sql, inner.sql), Type::Bool))
     }
 
     fn overlap(&mut self, left: Ex, right: Ex) -> Result<Ex, SqlError> {
@@ -330,8 +331,9 @@ impl Translator<'_> {
             Some(ty @ Type::Array(_)) => {
                 self.note_leaky();
                 let left = self.coerce(left, &ty.clone().into(), How::Implicit)?;
+                let code = element_code(&ty);
                 let right = self.coerce(right, &ty.into(), How::Implicit)?;
-                Ok(Ex::new(format!("array_overlaps({},{})", left.sql, right.sql), Type::Bool))
+                Ok(Ex::new(format!("array_overlaps({},{}{code})", left.sql, right.sql), Type::Bool))
             }
             _ => Err(undefined("&&", &left, &right)),
         }
@@ -412,8 +414,8 @@ impl Translator<'_> {
     /// Prefix operators.
     pub(super) fn unary(&mut self, op: &str, ex: Ex, span: Span) -> Result<Ex, SqlError> {
         if let ("-", ExKind::Number(text)) = (op, &ex.kind) {
-            let negative = format!("-{text}");
-            return Ok(super::expr::number(&negative));
+            let opposite = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_owned);
+            return Ok(super::expr::number(&opposite));
         }
         let ty = ex.ty.ty.clone();
         match (op, &ty) {
@@ -452,7 +454,7 @@ impl Translator<'_> {
         Ok(match &ex.ty.ty {
             Type::Array(_) => format!("json({})", ex.sql),
             ty if ty.is_string() || *ty == Type::Numeric => ex.sql,
-            ty => format!("pg_out({},{})", ex.sql, literal(&type_code(ty))),
+            ty => format!("pg_element({},{})", ex.sql, literal(&type_code(ty))),
         })
     }
 
@@ -483,6 +485,11 @@ pub(super) fn comparison_type(left: &Ex, right: &Ex) -> Option<Type> {
         (a, b) if castable(b, a, How::Implicit) => a.clone(),
         _ => return None,
     })
+}
+
+/// `,'int4[]'` for arrays, whose functions compare elements by their type; nothing for other types.
+fn element_code(ty: &Type) -> String {
+    if matches!(ty, Type::Array(_)) { format!(",{}", literal(&type_code(ty))) } else { String::new() }
 }
 
 fn wider(a: &Type, b: &Type) -> Type {

@@ -100,8 +100,15 @@ impl Translator<'_> {
                 Some(schema) => format!("{schema}.{}", call.name.name),
                 None => call.name.name.clone(),
             };
-            let args: Vec<Ex> = given.into_iter().map(|(_, ex)| ex).collect();
-            return Err(no_function(&shown, &args));
+            let types: Vec<String> = given
+                .iter()
+                .map(|(name, ex)| match name {
+                    Some(name) => format!("{name} => {}", ex.ty.ty),
+                    None => ex.ty.ty.to_string(),
+                })
+                .collect();
+            return Err(SqlError::new("42883", format!("function {shown}({}) does not exist", types.join(", ")))
+                .hint("No function matches the given name and argument types. You might need to add explicit type casts."));
         };
         let function = function.clone();
         let schema = self.catalog.schemas.get(&function.name.schema);

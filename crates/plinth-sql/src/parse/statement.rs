@@ -87,6 +87,18 @@ const WITHOUT_EFFECT: &[&str] = &[
     "vacuum",
 ];
 
+/// Extensions whose everyday functions and types are built in, and those that only tune or watch a server.
+const BUILT_IN_EXTENSIONS: &[&str] = &[
+    "citext",
+    "pg_graphql",
+    "pg_stat_statements",
+    "pgcrypto",
+    "pgjwt",
+    "plpgsql",
+    "supabase_vault",
+    "uuid-ossp",
+];
+
 impl Parser<'_> {
     /// One statement; what follows it is the caller's.
     pub(super) fn statement(&mut self) -> PResult<Statement> {
@@ -162,7 +174,11 @@ impl Parser<'_> {
                 self.advance();
                 self.eat_all(&["if", "not", "exists"]);
                 let name = self.unreserved()?;
-                Ok(self.without_effect(&format!("CREATE EXTENSION {name}")))
+                if BUILT_IN_EXTENSIONS.contains(&name.as_str()) {
+                    return Ok(self.without_effect(&format!("CREATE EXTENSION {name}")));
+                }
+                let what = format!("the extension \"{name}\"");
+                Ok(self.unsupported(&what, Some("Leave it out, or run on PostgreSQL."), start))
             }
             "publication" => Ok(self.without_effect("CREATE PUBLICATION")),
             _ => Err(self.unexpected()),

@@ -123,14 +123,41 @@ fn aggregates() {
 #[test]
 fn collations() {
     let ordered = |collation: &str, values: &str| {
-        ask(&connection(), &format!("select column1 from (values {values}) order by column1 collate \"{collation}\"")).unwrap()
+        ask(
+            &connection(),
+            &format!(
+                "select column1 from (values {values}) order by column1 collate \"{collation}\""
+            ),
+        )
+        .unwrap()
     };
-    assert_eq!(ordered("num", "('10'),('NaN'),('9.5'),('-3')"), "-3 9.5 10 NaN");
-    assert_eq!(ordered("interval", "('1 0 0'),('0 29 0'),('0 31 0')"), "0 29 0 1 0 0 0 31 0");
-    assert_eq!(ordered("enum:7", "('happy'),('gone'),('sad')"), "sad happy gone");
-    assert_eq!(ordered("array:enum:7", "('[\"happy\"]'),('[\"sad\",\"ok\"]')"), "[\"sad\",\"ok\"] [\"happy\"]");
-    assert_eq!(ordered("array:int4", "('[\"10\"]'),('[\"9\",\"1\"]'),('[\"9\"]'),('[null]')"), "[\"9\"] [\"9\",\"1\"] [\"10\"] [null]");
-    assert_eq!(ordered("jsonb", "('{}'),('[]'),('\"a\"'),('null')"), "[] null \"a\" {}");
+    assert_eq!(
+        ordered("num", "('10'),('NaN'),('9.5'),('-3')"),
+        "-3 9.5 10 NaN"
+    );
+    assert_eq!(
+        ordered("interval", "('1 0 0'),('0 29 0'),('0 31 0')"),
+        "0 29 0 1 0 0 0 31 0"
+    );
+    assert_eq!(
+        ordered("enum:7", "('happy'),('gone'),('sad')"),
+        "sad happy gone"
+    );
+    assert_eq!(
+        ordered("array:enum:7", "('[\"happy\"]'),('[\"sad\",\"ok\"]')"),
+        "[\"sad\",\"ok\"] [\"happy\"]"
+    );
+    assert_eq!(
+        ordered(
+            "array:int4",
+            "('[\"10\"]'),('[\"9\",\"1\"]'),('[\"9\"]'),('[null]')"
+        ),
+        "[\"9\"] [\"9\",\"1\"] [\"10\"] [null]"
+    );
+    assert_eq!(
+        ordered("jsonb", "('{}'),('[]'),('\"a\"'),('null')"),
+        "[] null \"a\" {}"
+    );
     check(
         "'1.5' = '1.50' collate num => 1
         '[\"1.0\"]' = '[\"1.00\"]' collate \"array:numeric\" => 1

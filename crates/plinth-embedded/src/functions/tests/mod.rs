@@ -47,7 +47,9 @@ fn ask(connection: &Connection, sql: &str) -> Result<String, SqlError> {
     };
     match read(sql) {
         Ok(rows) => Ok(rows.join(" ")),
-        Err(error) => Err(raised(&error).unwrap_or_else(|| SqlError::new("?????", error.to_string()))),
+        Err(error) => {
+            Err(raised(&error).unwrap_or_else(|| SqlError::new("?????", error.to_string())))
+        }
     }
 }
 
@@ -56,15 +58,23 @@ fn check(table: &str) {
     let connection = connection();
     let mut wrong = Vec::new();
     for line in table.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let (expression, expected) = line.rsplit_once(" => ").unwrap_or_else(|| panic!("no answer: {line}"));
-        let sql = if expression.starts_with("select") { expression.to_owned() } else { format!("select {expression}") };
+        let (expression, expected) = line
+            .rsplit_once(" => ")
+            .unwrap_or_else(|| panic!("no answer: {line}"));
+        let sql = if expression.starts_with("select") {
+            expression.to_owned()
+        } else {
+            format!("select {expression}")
+        };
         let answer = match ask(&connection, &sql) {
             Ok(answer) => answer,
             Err(error) => format!("! {} {}", error.code, error.message),
         };
         let answer = answer.replace('\n', "\\n");
         if answer != expected {
-            wrong.push(format!("{expression}\n   gives {answer}\n  wanted {expected}"));
+            wrong.push(format!(
+                "{expression}\n   gives {answer}\n  wanted {expected}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -72,7 +82,9 @@ fn check(table: &str) {
 
 #[test]
 fn errors_travel_whole() {
-    let mut error = SqlError::new("23505", "duplicate \u{0} key").detail("d \"q\"").hint("h");
+    let mut error = SqlError::new("23505", "duplicate \u{0} key")
+        .detail("d \"q\"")
+        .hint("h");
     error.table = Some("t".into());
     error.column = Some("c".into());
     error.constraint = Some("t_pkey".into());
@@ -81,9 +93,12 @@ fn errors_travel_whole() {
     let connection = connection();
     let carried = error.clone();
     connection
-        .create_scalar_function("fails", 0, rusqlite::functions::FunctionFlags::default(), move |_| {
-            Err::<i64, _>(raise(carried.clone()))
-        })
+        .create_scalar_function(
+            "fails",
+            0,
+            rusqlite::functions::FunctionFlags::default(),
+            move |_| Err::<i64, _>(raise(carried.clone())),
+        )
         .unwrap();
     assert_eq!(ask(&connection, "select fails()"), Err(error));
 }
@@ -91,14 +106,26 @@ fn errors_travel_whole() {
 #[test]
 fn every_named_function_is_registered() {
     let connection = connection();
-    let mut statement = connection.prepare("select name from pragma_function_list").unwrap();
-    let known: BTreeSet<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut statement = connection
+        .prepare("select name from pragma_function_list")
+        .unwrap();
+    let known: BTreeSet<String> = statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let mut wanted: BTreeSet<String> = BTreeSet::new();
     for line in BUILTINS.lines().filter(|line| !line.starts_with('#')) {
-        let template = line.split_once(" = ").map(|(_, template)| template).unwrap_or_default();
+        let template = line
+            .split_once(" = ")
+            .map(|(_, template)| template)
+            .unwrap_or_default();
         let calls: Vec<&str> = template.split('(').collect();
         for before in &calls[..calls.len().saturating_sub(1)] {
-            let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+            let name = before
+                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .next()
+                .unwrap_or_default();
             wanted.insert(name.to_owned());
         }
     }
@@ -108,7 +135,14 @@ fn every_named_function_is_registered() {
         }
     }
     for flavor in ["json", "jsonb"] {
-        for access in ["key", "key_text", "index", "index_text", "path", "path_text"] {
+        for access in [
+            "key",
+            "key_text",
+            "index",
+            "index_text",
+            "path",
+            "path_text",
+        ] {
             wanted.insert(format!("{flavor}_{access}"));
         }
     }
@@ -119,7 +153,10 @@ fn every_named_function_is_registered() {
     }
     wanted.extend(EMITTED.split_whitespace().map(str::to_owned));
     wanted.remove("");
-    let missing: Vec<&String> = wanted.iter().filter(|name| !known.contains(*name)).collect();
+    let missing: Vec<&String> = wanted
+        .iter()
+        .filter(|name| !known.contains(*name))
+        .collect();
     assert!(missing.is_empty(), "not registered: {missing:?}");
 }
 
@@ -135,7 +172,9 @@ const EMITTED: &str = "i2_mod i4_mod i8_mod n_mod n_pow f8_pow i2_neg i4_neg i8_
 #[test]
 fn nulls_and_wrong_storage_do_no_harm() {
     let connection = connection();
-    let mut statement = connection.prepare("select distinct name, narg, type from pragma_function_list where builtin = 0").unwrap();
+    let mut statement = connection
+        .prepare("select distinct name, narg, type from pragma_function_list where builtin = 0")
+        .unwrap();
     let functions: Vec<(String, i64, String)> = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .unwrap()
@@ -143,9 +182,23 @@ fn nulls_and_wrong_storage_do_no_harm() {
         .collect();
     assert!(functions.len() > 200);
     for (name, arity, kind) in functions {
-        let arities = if arity < 0 { vec![0, 1, 2, 3, 4, 7] } else { vec![arity] };
+        let arities = if arity < 0 {
+            vec![0, 1, 2, 3, 4, 7]
+        } else {
+            vec![arity]
+        };
         for arity in arities {
-            for value in ["NULL", "1", "-1", "x'00'", "1.5", "'x'", "''", "'[]'", "9223372036854775807"] {
+            for value in [
+                "NULL",
+                "1",
+                "-1",
+                "x'00'",
+                "1.5",
+                "'x'",
+                "''",
+                "'[]'",
+                "9223372036854775807",
+            ] {
                 let arguments = vec![value; usize::try_from(arity).unwrap()].join(",");
                 let over = if kind == "w" { " over ()" } else { "" };
                 let answer = ask(&connection, &format!("select {name}({arguments}){over}"));

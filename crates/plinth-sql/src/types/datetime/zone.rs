@@ -1,7 +1,12 @@
-//! Time zones: UTC under its names, fixed offsets, and the abbreviations Postgres knows by default.
+//! Time zones: UTC under its names, fixed offsets, the abbreviations Postgres knows by default, and for
+//! `AT TIME ZONE` the names of the tz database, whose copy is compiled in so that every machine answers alike.
 //!
-//! Full zone names (`Europe/Paris`) need the tz database, which this crate does not carry; they are refused by name.
-//! [`zone_offset`] is the one place to add it.
+//! Inside a constant a full name (`'2024-07-01 12:00 Europe/Paris'`) is refused.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZoneDatabase;
 
 use super::{INFINITY, MICROS_PER_SECOND, NEGATIVE_INFINITY};
 use crate::SqlError;
@@ -37,6 +42,7 @@ pub fn at_time_zone(timestamp: i64, zone: &str, to_utc: bool) -> Result<i64, Sql
         return Ok(timestamp);
     }
     let offset = zone_offset(zone, timestamp)
+        .or_else(|| named_offset(zone, timestamp, to_utc))
         .or_else(|| posix_offset(zone))
         .ok_or_else(|| unknown_zone(zone))?;
     let moved = if to_utc {
@@ -46,6 +52,22 @@ pub fn at_time_zone(timestamp: i64, zone: &str, to_utc: bool) -> Result<i64, Sql
     };
     super::calendar::in_range(moved).ok_or_else(|| SqlError::new("22008", "timestamp out of range"))
 }
+
+/// Seconds east of UTC in a zone of the tz database, at a local time or at a moment (microseconds since 2000).
+fn named_offset(zone: &str, micros: i64, local: bool) -> Option<i64> {
+    static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+    let zone = ZONES.get(zone).ok()?;
+    let at = Timestamp::from_microsecond(micros.checked_add(MICROS_1970_TO_2000)?).ok()?;
+    if !local {
+        return Some(i64::from(zone.to_offset(at).seconds()));
+    }
+    let written = jiff::tz::Offset::UTC.to_datetime(at);
+    let moment = zone.to_ambiguous_timestamp(written).compatible().ok()?;
+    Some(at.as_second() - moment.as_second())
+}
+
+/// Microseconds between 1970 and 2000.
+const MICROS_1970_TO_2000: i64 = 946_684_800 * MICROS_PER_SECOND;
 
 /// `22023 time zone "X" not recognized`.
 pub(super) fn unknown_zone(name: &str) -> SqlError {
