@@ -105,12 +105,11 @@ impl Tx {
             args.iter().map(|(name, ex)| (name.clone().unwrap_or_default(), ex.ty.clone())).collect();
         let columns = translator.result_columns(&function);
         let mut values = Vec::new();
-        if !texts.is_empty() {
+        if texts.is_empty() {
+            translator.check_now()?;
+        } else {
             let plan = translator.finish(format!("SELECT {}", texts.join(", ")), types.clone())?;
             values = self.project(&plan, params, &[])?;
-        } else {
-            translator.check_now()?;
-            drop(translator);
         }
         let given: Vec<ParamValue> =
             types.into_iter().zip(values).map(|((_, ty), value)| ParamValue::Typed(ty, value)).collect();

@@ -333,11 +333,6 @@ impl Tx {
         self.conn.end_session();
     }
 
-    /// The time, microseconds since 1970.
-    pub(crate) fn clock(&self) -> i64 {
-        (self.shared.clock)()
-    }
-
     /// Makes a new catalog the transaction's.
     pub(crate) fn set_catalog(&mut self, catalog: Catalog) -> Result<()> {
         self.catalog = Arc::new(catalog);

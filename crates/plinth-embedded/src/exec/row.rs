@@ -6,7 +6,6 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Expr, PolicyCommand};
 use plinth_sql::catalog::{ConstraintKind, QName, Relation};
-use plinth_sql::types::ColumnType;
 use rusqlite::types::Value;
 
 use super::Tx;
@@ -357,9 +356,4 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
 
 fn print_name(name: &str) -> String {
     plinth_sql::print::ident(name)
-}
-
-/// A column's type by its place.
-pub(crate) fn column_type(relation: &Relation, place: usize) -> ColumnType {
-    relation.columns[place].ty.clone()
 }

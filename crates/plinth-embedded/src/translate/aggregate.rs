@@ -44,9 +44,9 @@ impl Translator<'_> {
                 return Err(SqlError::new("0A000", "DISTINCT is not implemented for window functions"));
             }
             let over = self.over(over)?;
-            sql = sql.replace("\u{1}", &format!(" OVER {over}"));
+            sql = sql.replace('\u{1}', &format!(" OVER {over}"));
         } else {
-            sql = sql.replace("\u{1}", "");
+            sql = sql.replace('\u{1}', "");
         }
         Ok(Some(Ex::new(sql, ty)))
     }

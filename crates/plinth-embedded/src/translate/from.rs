@@ -385,7 +385,7 @@ impl Translator<'_> {
             if let Some(column) = item.columns.iter_mut().find(|column| column.name == name && !column.hidden) {
                 column.hidden = true;
                 found = Some(column.clone());
-                used = item.relation.clone();
+                used.clone_from(&item.relation);
                 break;
             }
         }

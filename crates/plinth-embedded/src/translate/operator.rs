@@ -92,7 +92,7 @@ impl Translator<'_> {
                 self.note_leaky();
                 Ok(Ex::new(format!("jsonb_concat({},{})", left.sql, right.sql), Type::Jsonb))
             }
-            (Type::Array(a), Type::Array(_)) | (Type::Array(a), Type::Unknown) => {
+            (Type::Array(a), Type::Array(_) | Type::Unknown) => {
                 let ty = Type::Array(a.clone());
                 let right = self.coerce(right, &ty.clone().into(), How::Implicit)?;
                 Ok(Ex::new(format!("array_cat({},{})", left.sql, right.sql), ty))
