@@ -85,8 +85,8 @@ impl Gate {
 
     /// Who sent these headers. Without any key the caller is `anon` on `open` routes and refused on others.
     ///
-    /// Whether the role exists and may be taken is [`check_role`]'s question, and whether a service key may come
-    /// from there [`check_origin`]'s; [`Caller`] as an extractor asks all three.
+    /// Whether the role exists and may be taken is `check_role`'s question, and whether a service key may come
+    /// from there `check_origin`'s; [`Caller`] as an extractor asks all three.
     pub fn resolve(&self, headers: &HeaderMap, open: bool) -> Result<Caller, GateError> {
         let bearer = bearer(headers);
         let api_key = headers

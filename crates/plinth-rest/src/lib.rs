@@ -1,7 +1,7 @@
 //! The REST service: tables, views and functions under `/rest/v1`.
 //!
 //! A handler is a sentence: the request is parsed and planned by `plinth_query`, run by `plinth_db` under the
-//! caller's session, and answered by [`respond`]. Policies and privileges are the engine's business, so no route can
+//! caller's session, and answered by `respond`. Policies and privileges are the engine's business, so no route can
 //! forget them.
 
 mod read;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Expr, ObjectName, Statement};
+use plinth_sql::ast::{Expr, ObjectName, Statement, VisitMut, walk_expr};
 use plinth_sql::catalog::apply::{self, Effect};
 use plinth_sql::catalog::{Catalog, ConstraintKind, QName, Relation};
 use plinth_sql::types::{ColumnType, Type};
@@ -28,8 +28,21 @@ impl Tx {
         let old = self.catalog.clone();
         self.set_catalog(applied.catalog)?;
         self.notices.extend(applied.notices);
-        for effect in applied.effects {
-            self.effect(&old, effect)?;
+        self.refuse_reserved_columns(&old)?;
+        let mut effects = applied.effects.into_iter().peekable();
+        while let Some(effect) = effects.next() {
+            let Effect::ChangeType { table, column, from, using } = effect else {
+                self.effect(effect)?;
+                continue;
+            };
+            // Columns of one table change their types together, or the rows would fit neither the old nor the new table.
+            let mut changed = vec![TypeChange { column, from, using }];
+            while let Some(Effect::ChangeType { column, from, using, .. }) =
+                effects.next_if(|next| matches!(next, Effect::ChangeType { table: other, .. } if *other == table))
+            {
+                changed.push(TypeChange { column, from, using });
+            }
+            self.change_types(&table, &changed)?;
         }
         self.index_foreign_keys(&old)?;
         Ok(Executed { tag: applied.tag.to_owned(), ..Executed::default() })
@@ -40,7 +53,23 @@ impl Tx {
         self.search_path.clone()
     }
 
-    fn effect(&mut self, old: &Catalog, effect: Effect) -> Result<()> {
+    /// Our own statements find rows by SQLite's `rowid`, which a column of that name would hide.
+    fn refuse_reserved_columns(&self, old: &Catalog) -> Result<()> {
+        for (name, relation) in &self.catalog.relations {
+            let known = old.relations.get(name).is_some_and(|known| Arc::ptr_eq(known, relation));
+            if known || relation.table().is_none() {
+                continue;
+            }
+            if relation.columns.iter().any(|column| column.name.eq_ignore_ascii_case("rowid")) {
+                return Err(SqlError::unsupported("a column named \"rowid\" on the embedded engine")
+                    .hint("Give it another name.")
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect) -> Result<()> {
         match effect {
             Effect::CreateTable(name) => self.create_table(&name),
             Effect::DropTable(relation) => self.batch(&format!("DROP TABLE {}", quoted_table(&relation))),
@@ -57,7 +86,9 @@ impl Tx {
                 names::quote(&from),
                 names::quote(&to)
             )),
-            Effect::ChangeType { table, column, from, using } => self.change_type(old, &table, &column, &from, using.as_ref()),
+            Effect::ChangeType { table, column, from, using } => {
+                self.change_types(&table, &[TypeChange { column, from, using }])
+            }
             Effect::CreateIndex { table, name } => self.create_index(&table, &name),
             Effect::DropIndex { table, name } => {
                 self.batch(&format!("DROP INDEX IF EXISTS {}", names::quote(&names::index(&table.schema, &name))))
@@ -162,7 +193,7 @@ impl Tx {
                     }
                     (columns, true)
                 }
-                ConstraintKind::Unique { columns, nulls_not_distinct } => (columns, !nulls_not_distinct),
+                ConstraintKind::Unique { columns, .. } => (columns, true),
                 ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => return Ok(()),
             };
             let keys: Vec<(Expr, bool)> = columns.iter().map(|column| (Expr::column(column), false)).collect();
@@ -170,8 +201,7 @@ impl Tx {
         }
         if let Some(index) = parts.indexes.iter().find(|index| index.name == name) {
             let keys: Vec<(Expr, bool)> = index.keys.iter().map(|part| (part.expr.clone(), part.descending)).collect();
-            let unique = index.unique && !index.nulls_not_distinct;
-            return self.make_index(&relation, name, &keys, unique, index.predicate.as_ref());
+            return self.make_index(&relation, name, &keys, index.unique, index.predicate.as_ref());
         }
         Ok(())
     }
@@ -186,11 +216,13 @@ impl Tx {
     ) -> Result<()> {
         let mut translator = self.translator("postgres", &[]);
         let mut parts = Vec::new();
+        let mut keys_text = Vec::new();
         for (key, descending) in keys {
             let bare = bare_columns(relation);
             let ex = translator.in_table_scope(&relation.name.name, bare, |this| this.expr(key))?;
             let collation = names::collate(&ex.ty.ty, &self.catalog);
             parts.push(format!("{}{collation}{}", ex.sql, if *descending { " DESC" } else { "" }));
+            keys_text.push((ex.sql, collation, ex.ty));
         }
         let filter = match predicate {
             Some(predicate) => {
@@ -217,10 +249,42 @@ impl Tx {
                 let mut duplicate = SqlError::new("23505", format!("could not create unique index \"{name}\""));
                 duplicate.table = Some(relation.name.name.clone());
                 duplicate.constraint = Some(name.to_owned());
-                Err(duplicate.detail("Some rows have the same key.").into())
+                let values = self.a_duplicate(relation, &keys_text, &filter, translator)?;
+                let shown: Vec<String> = keys.iter().map(|(key, _)| key_name(key)).collect();
+                Err(duplicate.detail(format!("Key ({})=({values}) is duplicated.", shown.join(", "))).into())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The texts of one key that several rows have.
+    fn a_duplicate(
+        &self,
+        relation: &Arc<Relation>,
+        keys: &[(String, String, ColumnType)],
+        filter: &str,
+        translator: crate::translate::Translator<'_>,
+    ) -> Result<String> {
+        let mut translator = translator;
+        translator.allow(relation);
+        let texts: Vec<&str> = keys.iter().map(|(sql, ..)| sql.as_str()).collect();
+        let groups: Vec<String> = keys.iter().map(|(sql, collation, _)| format!("{sql}{collation}")).collect();
+        let present: Vec<String> = texts.iter().map(|sql| format!("{sql} IS NOT NULL")).collect();
+        let sql = format!(
+            "SELECT {} FROM {}{filter} GROUP BY {} HAVING count(*) > 1 AND {} LIMIT 1",
+            texts.join(", "),
+            quoted_table(relation),
+            groups.join(", "),
+            present.join(" AND "),
+        );
+        let columns = keys.iter().map(|(_, _, ty)| (String::new(), ty.clone())).collect();
+        let plan = translator.finish(sql, columns)?;
+        let row = self.conn.run(&plan, &[], &[])?.into_iter().next().unwrap_or_default();
+        let mut shown = Vec::new();
+        for (value, (_, ty)) in row.iter().zip(&plan.columns) {
+            shown.push(crate::connection::text_of(&ty.ty, value)?.unwrap_or_default());
+        }
+        Ok(shown.join(", "))
     }
 
     /// Whether the stored table has its integer primary key as SQLite's row key (it may have been added later).
@@ -296,37 +360,28 @@ impl Tx {
         Ok(())
     }
 
-    /// Another type for a column: the table is made anew, rows keep their keys.
-    fn change_type(
-        &mut self,
-        old: &Catalog,
-        table: &QName,
-        column: &str,
-        from: &ColumnType,
-        using: Option<&Expr>,
-    ) -> Result<()> {
+    /// Other types for columns: the table is made anew, rows keep their keys.
+    fn change_types(&mut self, table: &QName, changes: &[TypeChange]) -> Result<()> {
         let relation = self.table(table)?;
-        let Some(known) = relation.column(column) else { return Ok(()) };
-        let before = old.relations.get(table).cloned().unwrap_or_else(|| relation.clone());
         let mut translator = self.translator("postgres", &[]);
         let mut texts = vec!["t0.rowid".to_owned()];
         let mut columns = vec![("rowid".to_owned(), ColumnType::from(Type::Int8))];
         for other in &relation.columns {
-            if other.name != column {
+            let Some(change) = changes.iter().find(|change| change.column == other.name) else {
                 texts.push(format!("t0.{}", names::quote(&other.name)));
                 columns.push((other.name.clone(), other.ty.clone()));
                 continue;
-            }
-            let mut over = stored_columns(&before, "t0");
+            };
+            let mut over = stored_columns(&relation, "t0");
             for stored in &mut over {
-                if stored.name == column {
-                    stored.ty = from.clone();
+                if let Some(change) = changes.iter().find(|change| change.column == stored.name) {
+                    stored.ty = change.from.clone();
                 }
             }
-            let expr = using.cloned().unwrap_or_else(|| Expr::column(column));
+            let expr = change.using.clone().unwrap_or_else(|| Expr::column(&other.name));
             let ex = translator.in_table_scope(&relation.name.name, over, |this| {
                 let ex = this.expr(&expr)?;
-                this.coerce(ex, &known.ty, How::Assignment)
+                this.coerce(ex, &other.ty, How::Assignment)
             })?;
             texts.push(ex.sql);
             columns.push((other.name.clone(), other.ty.clone()));
@@ -422,6 +477,7 @@ impl Tx {
     }
 
     fn rename_label(&mut self, ty: &QName, from: &str, to: &str) -> Result<()> {
+        self.rename_default_label(ty, from, to)?;
         let catalog = self.catalog.clone();
         for relation in catalog.relations.values().filter(|relation| relation.table().is_some()) {
             for column in &relation.columns {
@@ -444,6 +500,25 @@ impl Tx {
             }
         }
         Ok(())
+    }
+
+    /// Defaults hold labels as text.
+    fn rename_default_label(&mut self, ty: &QName, from: &str, to: &str) -> Result<()> {
+        let mut catalog = Catalog::clone(&self.catalog);
+        for relation in catalog.relations.values_mut() {
+            let of_type = |column: &plinth_sql::catalog::Column| {
+                column.default.is_some() && matches!(&column.ty.ty, Type::Enum(name) if **name == *ty)
+            };
+            if !relation.columns.iter().any(of_type) {
+                continue;
+            }
+            for column in Arc::make_mut(relation).columns.iter_mut().filter(|column| of_type(column)) {
+                if let Some(default) = &mut column.default {
+                    RenamedLabel { from, to }.expr(default);
+                }
+            }
+        }
+        self.set_catalog(catalog)
     }
 
     /// Foreign keys are looked up from both sides: the referencing columns get an index when no other serves.
@@ -479,6 +554,38 @@ impl Tx {
         }
         // Those that are still wanted are made again once the column is gone.
         Ok(())
+    }
+}
+
+/// A column that gets another type.
+struct TypeChange {
+    column: String,
+    from: ColumnType,
+    using: Option<Expr>,
+}
+
+/// A label of an enum inside an expression.
+struct RenamedLabel<'a> {
+    from: &'a str,
+    to: &'a str,
+}
+
+impl VisitMut for RenamedLabel<'_> {
+    fn expr(&mut self, expr: &mut Expr) {
+        match expr {
+            Expr::String(text) if text == self.from => self.to.clone_into(text),
+            other => walk_expr(self, other),
+        }
+    }
+}
+
+/// A key as messages show it.
+fn key_name(key: &Expr) -> String {
+    match key {
+        Expr::Column(reference) => {
+            reference.parts.last().map(|name| plinth_sql::print::ident(name)).unwrap_or_default()
+        }
+        other => plinth_sql::print::expr(other),
     }
 }
 

@@ -15,7 +15,6 @@ use super::row::{bound_row, same};
 use super::update::all_columns;
 use crate::connection::{quoted_table, text_of};
 use crate::error::Result;
-use crate::names;
 use crate::translate::{Ex, stored_columns};
 
 /// Deepest chain of actions that one statement may set off.
@@ -105,7 +104,11 @@ impl Tx {
                     let Some(child) = current else { continue };
                     let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint) else { continue };
                     let key = key.clone();
-                    if self.still_there(&child, &row)? && !self.finds_parent(&child, &key, &row)? {
+                    // What counts is whether any row has this key now, not whether this very row is unchanged.
+                    let own: Vec<(&str, &str)> =
+                        key.columns.iter().map(|name| (name.as_str(), name.as_str())).collect();
+                    let held = !self.matching(&child, &child, &own, &row, true)?.is_empty();
+                    if held && !self.finds_parent(&child, &key, &row)? {
                         return Err(self.missing(&child, &constraint, &key, &row).into());
                     }
                 }
@@ -237,15 +240,6 @@ impl Tx {
             .collect())
     }
 
-    fn still_there(&self, relation: &Arc<Relation>, row: &[Value]) -> Result<bool> {
-        let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
-        let terms: Vec<String> =
-            columns.iter().enumerate().map(|(place, name)| format!("{} IS ?{}", names::quote(name), place + 1)).collect();
-        let sql = format!("SELECT 1 FROM {} WHERE {}", quoted_table(relation), terms.join(" AND "));
-        let mut statement = self.conn.sqlite.prepare_cached(&sql)?;
-        Ok(statement.exists(rusqlite::params_from_iter(row))?)
-    }
-
     /// What becomes of the rows that refer to a row that was changed or deleted.
     fn act(
         &mut self,
@@ -358,6 +352,8 @@ impl Tx {
             }
             self.check_row(&rules, &mut new)?;
             self.update_row(&rules, key, &row, &new)?;
+            // A default may be the very key that is going: it must still find a parent.
+            self.check_references(&incoming.child, None, &new)?;
             changed.push((row, new));
         }
         self.after_update_at(&incoming.child, &changed, depth + 1)
@@ -388,12 +384,16 @@ impl Tx {
                 parent.name.name, child.name.name
             ),
         )
-        .detail(format!(
-            "Key ({})=({}) is still referenced from table \"{}\".",
-            key.foreign_columns.join(", "),
-            key_text(parent, &key.foreign_columns, old),
-            child.name.name
-        ));
+        .detail(if self.may_show(&self.role(), parent, key.foreign_columns.iter().map(|column| Some(column.as_str()))) {
+            format!(
+                "Key ({})=({}) is still referenced from table \"{}\".",
+                key.foreign_columns.join(", "),
+                key_text(parent, &key.foreign_columns, old),
+                child.name.name
+            )
+        } else {
+            format!("Key is still referenced from table \"{}\".", child.name.name)
+        });
         error.table = Some(child.name.name.clone());
         error.constraint = Some(constraint.to_owned());
         Err(error.into())
@@ -407,6 +407,8 @@ impl Tx {
         );
         error = if key.match_full && places(child, &key.columns).iter().any(|place| row[*place] == Value::Null) {
             error.detail("MATCH FULL does not allow mixing of null and nonnull key values.")
+        } else if !self.may_show(&self.role(), child, key.columns.iter().map(|column| Some(column.as_str()))) {
+            error.detail(format!("Key is not present in table \"{}\".", key.foreign_table.name))
         } else {
             error.detail(format!(
                 "Key ({})=({}) is not present in table \"{}\".",

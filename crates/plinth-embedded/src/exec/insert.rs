@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{
-    ConflictAction, Expr, Insert, InsertSource, OnConflict, Overriding, PolicyCommand, Query, SetExpr,
+    ConflictAction, Expr, Insert, InsertSource, Names, OnConflict, Overriding, PolicyCommand, Query, SetExpr,
 };
 use plinth_sql::catalog::{Column, Privilege, Relation, RelationKind};
 use plinth_sql::types::ColumnType;
@@ -57,7 +57,8 @@ impl Tx {
         let conflict_reads = conflict.as_ref().is_some_and(|conflict| conflict.update.is_some())
             || insert.on_conflict.as_ref().is_some_and(|on_conflict| on_conflict.target.is_some());
         let policies = RowPolicies { command: PolicyCommand::Insert, select: reads_back || conflict_reads };
-        let rules = self.row_rules(&relation, &role, Some(policies))?;
+        let mut rules = self.row_rules(&relation, &role, Some(policies))?;
+        rules.written.clone_from(&columns);
         let rows = self.source_rows(&relation, insert, &columns, params, &role)?;
 
         let mut done = Executed { returns_rows: reads_back, ..Executed::default() };
@@ -223,7 +224,7 @@ impl Tx {
         let read = self.conn.run(&plan, params, &[])?;
         let missing: Vec<usize> =
             (0..relation.columns.len()).filter(|place| !columns[..plan.columns.len()].contains(place)).collect();
-        let defaults = self.defaults_plan(relation, &missing, params)?;
+        let defaults = self.defaults_plan(relation, &missing, params, role)?;
         let mut rows = Vec::with_capacity(read.len());
         for values in read {
             let mut row = vec![Value::Null; relation.columns.len()];
@@ -245,8 +246,9 @@ impl Tx {
         relation: &Relation,
         missing: &[usize],
         params: &[ParamValue],
+        role: &str,
     ) -> Result<Option<(Plan, Vec<usize>)>> {
-        let mut translator = self.translator("postgres", params);
+        let mut translator = self.translator(role, params);
         let mut texts = Vec::new();
         let mut places = Vec::new();
         let mut columns = Vec::new();
@@ -338,6 +340,16 @@ impl Tx {
         role: &str,
     ) -> Result<Conflict> {
         let arbiters = self.arbiters(relation, on_conflict.target.as_ref())?;
+        if on_conflict.target.is_some() {
+            // Looking for a conflict reads the key.
+            let mut reads = self.translator(role, params);
+            for unique in &arbiters {
+                let names = unique.keys.iter().chain(&unique.predicate).flat_map(|key| Names::of_expr(key).columns);
+                let columns: Vec<String> = names.filter_map(|column| column.parts.last().cloned()).collect();
+                reads.require(relation, Privilege::Select, columns.iter().map(String::as_str));
+            }
+            reads.check_now()?;
+        }
         let ConflictAction::Update { assignments, selection } = &on_conflict.action else {
             return Ok(Conflict { arbiters, update: None });
         };
@@ -361,7 +373,7 @@ impl Tx {
             Ok((texts, assigned, columns))
         };
         let (texts, assigned, columns) = translator.in_rows(
-            vec![(shown, Some(relation.clone()), existing), ("excluded".to_owned(), None, excluded)],
+            vec![(shown, Some(relation.clone()), existing), ("excluded".to_owned(), Some(relation.clone()), excluded)],
             read,
         )?;
         translator.require(
@@ -371,8 +383,9 @@ impl Tx {
         );
         let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
         let existing = self.existing_row_checks(relation, role)?;
-        let rules =
-            self.row_rules(relation, role, Some(RowPolicies { command: PolicyCommand::Update, select: true }))?;
+        let policies = RowPolicies { command: PolicyCommand::Update, select: true };
+        let mut rules = self.row_rules(relation, role, Some(policies))?;
+        rules.written = assigned.iter().map(|assigned| assigned.place).collect();
         Ok(Conflict {
             arbiters,
             update: Some(ConflictUpdate { plan, assigned, has_where: selection.is_some(), existing, rules }),

@@ -109,6 +109,10 @@ impl Tx {
 
     /// Runs one statement in a savepoint of its own.
     pub(crate) fn statement(&mut self, statement: &Statement, params: &[ParamValue]) -> Result<Executed> {
+        if self.lost() {
+            // SQLite gave the transaction up (a full disk, an interrupt): nothing more may happen in its name.
+            return Err(EngineError::Internal("the transaction is gone".into()));
+        }
         if only_reads(statement) {
             return self.run(statement, params);
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Expr, PolicyCommand};
-use plinth_sql::catalog::{ConstraintKind, QName, Relation};
+use plinth_sql::catalog::{ConstraintKind, Privilege, QName, Relation};
 use rusqlite::types::Value;
 
 use super::Tx;
+use super::conflict::Unique;
 use crate::changes::{Change, ChangeKind};
 use crate::connection::{ParamValue, quoted_table, text_of};
 use crate::error::{EngineError, Result};
@@ -34,8 +35,10 @@ pub(crate) struct RowRules {
     checks: Option<Plan>,
     /// What each column of `checks` means.
     meanings: Vec<Meaning>,
-    /// Whether errors may show the row.
-    show_rows: bool,
+    /// Who writes: errors show no more of the row than this role may read.
+    role: String,
+    /// Places of the columns that the statement itself gives, which its author knows anyway.
+    pub(crate) written: Vec<usize>,
 }
 
 enum Meaning {
@@ -106,8 +109,8 @@ impl Tx {
             let columns = texts.iter().map(|_| (String::new(), plinth_sql::types::Type::Bool.into())).collect();
             Some(translator.finish(format!("SELECT {}", texts.join(", ")), columns)?)
         };
-        let show_rows = !self.catalog.row_security_applies(role, relation);
-        Ok(RowRules { relation: relation.clone(), generated, checks, meanings, show_rows })
+        let role = role.to_owned();
+        Ok(RowRules { relation: relation.clone(), generated, checks, meanings, role, written: Vec::new() })
     }
 
     /// Fills in generated columns and applies every rule to a new row.
@@ -162,27 +165,38 @@ impl Tx {
         Ok(())
     }
 
+    /// Adds the row as far as the role may know it: nothing under policies, else what it may read or has written.
     fn with_row(&self, error: SqlError, rules: &RowRules, row: &[Value]) -> SqlError {
-        if !rules.show_rows {
+        let (relation, role) = (&rules.relation, rules.role.as_str());
+        if self.catalog.row_security_applies(role, relation) {
             return error;
         }
+        let whole = self.catalog.may(role, relation, Privilege::Select);
+        let mut names = Vec::new();
         let mut shown = Vec::with_capacity(row.len());
-        for (value, column) in row.iter().zip(&rules.relation.columns) {
-            let text = text_of(&column.ty.ty, value).ok().flatten();
-            shown.push(match text {
-                None => "null".to_owned(),
-                Some(text) if text.chars().count() > DETAIL_WIDTH => {
-                    format!("{}...", text.chars().take(DETAIL_WIDTH).collect::<String>())
-                }
-                Some(text) => text,
-            });
+        for (place, (value, column)) in row.iter().zip(&relation.columns).enumerate() {
+            if !whole
+                && !rules.written.contains(&place)
+                && !self.catalog.may_column(role, relation, &column.name, Privilege::Select)
+            {
+                continue;
+            }
+            names.push(column.name.as_str());
+            shown.push(shortened(text_of(&column.ty.ty, value).ok().flatten()));
         }
-        error.detail(format!("Failing row contains ({}).", shown.join(", ")))
+        if whole {
+            error.detail(format!("Failing row contains ({}).", shown.join(", ")))
+        } else if names.is_empty() {
+            error
+        } else {
+            error.detail(format!("Failing row contains ({}) = ({}).", names.join(", "), shown.join(", ")))
+        }
     }
 
     /// Inserts a checked row; gives its key.
     pub(crate) fn insert_row(&mut self, rules: &RowRules, row: &[Value]) -> Result<i64> {
         let relation = &rules.relation;
+        self.refuse_equal_nulls(rules, row, None)?;
         let columns: Vec<String> = relation.columns.iter().map(|column| names::quote(&column.name)).collect();
         let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
         let sql = if columns.is_empty() {
@@ -209,6 +223,7 @@ impl Tx {
         let relation = &rules.relation;
         let changed: Vec<usize> = (0..new.len()).filter(|place| !same(&old[*place], &new[*place])).collect();
         if !changed.is_empty() {
+            self.refuse_equal_nulls(rules, new, Some(key))?;
             let sets: Vec<String> = changed
                 .iter()
                 .enumerate()
@@ -233,6 +248,31 @@ impl Tx {
             Some(Value::Integer(key)) => *key,
             _ => key,
         })
+    }
+
+    /// `UNIQUE NULLS NOT DISTINCT`: SQLite's index lets nulls pass, so they are looked for here.
+    fn refuse_equal_nulls(&self, rules: &RowRules, row: &[Value], key: Option<i64>) -> Result<()> {
+        for unique in self.unique_indexes(&rules.relation).iter().filter(|unique| unique.nulls_not_distinct) {
+            let found = self.matching_rows(&rules.relation, unique, row)?;
+            if found.iter().any(|found| Some(*found) != key) {
+                return Err(self.duplicate(rules, unique, row).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an error may show these columns of a row: no policies apply, and the role may read them all.
+    pub(crate) fn may_show<'c>(
+        &self,
+        role: &str,
+        relation: &Relation,
+        mut columns: impl Iterator<Item = Option<&'c str>>,
+    ) -> bool {
+        !self.catalog.row_security_applies(role, relation)
+            && (self.catalog.may(role, relation, Privilege::Select)
+                || columns.all(|column| {
+                    column.is_some_and(|column| self.catalog.may_column(role, relation, column, Privilege::Select))
+                }))
     }
 
     /// Deletes a row by its key. False when it was gone already.
@@ -268,22 +308,22 @@ impl Tx {
     }
 
     /// `23505`.
-    pub(crate) fn duplicate(&self, rules: &RowRules, unique: &super::conflict::Unique, row: &[Value]) -> SqlError {
+    pub(crate) fn duplicate(&self, rules: &RowRules, unique: &Unique, row: &[Value]) -> SqlError {
         let relation = &rules.relation;
         let mut error =
             SqlError::new("23505", format!("duplicate key value violates unique constraint \"{}\"", unique.name));
         error.table = Some(relation.name.name.clone());
         error.constraint = Some(unique.name.clone());
-        if !rules.show_rows {
+        let columns = unique.keys.iter().map(|key| match key {
+            Expr::Column(reference) => reference.parts.last().map(String::as_str),
+            // An expression may be made of any column, so it is shown to those who may read them all.
+            _ => None,
+        });
+        let shown = self.may_show(&rules.role, relation, columns);
+        if !shown {
             return error;
         }
-        let mut keys = Vec::new();
-        for part in &unique.keys {
-            keys.push(match part {
-                Expr::Column(reference) => reference.parts.last().map(|name| print_name(name)).unwrap_or_default(),
-                other => plinth_sql::print::expr(other),
-            });
-        }
+        let keys = key_names(&unique.keys);
         let values = self.key_texts(relation, &unique.keys, row).unwrap_or_default();
         error.detail(format!("Key ({})=({}) already exists.", keys.join(", "), values.join(", ")))
     }
@@ -354,6 +394,25 @@ pub(crate) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn print_name(name: &str) -> String {
-    plinth_sql::print::ident(name)
+/// A value in a detail: not longer than Postgres would show it.
+fn shortened(text: Option<String>) -> String {
+    match text {
+        None => "null".to_owned(),
+        Some(text) if text.chars().count() > DETAIL_WIDTH => {
+            format!("{}...", text.chars().take(DETAIL_WIDTH).collect::<String>())
+        }
+        Some(text) => text,
+    }
+}
+
+/// Keys as a detail lists them.
+pub(crate) fn key_names(keys: &[Expr]) -> Vec<String> {
+    keys.iter()
+        .map(|key| match key {
+            Expr::Column(reference) => {
+                reference.parts.last().map(|name| plinth_sql::print::ident(name)).unwrap_or_default()
+            }
+            other => plinth_sql::print::expr(other),
+        })
+        .collect()
 }

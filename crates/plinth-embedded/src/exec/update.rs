@@ -42,8 +42,9 @@ impl Tx {
         let returning =
             self.returning(&relation, update.alias.as_deref(), &update.returning, params, &role, &target.others)?;
         let reads = update.selection.is_some() || !update.returning.is_empty() || reads_columns(&update.assignments);
-        let rules =
-            self.row_rules(&relation, &role, Some(RowPolicies { command: PolicyCommand::Update, select: reads }))?;
+        let policies = RowPolicies { command: PolicyCommand::Update, select: reads };
+        let mut rules = self.row_rules(&relation, &role, Some(policies))?;
+        rules.written = target.assigned.iter().map(|assigned| assigned.place).collect();
         let read = self.conn.run(&target.plan, params, &[])?;
 
         let mut seen = HashSet::new();

@@ -321,7 +321,7 @@ impl Translator<'_> {
         } else {
             ""
         };
-        format!("{}{collation}{direction}{nulls}", ex.sql)
+        format!("{}{collation}{direction}{nulls}", super::select::not_a_place(&ex.sql))
     }
 
     /// `WITH …`; the names stay in sight until the caller cuts them off.

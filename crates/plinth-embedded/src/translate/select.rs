@@ -90,7 +90,7 @@ impl Translator<'_> {
             let ex = self.expr(key)?;
             let ex = self.settle(ex)?;
             let collation = collate(&ex.ty.ty, self.catalog);
-            texts.push(format!("{}{collation}", ex.sql));
+            texts.push(format!("{}{collation}", not_a_place(&ex.sql)));
             grouping.columns.push(ex.sql);
             grouping.keys.push(key.clone());
         }
@@ -405,6 +405,12 @@ struct Outputs {
     sorted_by: Vec<Expr>,
 }
 
+/// SQLite takes a whole number in `GROUP BY` or `ORDER BY` for a place in the select list, also inside parentheses.
+pub(super) fn not_a_place(sql: &str) -> String {
+    let number = sql.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'(' | b')' | b'-' | b' '));
+    if number { format!("coalesce({sql},NULL)") } else { sql.to_owned() }
+}
+
 /// `42883` for types without an order.
 fn orderable(ty: &Type) -> Result<(), SqlError> {
     if *ty == Type::Json {
@@ -430,7 +436,7 @@ fn inner_name(expr: &Expr) -> Option<String> {
             "ltrim" | "rtrim" | "btrim" | "extract" | "position" | "substring" | "overlay" => call.name.name.clone(),
             name => name.to_owned(),
         },
-        Expr::Cast { expr, ty } => return inner_name(expr).or_else(|| Some(ty.name.name.clone())),
+        Expr::Cast { expr, ty } => return strong_name(expr).or_else(|| Some(ty.name.name.clone())),
         Expr::Case { otherwise, .. } => {
             return otherwise.as_deref().and_then(strong_name).or_else(|| Some("case".to_owned()));
         }
@@ -440,7 +446,6 @@ fn inner_name(expr: &Expr) -> Option<String> {
         Expr::Field { name, .. } => name.clone(),
         Expr::Index { base, .. } | Expr::Slice { base, .. } | Expr::Collate { expr: base, .. } => return inner_name(base),
         Expr::AtTimeZone { .. } => "timezone".into(),
-        Expr::Bool(_) => "bool".into(),
         Expr::Scalar(query) => match &query.body {
             SetExpr::Select(select) => match select.projection.first()? {
                 SelectItem::Expr { expr, alias } => return alias.clone().or_else(|| inner_name(expr)),
@@ -453,11 +458,12 @@ fn inner_name(expr: &Expr) -> Option<String> {
     })
 }
 
-/// Names that win over `case`.
+/// Names that win over those of a cast or a `case` around them.
 fn strong_name(expr: &Expr) -> Option<String> {
     match expr {
-        Expr::Column(_) | Expr::Call(_) | Expr::Field { .. } => inner_name(expr),
-        _ => None,
+        Expr::Cast { expr, .. } => strong_name(expr),
+        Expr::Case { otherwise, .. } => otherwise.as_deref().and_then(strong_name),
+        other => inner_name(other),
     }
 }
 

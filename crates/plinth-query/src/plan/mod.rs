@@ -1,6 +1,6 @@
 //! A request and one catalog snapshot as statements.
 //!
-//! First every name is resolved into a [`tree::Node`], level by level; then the tree is written out as `plinth_sql::shape`
+//! First every name is resolved into a `tree::Node`, level by level; then the tree is written out as `plinth_sql::shape`
 //! fetches: one plain statement a level, children bound to columns of their parent's row. Nothing is quoted or printed
 //! here, values are always parameters.
 

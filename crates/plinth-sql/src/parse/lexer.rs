@@ -26,6 +26,8 @@ pub(super) enum Tok {
     Quoted(String),
     /// A string constant, unescaped.
     String(String),
+    /// `N'…'`, a constant of type `char`.
+    National(String),
     /// A numeric constant, as written.
     Number(String),
     /// `$1`.
@@ -197,7 +199,10 @@ impl Lexer<'_> {
             }
             (Some(b'n' | b'N'), Some(b'\''), _) => {
                 self.at += 1;
-                return self.string(start, false);
+                return match self.string(start, false) {
+                    Tok::String(text) => Tok::National(text),
+                    other => other,
+                };
             }
             (Some(b'b' | b'B' | b'x' | b'X'), Some(b'\''), _) => {
                 self.at += 1;

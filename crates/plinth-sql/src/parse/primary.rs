@@ -14,6 +14,10 @@ impl Parser<'_> {
         let (expr, subscripts) = match &self.token().tok {
             Tok::Number(text) => (Expr::Number(text.clone()), false),
             Tok::String(text) => (Expr::String(text.clone()), false),
+            Tok::National(text) => {
+                let text = Expr::String(text.clone());
+                (Expr::cast(text, TypeName::simple("bpchar")), false)
+            }
             Tok::Param(number) => (Expr::Param(*number), true),
             Tok::Sym("(") => {
                 let inner = self.paren()?;

@@ -11,7 +11,7 @@ use others::{alter_index, alter_sequence};
 
 use super::constraints::{Def, define, has_constraint, table_mut};
 use super::depend::Object;
-use super::names::{Named, missing_relation, named, no_schema, relation_exists};
+use super::names::{Named, missing_relation, named, no_schema, relation_exists, wrong_kind};
 use super::rename::rename;
 use super::{Effect, Verb, Work, drop, error, function, schema, table, tag, view};
 use crate::SqlError;
@@ -48,9 +48,7 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'sta
         _ => found.kind(),
     };
     if found.kind() != wanted {
-        return Err(found
-            .wrong_kind(&statement.name.name, wanted)
-            .at(statement.name.span));
+        return Err(wrong_kind(&statement.name.name, wanted).at(statement.name.span));
     }
     match found {
         Named::Sequence(sequence) => alter_sequence(work, &sequence, statement)?,

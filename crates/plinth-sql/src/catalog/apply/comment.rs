@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::names::{Named, missing_relation, no_column, no_schema, written};
+use super::names::{Named, missing_relation, no_column, no_schema, written, wrong_kind};
 use super::{Work, error, function, policy};
 use crate::SqlError;
 use crate::ast::{Comment, ObjectKind, ObjectName};
@@ -116,7 +116,7 @@ fn relation_like(
         });
     };
     if found.kind() != wanted {
-        return Err(found.wrong_kind(&name.name, wanted).at(name.span));
+        return Err(wrong_kind(&name.name, wanted).at(name.span));
     }
     match found {
         Named::Relation(relation) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::constraints::column_at;
 use super::defaults::defaults;
-use super::names::{Named, missing_relation, no_schema};
+use super::names::{Named, missing_relation, no_schema, wrong_kind};
 use super::{Work, error, function, role};
 use crate::SqlError;
 use crate::ast::{Grant, GrantObjects, ObjectName};
@@ -189,10 +189,13 @@ pub(super) fn known_schemas(work: &Work<'_>, schemas: &[String]) -> Result<(), S
 fn sequence(work: &Work<'_>, name: &ObjectName) -> Result<Arc<Sequence>, SqlError> {
     match work.find_named(name) {
         Some(Named::Sequence(sequence)) => Ok(sequence),
-        Some(other) => Err(other.wrong_kind(&name.name, "a sequence").at(name.span)),
+        Some(_) => Err(wrong_kind(&name.name, "a sequence").at(name.span)),
         None => Err(missing_relation(name)),
     }
 }
+
+/// Privileges on the whole relation, and on columns by their place.
+type OnRelation = (Vec<Privilege>, Vec<(usize, Privilege)>);
 
 /// One `GRANT` or `REVOKE`, for every object it names.
 pub(super) struct Change<'a> {
@@ -382,11 +385,7 @@ impl Change<'_> {
         }
     }
 
-    /// Privileges on the whole relation, and on columns by their place.
-    fn relation_privileges(
-        &self,
-        relation: &Relation,
-    ) -> Result<(Vec<Privilege>, Vec<(usize, Privilege)>), SqlError> {
+    fn relation_privileges(&self, relation: &Relation) -> Result<OnRelation, SqlError> {
         const ON_COLUMN: [Privilege; 4] = [
             Privilege::Select,
             Privilege::Insert,

@@ -1,7 +1,7 @@
 //! `CREATE INDEX`.
 
 use super::constraints::{index_name_taken, must_be_boolean, plain_column, table_mut};
-use super::names::{Named, choose, joined, missing_relation, named, relation_exists};
+use super::names::{Named, choose, joined, missing_relation, named, relation_exists, wrong_kind};
 use super::types::sortable;
 use super::{Effect, Work, error};
 use crate::SqlError;
@@ -17,10 +17,8 @@ pub(super) fn create(
 ) -> Result<&'static str, SqlError> {
     let relation = match work.find_named(&statement.table) {
         Some(Named::Relation(relation)) => relation,
-        Some(other) => {
-            return Err(other
-                .wrong_kind(&statement.table.name, "a table")
-                .at(statement.table.span));
+        Some(_) => {
+            return Err(wrong_kind(&statement.table.name, "a table").at(statement.table.span));
         }
         None => return Err(missing_relation(&statement.table)),
     };
@@ -93,7 +91,7 @@ pub(super) fn create(
 }
 
 /// An index like another one, on another table, under a name of its own.
-pub(super) fn add_copy(work: &mut Work<'_>, table: &QName, index: &Index) -> Result<(), SqlError> {
+pub(super) fn add_copy(work: &mut Work<'_>, table: &QName, index: &Index) {
     if let Some(relation) = work.catalog.relations.get(table).cloned() {
         let name = default_name(work, &relation, &index.keys);
         put(
@@ -105,7 +103,6 @@ pub(super) fn add_copy(work: &mut Work<'_>, table: &QName, index: &Index) -> Res
             },
         );
     }
-    Ok(())
 }
 
 fn put(work: &mut Work<'_>, table: &QName, index: Index) {

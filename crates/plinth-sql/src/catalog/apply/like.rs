@@ -113,11 +113,7 @@ pub(super) fn copy(
 }
 
 /// Copies the indexes that are no constraints, under names of their own.
-pub(super) fn copy_indexes(
-    work: &mut Work<'_>,
-    table: &QName,
-    copied: Copied,
-) -> Result<(), SqlError> {
+pub(super) fn copy_indexes(work: &mut Work<'_>, table: &QName, copied: Copied) {
     if copied.indexes {
         for index in copied
             .source
@@ -125,10 +121,9 @@ pub(super) fn copy_indexes(
             .into_iter()
             .flat_map(|table| &table.indexes)
         {
-            add_copy(work, table, index)?;
+            add_copy(work, table, index);
         }
     }
-    Ok(())
 }
 
 /// What `INCLUDING x EXCLUDING y` comes to, read from left to right.

@@ -33,17 +33,17 @@ impl Named {
         }
     }
 
-    /// `"t" is not a view`, with the hint that `DROP` gives.
-    pub(super) fn wrong_kind(&self, name: &str, wanted: &str) -> SqlError {
-        error("42809", format!("\"{name}\" is not {wanted}"))
-    }
-
     /// `Use DROP TABLE to remove a table.`
     pub(super) fn drop_hint(&self) -> String {
         let kind = self.kind();
         let plain = kind.split(' ').nth(1).unwrap_or(kind);
         format!("Use DROP {} to remove {kind}.", plain.to_uppercase())
     }
+}
+
+/// `"t" is not a view`.
+pub(super) fn wrong_kind(name: &str, wanted: &str) -> SqlError {
+    error("42809", format!("\"{name}\" is not {wanted}"))
 }
 
 /// `a table` or `a view`.
@@ -115,7 +115,7 @@ impl Work<'_> {
     pub(super) fn relation(&self, name: &ObjectName) -> Result<Arc<Relation>, SqlError> {
         match self.find_named(name) {
             Some(Named::Relation(relation)) => Ok(relation),
-            Some(other) => Err(other.wrong_kind(&name.name, "a table").at(name.span)),
+            Some(_) => Err(wrong_kind(&name.name, "a table").at(name.span)),
             None => Err(missing_relation(name)),
         }
     }

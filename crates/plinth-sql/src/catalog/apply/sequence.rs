@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::defaults::initial_acl;
-use super::names::{Named, missing_relation, named, no_column, relation_exists};
+use super::names::{Named, missing_relation, named, no_column, relation_exists, wrong_kind};
 use super::{Effect, Work, error};
 use crate::SqlError;
 use crate::ast::{AlterSequence, CreateSequence, ObjectName, SequenceOptions};
@@ -65,10 +65,8 @@ pub(super) fn alter(
 ) -> Result<&'static str, SqlError> {
     let sequence = match work.find_named(&statement.name) {
         Some(Named::Sequence(sequence)) => sequence,
-        Some(other) => {
-            return Err(other
-                .wrong_kind(&statement.name.name, "a sequence")
-                .at(statement.name.span));
+        Some(_) => {
+            return Err(wrong_kind(&statement.name.name, "a sequence").at(statement.name.span));
         }
         None => {
             let missing = missing_relation(&statement.name);

@@ -99,7 +99,7 @@ fn create_plain(
         add_foreign(work, &name, &def)?;
     }
     for source in copied {
-        like::copy_indexes(work, &name, source)?;
+        like::copy_indexes(work, &name, source);
     }
     work.effect(Effect::CreateTable(name));
     Ok(())

@@ -1,7 +1,7 @@
 //! `CREATE VIEW`.
 
 use super::defaults::initial_acl;
-use super::names::{Named, named, relation_exists};
+use super::names::{Named, named, relation_exists, wrong_kind};
 use super::{Work, column, error, table};
 use crate::SqlError;
 use crate::ast::{CreateView, Query, SelectItem, SetExpr};
@@ -36,7 +36,7 @@ pub(super) fn create(
         None => None,
         Some(_) if !statement.or_replace => return Err(relation_exists(&name.name).at(span)),
         Some(Named::Relation(relation)) if relation.view().is_some() => Some(relation),
-        Some(other) => return Err(other.wrong_kind(&name.name, "a view").at(span)),
+        Some(_) => return Err(wrong_kind(&name.name, "a view").at(span)),
     };
     let columns = columns(work, statement)?;
     let mut query = store_query(&work.catalog, work.path(), &statement.query);

@@ -1,3 +1,5 @@
+//! What is read prints back the same, what a type cannot hold is refused, and nothing panics.
+
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 

@@ -1,3 +1,5 @@
+//! Reading, normalizing and printing JSON, and taking it apart.
+
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 

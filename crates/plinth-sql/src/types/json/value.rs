@@ -19,7 +19,7 @@ pub enum Jsonb {
     String(String),
     /// An array.
     Array(Vec<Jsonb>),
-    /// Members with distinct keys, ordered by [`key_order`]. Make it with [`Jsonb::object`].
+    /// Members with distinct keys, ordered by `key_order`. Make it with [`Jsonb::object`].
     Object(Vec<(String, Jsonb)>),
 }
 

@@ -1,3 +1,5 @@
+//! Arithmetic on `numeric`, with Postgres's scales and rounding.
+
 use std::cmp::Ordering;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! `LIKE`, `SIMILAR TO` and regular expressions, rewritten for our matcher.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;

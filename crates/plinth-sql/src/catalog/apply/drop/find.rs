@@ -1,7 +1,7 @@
 //! What the names of a `DROP` stand for.
 
 use super::super::depend::Object;
-use super::super::names::{Named, is_system_schema, no_schema, written};
+use super::super::names::{Named, is_system_schema, no_schema, written, wrong_kind};
 use super::super::{Work, error};
 use super::{Dropped, Missing};
 use crate::SqlError;
@@ -28,7 +28,7 @@ pub(super) fn relation_like(work: &Work<'_>, kind: ObjectKind, name: &ObjectName
     };
     if found.kind() != wanted {
         return Err(Missing::Fatal(
-            found.wrong_kind(&name.name, wanted).hint(found.drop_hint()),
+            wrong_kind(&name.name, wanted).hint(found.drop_hint()),
         ));
     }
     match found {
@@ -77,9 +77,7 @@ pub(super) fn index(work: &Work<'_>, name: &ObjectName) -> Dropped {
             )))
         }
         Some(other) => Err(Missing::Fatal(
-            other
-                .wrong_kind(&name.name, "an index")
-                .hint(other.drop_hint()),
+            wrong_kind(&name.name, "an index").hint(other.drop_hint()),
         )),
         None => Err(missing(
             work,
