@@ -29,8 +29,10 @@ const ROWS: [&[&str]; 8] = [
 /// No input or output, no clock, no async.
 const PURE: [&str; 2] = ["plinth-sql", "plinth-query"];
 /// What a pure crate may stand on.
-const PURE_DEPENDENCIES: [&str; 9] = [
+const PURE_DEPENDENCIES: [&str; 10] = [
     "plinth-sql",
+    // For its time zones alone, which are compiled in; see the words below.
+    "jiff",
     "serde",
     "serde_json",
     "thiserror",
@@ -41,7 +43,7 @@ const PURE_DEPENDENCIES: [&str; 9] = [
     "regex",
 ];
 /// What a pure crate may not say.
-const IMPURE_WORDS: [&str; 8] = [
+const IMPURE_WORDS: [&str; 11] = [
     "std::fs",
     "std::net",
     "std::env",
@@ -50,6 +52,9 @@ const IMPURE_WORDS: [&str; 8] = [
     "SystemTime",
     "Instant::now",
     "async fn",
+    "Timestamp::now",
+    "Zoned::now",
+    "TimeZone::system",
 ];
 
 /// The first two characters of every SQLSTATE.

@@ -65,7 +65,11 @@ pub(crate) fn text_params(params: &[Option<String>]) -> Vec<ParamValue> {
 
 impl Conn {
     /// Opens the file. Only the writer may create it.
-    pub(crate) fn open(path: &Path, sequences: Arc<crate::state::Sequences>, writer: bool) -> Result<Conn> {
+    pub(crate) fn open(
+        path: &Path,
+        sequences: Arc<crate::state::Sequences>,
+        writer: bool,
+    ) -> Result<Conn> {
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
             | if writer {
                 OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
@@ -85,7 +89,10 @@ impl Conn {
         if !writer {
             sqlite.pragma_update(None, "query_only", "on")?;
         }
-        let state = Arc::new(ConnState { sequences, ..ConnState::default() });
+        let state = Arc::new(ConnState {
+            sequences,
+            ..ConnState::default()
+        });
         crate::functions::register(&sqlite, &state)?;
         let started = Instant::now();
         let deadline_ms = Arc::new(AtomicU64::new(0));
@@ -98,12 +105,25 @@ impl Conn {
             }),
         )?;
         let fence = state.clone();
-        sqlite.authorizer(Some(move |context: AuthContext<'_>| authorize(&fence, &context)))?;
-        Ok(Conn { sqlite, state, deadline_ms, started, collated: std::cell::RefCell::default() })
+        sqlite.authorizer(Some(move |context: AuthContext<'_>| {
+            authorize(&fence, &context)
+        }))?;
+        Ok(Conn {
+            sqlite,
+            state,
+            deadline_ms,
+            started,
+            collated: std::cell::RefCell::default(),
+        })
     }
 
     /// Begins a session: its role, claims, time and deadline.
-    pub(crate) fn begin_session(&self, session: &Session, now_unix_micros: i64, catalog: &Arc<Catalog>) -> Result<()> {
+    pub(crate) fn begin_session(
+        &self,
+        session: &Session,
+        now_unix_micros: i64,
+        catalog: &Arc<Catalog>,
+    ) -> Result<()> {
         *self.state.session.lock() = SessionState::begin(session, now_unix_micros);
         self.renew_deadline(session);
         self.use_catalog(catalog)
@@ -111,7 +131,10 @@ impl Conn {
 
     /// Gives the session's whole time to what comes next.
     pub(crate) fn renew_deadline(&self, session: &Session) {
-        self.deadline_ms.store(elapsed_ms(self.started) + as_ms(session.timeout).max(1), Ordering::Relaxed);
+        self.deadline_ms.store(
+            elapsed_ms(self.started) + as_ms(session.timeout).max(1),
+            Ordering::Relaxed,
+        );
     }
 
     /// Ends the deadline: what follows is our own work.
@@ -134,7 +157,10 @@ impl Conn {
         *self.state.catalog.write() = catalog.clone();
         let mut collated = self.collated.borrow_mut();
         for enum_type in catalog.enums.values() {
-            if collated.iter().any(|(oid, labels)| *oid == enum_type.oid && *labels == enum_type.labels) {
+            if collated
+                .iter()
+                .any(|(oid, labels)| *oid == enum_type.oid && *labels == enum_type.labels)
+            {
                 continue;
             }
             crate::functions::register_enum(&self.sqlite, enum_type)?;
@@ -145,7 +171,12 @@ impl Conn {
     }
 
     /// The values that a plan's binds stand for.
-    pub(crate) fn bind(&self, plan: &Plan, params: &[ParamValue], row: &[Value]) -> Result<Vec<Value>> {
+    pub(crate) fn bind(
+        &self,
+        plan: &Plan,
+        params: &[ParamValue],
+        row: &[Value],
+    ) -> Result<Vec<Value>> {
         let mut values = Vec::with_capacity(plan.binds.len());
         for bind in &plan.binds {
             values.push(match bind {
@@ -158,12 +189,18 @@ impl Conn {
     }
 
     fn parameter(&self, plan: &Plan, params: &[ParamValue], place: usize) -> Result<Value> {
-        let Some(param) = params.get(place - 1) else { return Ok(Value::Null) };
+        let Some(param) = params.get(place - 1) else {
+            return Ok(Value::Null);
+        };
         match param {
             ParamValue::Typed(_, value) => Ok(value.clone()),
             ParamValue::Text(None) => Ok(Value::Null),
             ParamValue::Text(Some(text)) => {
-                let ty = plan.params.get(place - 1).cloned().unwrap_or_else(|| Type::Text.into());
+                let ty = plan
+                    .params
+                    .get(place - 1)
+                    .cloned()
+                    .unwrap_or_else(|| Type::Text.into());
                 self.input(&ty, text)
             }
         }
@@ -173,7 +210,9 @@ impl Conn {
     pub(crate) fn input(&self, ty: &ColumnType, text: &str) -> Result<Value> {
         let catalog = self.state.catalog.read().clone();
         let now = self.state.session.lock().now;
-        let labels = |name: &plinth_sql::catalog::QName| catalog.enums.get(name).map(|known| known.labels.clone());
+        let labels = |name: &plinth_sql::catalog::QName| {
+            catalog.enums.get(name).map(|known| known.labels.clone())
+        };
         Ok(from_stored(io::input(ty, text, &labels, now)?))
     }
 
@@ -188,17 +227,25 @@ impl Conn {
             Context::Now => Value::Integer(session.now),
             Context::Today => Value::Integer(session.now.div_euclid(86_400_000_000)),
             // A subject that is no uuid is an error, not a null that a policy might let through.
-            Context::Uid => match claim(session.claims().get("sub")).filter(|text| !text.is_empty()) {
-                Some(text) => {
-                    drop(session);
-                    self.input(&Type::Uuid.into(), &text)?
+            Context::Uid => {
+                match claim(session.claims().get("sub")).filter(|text| !text.is_empty()) {
+                    Some(text) => {
+                        drop(session);
+                        self.input(&Type::Uuid.into(), &text)?
+                    }
+                    None => Value::Null,
                 }
-                None => Value::Null,
-            },
-            Context::AuthRole => claim(session.claims().get("role")).map_or(Value::Null, Value::Text),
+            }
+            Context::AuthRole => {
+                claim(session.claims().get("role")).map_or(Value::Null, Value::Text)
+            }
             Context::Email => claim(session.claims().get("email")).map_or(Value::Null, Value::Text),
             Context::Jwt => {
-                let text = session.settings.get("request.jwt.claims").filter(|text| !text.is_empty()).cloned();
+                let text = session
+                    .settings
+                    .get("request.jwt.claims")
+                    .filter(|text| !text.is_empty())
+                    .cloned();
                 drop(session);
                 match text {
                     Some(text) => self.input(&Type::Jsonb.into(), &text)?,
@@ -211,12 +258,21 @@ impl Conn {
     }
 
     /// Runs a plan and drains it. SQLite may touch only what the plan names.
-    pub(crate) fn run(&self, plan: &Plan, params: &[ParamValue], row: &[Value]) -> Result<Vec<Vec<Value>>> {
+    pub(crate) fn run(
+        &self,
+        plan: &Plan,
+        params: &[ParamValue],
+        row: &[Value],
+    ) -> Result<Vec<Vec<Value>>> {
         let values = self.bind(plan, params, row)?;
         let width = plan.columns.len();
         let mut statement = self.prepare(plan)?;
         // A row is bound whole; the text may not use its last values.
-        for (place, value) in values.into_iter().take(statement.parameter_count()).enumerate() {
+        for (place, value) in values
+            .into_iter()
+            .take(statement.parameter_count())
+            .enumerate()
+        {
             statement.raw_bind_parameter(place + 1, value)?;
         }
         let mut rows = statement.raw_query();
@@ -246,15 +302,26 @@ impl Conn {
 /// What SQLite may do while it prepares a translated statement: read the tables and columns of the plan.
 fn authorize(state: &ConnState, context: &AuthContext<'_>) -> Authorization {
     let fence = state.fence.lock();
-    let Some(fence) = fence.as_ref() else { return Authorization::Allow };
+    let Some(fence) = fence.as_ref() else {
+        return Authorization::Allow;
+    };
     match context.action {
-        AuthAction::Select | AuthAction::Recursive | AuthAction::Function { .. } => Authorization::Allow,
-        AuthAction::Read { table_name, column_name } => {
+        AuthAction::Select | AuthAction::Recursive | AuthAction::Function { .. } => {
+            Authorization::Allow
+        }
+        AuthAction::Read {
+            table_name,
+            column_name,
+        } => {
             let known = fence.columns.contains(&(table_name.to_owned(), column_name.to_owned()))
                 || (fence.tables.contains(table_name) && (column_name.is_empty() || column_name.eq_ignore_ascii_case("rowid")))
                 // Subqueries, CTEs and table functions have names of ours; stored tables all have a dot.
                 || !table_name.contains('.') && !table_name.starts_with("plinth_") && !table_name.starts_with("sqlite_");
-            if known { Authorization::Allow } else { Authorization::Deny }
+            if known {
+                Authorization::Allow
+            } else {
+                Authorization::Deny
+            }
         }
         _ => Authorization::Deny,
     }

@@ -78,7 +78,10 @@ impl Engine {
             readers: Mutex::new(Vec::new()),
         });
         let writer = Writer::start(Tx::new(conn, shared.clone()));
-        Ok(Engine { shared, writer: Arc::new(writer) })
+        Ok(Engine {
+            shared,
+            writer: Arc::new(writer),
+        })
     }
 
     /// The current snapshot of the schema.
@@ -88,13 +91,26 @@ impl Engine {
 
     /// Runs a read on this thread, in one snapshot.
     pub fn read(&self, session: &Session, read: &Read) -> Result<Answer, EngineError> {
-        self.with_reader(session, |conn, catalog| exec::fetch::read(conn, catalog, &session.role, read))
+        self.with_reader(session, |conn, catalog| {
+            exec::fetch::read(conn, catalog, &session.role, read)
+        })
     }
 
     /// Runs one reading statement on this thread.
-    pub fn query(&self, session: &Session, statement: &Statement, params: &[Option<String>]) -> Result<RowSet, EngineError> {
+    pub fn query(
+        &self,
+        session: &Session,
+        statement: &Statement,
+        params: &[Option<String>],
+    ) -> Result<RowSet, EngineError> {
         self.with_reader(session, |conn, catalog| {
-            exec::query_rows(conn, catalog, &session.role, statement, &text_params(params))
+            exec::query_rows(
+                conn,
+                catalog,
+                &session.role,
+                statement,
+                &text_params(params),
+            )
         })
     }
 
@@ -109,7 +125,13 @@ impl Engine {
     }
 
     /// Queues work for the writer. `reply` hears of the result after the commit is on disk, on the writer's thread.
-    pub fn submit<T, E, W, M, R>(&self, session: Session, work: W, fail: M, reply: R) -> Result<(), EngineError>
+    pub fn submit<T, E, W, M, R>(
+        &self,
+        session: Session,
+        work: W,
+        fail: M,
+        reply: R,
+    ) -> Result<(), EngineError>
     where
         T: Send + 'static,
         E: Send + 'static,
@@ -129,7 +151,8 @@ impl Engine {
         on: Box<dyn FnMut(Outcome) + Send>,
         reply: impl FnOnce(Result<(), EngineError>) + Send + 'static,
     ) -> Result<(), EngineError> {
-        self.writer.send(Job::script(session, sql, options, on, reply))
+        self.writer
+            .send(Job::script(session, sql, options, on, reply))
     }
 
     /// Waits for what is queued and closes the file.
@@ -138,13 +161,19 @@ impl Engine {
         self.shared.readers.lock().clear();
     }
 
-    fn with_reader<T>(&self, session: &Session, run: impl FnOnce(&Conn, &Arc<Catalog>) -> Result<T>) -> Result<T> {
+    fn with_reader<T>(
+        &self,
+        session: &Session,
+        run: impl FnOnce(&Conn, &Arc<Catalog>) -> Result<T>,
+    ) -> Result<T> {
         let conn = match self.shared.readers.lock().pop() {
             Some(conn) => conn,
             None => Conn::open(&self.shared.path, self.shared.sequences.clone(), false)?,
         };
         let catalog = self.begin_snapshot(&conn)?;
-        let result = conn.begin_session(session, (self.shared.clock)(), &catalog).and_then(|()| run(&conn, &catalog));
+        let result = conn
+            .begin_session(session, (self.shared.clock)(), &catalog)
+            .and_then(|()| run(&conn, &catalog));
         conn.end_session();
         conn.sqlite.prepare_cached("ROLLBACK")?.execute([])?;
         let mut readers = self.shared.readers.lock();
@@ -176,7 +205,12 @@ impl Engine {
 
 /// The folder of the file, for its owner alone.
 fn make_folder(path: &std::path::Path) -> Result<()> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
     if folder.is_dir() {
         return Ok(());
     }
@@ -184,6 +218,7 @@ fn make_folder(path: &std::path::Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| EngineError::Disk(format!("cannot create {}: {error}", folder.display())))
+    builder
+        .create(folder)
+        .map_err(|error| EngineError::Disk(format!("cannot create {}: {error}", folder.display())))
 }
-

@@ -48,7 +48,9 @@ impl From<rusqlite::Error> for EngineError {
             }
             Some(ErrorCode::OperationInterrupted) => EngineError::Timeout,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => EngineError::Busy,
-            Some(ErrorCode::TooBig) => SqlError::new("54000", "value or statement is too large").into(),
+            Some(ErrorCode::TooBig) => {
+                SqlError::new("54000", "value or statement is too large").into()
+            }
             _ => EngineError::Internal(error.to_string()),
         }
     }

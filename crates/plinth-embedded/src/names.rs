@@ -90,7 +90,9 @@ pub(crate) fn collation(ty: &Type, catalog: &Catalog) -> Option<String> {
 
 /// ` COLLATE "x"` or nothing.
 pub(crate) fn collate(ty: &Type, catalog: &Catalog) -> String {
-    collation(ty, catalog).map(|name| format!(" COLLATE {}", quote(&name))).unwrap_or_default()
+    collation(ty, catalog)
+        .map(|name| format!(" COLLATE {}", quote(&name)))
+        .unwrap_or_default()
 }
 
 /// The declared type of a column in a STRICT table.

@@ -72,7 +72,10 @@ impl SessionState {
         if let Some(claims) = &self.claims {
             return claims.clone();
         }
-        let parsed = self.settings.get("request.jwt.claims").and_then(|text| serde_json::from_str(text).ok());
+        let parsed = self
+            .settings
+            .get("request.jwt.claims")
+            .and_then(|text| serde_json::from_str(text).ok());
         let claims = Arc::new(parsed.unwrap_or(serde_json::Value::Null));
         self.claims = Some(claims.clone());
         claims
@@ -100,7 +103,14 @@ pub(crate) struct SequenceValue {
 impl Sequences {
     /// Puts a sequence at a value.
     pub(crate) fn set(&self, name: &QName, last: i64, called: bool, dirty: bool) {
-        self.inner.lock().insert(name.clone(), SequenceValue { last, called, dirty });
+        self.inner.lock().insert(
+            name.clone(),
+            SequenceValue {
+                last,
+                called,
+                dirty,
+            },
+        );
     }
 
     /// Forgets a sequence.
@@ -115,22 +125,36 @@ impl Sequences {
 
     /// The next value.
     pub(crate) fn next(&self, catalog: &Catalog, name: &QName) -> Result<i64, SqlError> {
-        let sequence = catalog
-            .sequences
-            .get(name)
-            .ok_or_else(|| SqlError::new("42P01", format!("relation \"{}\" does not exist", name.display())))?;
+        let sequence = catalog.sequences.get(name).ok_or_else(|| {
+            SqlError::new(
+                "42P01",
+                format!("relation \"{}\" does not exist", name.display()),
+            )
+        })?;
         let options = &sequence.options;
         let increment = options.increment.unwrap_or(1);
-        let min = options.min_value.flatten().unwrap_or(if increment > 0 { 1 } else { i64::MIN });
-        let max = options.max_value.flatten().unwrap_or(if increment > 0 { i64::MAX } else { -1 });
+        let min = options
+            .min_value
+            .flatten()
+            .unwrap_or(if increment > 0 { 1 } else { i64::MIN });
+        let max = options
+            .max_value
+            .flatten()
+            .unwrap_or(if increment > 0 { i64::MAX } else { -1 });
         let mut all = self.inner.lock();
         let value = all.entry(name.clone()).or_insert(SequenceValue {
-            last: options.start.unwrap_or(if increment > 0 { min } else { max }),
+            last: options
+                .start
+                .unwrap_or(if increment > 0 { min } else { max }),
             called: false,
             dirty: true,
         });
         let next = if value.called {
-            match value.last.checked_add(increment).filter(|next| (min..=max).contains(next)) {
+            match value
+                .last
+                .checked_add(increment)
+                .filter(|next| (min..=max).contains(next))
+            {
                 Some(next) => next,
                 None if options.cycle == Some(true) => {
                     if increment > 0 {
@@ -140,17 +164,28 @@ impl Sequences {
                     }
                 }
                 None => {
-                    let (which, bound) = if increment > 0 { ("maximum", max) } else { ("minimum", min) };
+                    let (which, bound) = if increment > 0 {
+                        ("maximum", max)
+                    } else {
+                        ("minimum", min)
+                    };
                     return Err(SqlError::new(
                         "2200H",
-                        format!("nextval: reached {which} value of sequence \"{}\" ({bound})", name.name),
+                        format!(
+                            "nextval: reached {which} value of sequence \"{}\" ({bound})",
+                            name.name
+                        ),
                     ));
                 }
             }
         } else {
             value.last
         };
-        *value = SequenceValue { last: next, called: true, dirty: true };
+        *value = SequenceValue {
+            last: next,
+            called: true,
+            dirty: true,
+        };
         Ok(next)
     }
 

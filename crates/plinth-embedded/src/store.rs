@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plinth_sql::catalog::{AutoExpose, Catalog, DefaultPrivilege, EnumType, Function, QName, Relation, Role, Schema, Sequence};
+use plinth_sql::catalog::{
+    AutoExpose, Catalog, DefaultPrivilege, EnumType, Function, QName, Relation, Role, Schema,
+    Sequence,
+};
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,15 +19,22 @@ use crate::state::{SequenceValue, Sequences};
 pub(crate) const FORMAT_VERSION: i32 = 1;
 
 /// Reads the catalog, or makes the first one in an empty file.
-pub(crate) fn open(sqlite: &Connection, auto_expose: AutoExpose, sequences: &Sequences) -> Result<Catalog> {
+pub(crate) fn open(
+    sqlite: &Connection,
+    auto_expose: AutoExpose,
+    sequences: &Sequences,
+) -> Result<Catalog> {
     let id: i32 = sqlite.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let format: i32 = sqlite.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let tables: i64 = sqlite.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 =
+        sqlite.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 && id == 0 {
         return create(sqlite, auto_expose);
     }
     if id != APPLICATION_ID {
-        return Err(EngineError::Internal("the file is not a Plinth database".into()));
+        return Err(EngineError::Internal(
+            "the file is not a Plinth database".into(),
+        ));
     }
     if format > FORMAT_VERSION {
         return Err(EngineError::Internal(format!(
@@ -51,14 +61,61 @@ fn create(sqlite: &Connection, auto_expose: AutoExpose) -> Result<Catalog> {
 
 /// Writes what differs between two snapshots, within the open transaction.
 pub(crate) fn save(sqlite: &Connection, old: &Catalog, new: &Catalog) -> Result<()> {
-    save_map(sqlite, "schema", &old.schemas, &new.schemas, Clone::clone, |a, b| a == b)?;
-    save_map(sqlite, "role", &old.roles, &new.roles, Clone::clone, |a, b| a == b)?;
-    save_map(sqlite, "relation", &old.relations, &new.relations, full_name, same::<Relation>)?;
-    save_map(sqlite, "enum", &old.enums, &new.enums, full_name, same::<EnumType>)?;
-    save_map(sqlite, "sequence", &old.sequences, &new.sequences, full_name, same::<Sequence>)?;
-    save_map(sqlite, "function", &old.functions, &new.functions, full_name, |a, b| a == b)?;
+    save_map(
+        sqlite,
+        "schema",
+        &old.schemas,
+        &new.schemas,
+        Clone::clone,
+        |a, b| a == b,
+    )?;
+    save_map(
+        sqlite,
+        "role",
+        &old.roles,
+        &new.roles,
+        Clone::clone,
+        |a, b| a == b,
+    )?;
+    save_map(
+        sqlite,
+        "relation",
+        &old.relations,
+        &new.relations,
+        full_name,
+        same::<Relation>,
+    )?;
+    save_map(
+        sqlite,
+        "enum",
+        &old.enums,
+        &new.enums,
+        full_name,
+        same::<EnumType>,
+    )?;
+    save_map(
+        sqlite,
+        "sequence",
+        &old.sequences,
+        &new.sequences,
+        full_name,
+        same::<Sequence>,
+    )?;
+    save_map(
+        sqlite,
+        "function",
+        &old.functions,
+        &new.functions,
+        full_name,
+        |a, b| a == b,
+    )?;
     if old.default_privileges != new.default_privileges || old.version == 0 {
-        put(sqlite, "meta", "default_privileges", &new.default_privileges)?;
+        put(
+            sqlite,
+            "meta",
+            "default_privileges",
+            &new.default_privileges,
+        )?;
     }
     put(sqlite, "meta", "counters", &(new.version, new.next_oid))
 }
@@ -93,13 +150,19 @@ fn save_map<K: Ord, V: Serialize>(
 }
 
 fn put(sqlite: &Connection, kind: &str, name: &str, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string(value).map_err(|error| EngineError::Internal(format!("catalog: {error}")))?;
-    sqlite.prepare_cached("INSERT OR REPLACE INTO plinth_catalog VALUES (?1, ?2, ?3)")?.execute((kind, name, text))?;
+    let text = serde_json::to_string(value)
+        .map_err(|error| EngineError::Internal(format!("catalog: {error}")))?;
+    sqlite
+        .prepare_cached("INSERT OR REPLACE INTO plinth_catalog VALUES (?1, ?2, ?3)")?
+        .execute((kind, name, text))?;
     Ok(())
 }
 
 fn read(sqlite: &Connection, auto_expose: AutoExpose, sequences: &Sequences) -> Result<Catalog> {
-    let mut catalog = Catalog { auto_expose, ..Catalog::default() };
+    let mut catalog = Catalog {
+        auto_expose,
+        ..Catalog::default()
+    };
     let mut statement = sqlite.prepare("SELECT kind, name, definition FROM plinth_catalog")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -113,7 +176,9 @@ fn read(sqlite: &Connection, auto_expose: AutoExpose, sequences: &Sequences) -> 
             }
             "relation" => {
                 let relation: Relation = decode(&text)?;
-                catalog.relations.insert(relation.name.clone(), Arc::new(relation));
+                catalog
+                    .relations
+                    .insert(relation.name.clone(), Arc::new(relation));
             }
             "enum" => {
                 let found: EnumType = decode(&text)?;
@@ -121,12 +186,17 @@ fn read(sqlite: &Connection, auto_expose: AutoExpose, sequences: &Sequences) -> 
             }
             "sequence" => {
                 let found: Sequence = decode(&text)?;
-                catalog.sequences.insert(found.name.clone(), Arc::new(found));
+                catalog
+                    .sequences
+                    .insert(found.name.clone(), Arc::new(found));
             }
             "function" => {
                 let found: Vec<Function> = decode(&text)?;
                 if let Some(first) = found.first() {
-                    catalog.functions.insert(first.name.clone(), found.into_iter().map(Arc::new).collect());
+                    catalog.functions.insert(
+                        first.name.clone(),
+                        found.into_iter().map(Arc::new).collect(),
+                    );
                 }
             }
             "meta" if name == "default_privileges" => {
@@ -135,15 +205,21 @@ fn read(sqlite: &Connection, auto_expose: AutoExpose, sequences: &Sequences) -> 
             "meta" if name == "counters" => {
                 (catalog.version, catalog.next_oid) = decode(&text)?;
             }
-            other => return Err(EngineError::Internal(format!("the catalog holds an unknown kind of object: {other}"))),
+            other => {
+                return Err(EngineError::Internal(format!(
+                    "the catalog holds an unknown kind of object: {other}"
+                )));
+            }
         }
     }
     drop(rows);
     for name in catalog.sequences.keys() {
         let value: Option<(i64, bool)> = sqlite
-            .query_row("SELECT last, called FROM plinth_sequences WHERE name = ?1", [full_name(name)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT last, called FROM plinth_sequences WHERE name = ?1",
+                [full_name(name)],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()?;
         if let Some((last, called)) = value {
             sequences.set(name, last, called, false);
@@ -153,13 +229,17 @@ fn read(sqlite: &Connection, auto_expose: AutoExpose, sequences: &Sequences) -> 
 }
 
 fn decode<T: DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| EngineError::Internal(format!("the catalog cannot be read: {error}: {text}")))
+    serde_json::from_str(text).map_err(|error| {
+        EngineError::Internal(format!("the catalog cannot be read: {error}: {text}"))
+    })
 }
 
 /// The version of the catalog as the open transaction sees it.
 pub(crate) fn version(sqlite: &Connection) -> Result<u64> {
     let text: String = sqlite
-        .prepare_cached("SELECT definition FROM plinth_catalog WHERE kind = 'meta' AND name = 'counters'")?
+        .prepare_cached(
+            "SELECT definition FROM plinth_catalog WHERE kind = 'meta' AND name = 'counters'",
+        )?
         .query_row([], |row| row.get(0))?;
     let (version, _next_oid): (u64, u32) = decode(&text)?;
     Ok(version)
@@ -177,6 +257,8 @@ pub(crate) fn save_sequences(sqlite: &Connection, values: &[(QName, SequenceValu
 
 /// Forgets sequences that are gone.
 pub(crate) fn drop_sequence(sqlite: &Connection, name: &QName) -> Result<()> {
-    sqlite.prepare_cached("DELETE FROM plinth_sequences WHERE name = ?1")?.execute([full_name(name)])?;
+    sqlite
+        .prepare_cached("DELETE FROM plinth_sequences WHERE name = ?1")?
+        .execute([full_name(name)])?;
     Ok(())
 }

@@ -92,7 +92,13 @@ impl Job {
         M: Fn(EngineError) -> E + Send + 'static,
         R: FnOnce(Result<T, E>) + Send + 'static,
     {
-        Job::Grouped(Box::new(Request { session, work, fail, reply, result: None }))
+        Job::Grouped(Box::new(Request {
+            session,
+            work,
+            fail,
+            reply,
+            result: None,
+        }))
     }
 
     pub(crate) fn script(
@@ -102,7 +108,11 @@ impl Job {
         mut on: Box<dyn FnMut(Outcome) + Send>,
         reply: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Job {
-        Job::Alone(Box::new(move |tx| reply(crate::exec::script::run(tx, &session, &sql, options, &mut *on))))
+        Job::Alone(Box::new(move |tx| {
+            reply(crate::exec::script::run(
+                tx, &session, &sql, options, &mut *on,
+            ))
+        }))
     }
 }
 
@@ -118,7 +128,10 @@ impl Writer {
                 tx.close();
             })
             .ok();
-        Writer { queue: Mutex::new(Some(queue)), thread: Mutex::new(thread) }
+        Writer {
+            queue: Mutex::new(Some(queue)),
+            thread: Mutex::new(thread),
+        }
     }
 
     /// Queues a job, or says that the queue is full or closed.
@@ -227,7 +240,9 @@ fn run_request(tx: &mut Tx, request: &mut dyn Grouped) -> Result<()> {
             if !tx.lost() {
                 tx.undo(mark)?;
             }
-            Err(EngineError::Internal("a request panicked in the writer".into()))
+            Err(EngineError::Internal(
+                "a request panicked in the writer".into(),
+            ))
         }
     }
 }

@@ -21,9 +21,15 @@ impl Tx {
     pub(crate) fn ddl(&mut self, statement: &Statement) -> Result<Executed> {
         let role = self.role();
         let infer = Inference { role: role.clone() };
-        let context = apply::Context { role: &role, search_path: &self.schema_path(), infer: &infer };
+        let context = apply::Context {
+            role: &role,
+            search_path: &self.schema_path(),
+            infer: &infer,
+        };
         let Some(applied) = apply::apply(&self.catalog, statement, &context)? else {
-            return Err(EngineError::Internal("a statement was taken for a change of the schema".into()));
+            return Err(EngineError::Internal(
+                "a statement was taken for a change of the schema".into(),
+            ));
         };
         let old = self.catalog.clone();
         self.set_catalog(applied.catalog)?;
@@ -31,21 +37,43 @@ impl Tx {
         self.refuse_reserved_columns(&old)?;
         let mut effects = applied.effects.into_iter().peekable();
         while let Some(effect) = effects.next() {
-            let Effect::ChangeType { table, column, from, using } = effect else {
+            let Effect::ChangeType {
+                table,
+                column,
+                from,
+                using,
+            } = effect
+            else {
                 self.effect(effect)?;
                 continue;
             };
             // Columns of one table change their types together, or the rows would fit neither the old nor the new table.
-            let mut changed = vec![TypeChange { column, from, using }];
-            while let Some(Effect::ChangeType { column, from, using, .. }) =
-                effects.next_if(|next| matches!(next, Effect::ChangeType { table: other, .. } if *other == table))
-            {
-                changed.push(TypeChange { column, from, using });
+            let mut changed = vec![TypeChange {
+                column,
+                from,
+                using,
+            }];
+            while let Some(Effect::ChangeType {
+                column,
+                from,
+                using,
+                ..
+            }) = effects.next_if(
+                |next| matches!(next, Effect::ChangeType { table: other, .. } if *other == table),
+            ) {
+                changed.push(TypeChange {
+                    column,
+                    from,
+                    using,
+                });
             }
             self.change_types(&table, &changed)?;
         }
         self.index_foreign_keys(&old)?;
-        Ok(Executed { tag: applied.tag.to_owned(), ..Executed::default() })
+        Ok(Executed {
+            tag: applied.tag.to_owned(),
+            ..Executed::default()
+        })
     }
 
     /// Where new objects go: the search path without the system's own schema.
@@ -56,14 +84,23 @@ impl Tx {
     /// Our own statements find rows by SQLite's `rowid`, which a column of that name would hide.
     fn refuse_reserved_columns(&self, old: &Catalog) -> Result<()> {
         for (name, relation) in &self.catalog.relations {
-            let known = old.relations.get(name).is_some_and(|known| Arc::ptr_eq(known, relation));
+            let known = old
+                .relations
+                .get(name)
+                .is_some_and(|known| Arc::ptr_eq(known, relation));
             if known || relation.table().is_none() {
                 continue;
             }
-            if relation.columns.iter().any(|column| column.name.eq_ignore_ascii_case("rowid")) {
-                return Err(SqlError::unsupported("a column named \"rowid\" on the embedded engine")
-                    .hint("Give it another name.")
-                    .into());
+            if relation
+                .columns
+                .iter()
+                .any(|column| column.name.eq_ignore_ascii_case("rowid"))
+            {
+                return Err(SqlError::unsupported(
+                    "a column named \"rowid\" on the embedded engine",
+                )
+                .hint("Give it another name.")
+                .into());
             }
         }
         Ok(())
@@ -72,13 +109,19 @@ impl Tx {
     fn effect(&mut self, effect: Effect) -> Result<()> {
         match effect {
             Effect::CreateTable(name) => self.create_table(&name),
-            Effect::DropTable(relation) => self.batch(&format!("DROP TABLE {}", quoted_table(&relation))),
+            Effect::DropTable(relation) => {
+                self.batch(&format!("DROP TABLE {}", quoted_table(&relation)))
+            }
             Effect::RenameTable { from, to } => self.rename_table(&from, &to),
             Effect::AddColumn { table, column } => self.add_column(&table, &column),
             Effect::DropColumn { table, column } => {
                 // A foreign key's helping index may stand on the column.
                 self.drop_helping_indexes(&table)?;
-                self.batch(&format!("ALTER TABLE {} DROP COLUMN {}", quoted(&table), names::quote(&column)))
+                self.batch(&format!(
+                    "ALTER TABLE {} DROP COLUMN {}",
+                    quoted(&table),
+                    names::quote(&column)
+                ))
             }
             Effect::RenameColumn { table, from, to } => self.batch(&format!(
                 "ALTER TABLE {} RENAME COLUMN {} TO {}",
@@ -86,21 +129,40 @@ impl Tx {
                 names::quote(&from),
                 names::quote(&to)
             )),
-            Effect::ChangeType { table, column, from, using } => {
-                self.change_types(&table, &[TypeChange { column, from, using }])
-            }
+            Effect::ChangeType {
+                table,
+                column,
+                from,
+                using,
+            } => self.change_types(
+                &table,
+                &[TypeChange {
+                    column,
+                    from,
+                    using,
+                }],
+            ),
             Effect::CreateIndex { table, name } => self.create_index(&table, &name),
-            Effect::DropIndex { table, name } => {
-                self.batch(&format!("DROP INDEX IF EXISTS {}", names::quote(&names::index(&table.schema, &name))))
-            }
+            Effect::DropIndex { table, name } => self.batch(&format!(
+                "DROP INDEX IF EXISTS {}",
+                names::quote(&names::index(&table.schema, &name))
+            )),
             Effect::RenameIndex { table, from, to } => {
-                self.batch(&format!("DROP INDEX IF EXISTS {}", names::quote(&names::index(&table.schema, &from))))?;
+                self.batch(&format!(
+                    "DROP INDEX IF EXISTS {}",
+                    names::quote(&names::index(&table.schema, &from))
+                ))?;
                 self.create_index(&table, &to)
             }
             Effect::Validate { table, constraint } => self.validate(&table, &constraint),
             Effect::ValidateNotNull { table, column } => self.validate_not_null(&table, &column),
             Effect::CreateSequence(name) => {
-                let start = self.catalog.sequences.get(&name).and_then(|sequence| sequence.options.start).unwrap_or(1);
+                let start = self
+                    .catalog
+                    .sequences
+                    .get(&name)
+                    .and_then(|sequence| sequence.options.start)
+                    .unwrap_or(1);
                 self.sequences().set(&name, start, false, true);
                 Ok(())
             }
@@ -132,11 +194,9 @@ impl Tx {
     }
 
     fn table(&self, name: &QName) -> Result<Arc<Relation>> {
-        self.catalog
-            .relations
-            .get(name)
-            .cloned()
-            .ok_or_else(|| EngineError::Internal(format!("the catalog lost {}.{}", name.schema, name.name)))
+        self.catalog.relations.get(name).cloned().ok_or_else(|| {
+            EngineError::Internal(format!("the catalog lost {}.{}", name.schema, name.name))
+        })
     }
 
     fn create_table(&self, name: &QName) -> Result<()> {
@@ -158,20 +218,33 @@ impl Tx {
                     return format!("{} INTEGER PRIMARY KEY", names::quote(&column.name));
                 }
                 let collation = names::collate(&column.ty.ty, &self.catalog);
-                format!("{} {}{collation}", names::quote(&column.name), names::storage_class(&column.ty.ty))
+                format!(
+                    "{} {}{collation}",
+                    names::quote(&column.name),
+                    names::storage_class(&column.ty.ty)
+                )
             })
             .collect();
         if columns.is_empty() {
             // SQLite has no table without columns.
             columns.push("\"\u{1}\" INTEGER".into());
         }
-        format!("CREATE TABLE {}({}) STRICT", names::quote(sqlite_name), columns.join(", "))
+        format!(
+            "CREATE TABLE {}({}) STRICT",
+            names::quote(sqlite_name),
+            columns.join(", ")
+        )
     }
 
     fn create_all_indexes(&self, relation: &Relation) -> Result<()> {
-        let Some(table) = relation.table() else { return Ok(()) };
+        let Some(table) = relation.table() else {
+            return Ok(());
+        };
         for constraint in &table.constraints {
-            if matches!(constraint.kind, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. }) {
+            if matches!(
+                constraint.kind,
+                ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. }
+            ) {
                 self.create_index(&relation.name, &constraint.name)?;
             }
         }
@@ -184,11 +257,19 @@ impl Tx {
     /// The SQLite index of a unique constraint or an index of the catalog.
     fn create_index(&self, table: &QName, name: &str) -> Result<()> {
         let relation = self.table(table)?;
-        let Some(parts) = relation.table() else { return Ok(()) };
-        if let Some(constraint) = parts.constraints.iter().find(|constraint| constraint.name == name) {
+        let Some(parts) = relation.table() else {
+            return Ok(());
+        };
+        if let Some(constraint) = parts
+            .constraints
+            .iter()
+            .find(|constraint| constraint.name == name)
+        {
             let (columns, unique) = match &constraint.kind {
                 ConstraintKind::PrimaryKey { columns } => {
-                    if super::row::row_key_column(&relation).is_some() && self.has_row_key(&relation)? {
+                    if super::row::row_key_column(&relation).is_some()
+                        && self.has_row_key(&relation)?
+                    {
                         return Ok(());
                     }
                     (columns, true)
@@ -196,12 +277,25 @@ impl Tx {
                 ConstraintKind::Unique { columns, .. } => (columns, true),
                 ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => return Ok(()),
             };
-            let keys: Vec<(Expr, bool)> = columns.iter().map(|column| (Expr::column(column), false)).collect();
+            let keys: Vec<(Expr, bool)> = columns
+                .iter()
+                .map(|column| (Expr::column(column), false))
+                .collect();
             return self.make_index(&relation, name, &keys, unique, None);
         }
         if let Some(index) = parts.indexes.iter().find(|index| index.name == name) {
-            let keys: Vec<(Expr, bool)> = index.keys.iter().map(|part| (part.expr.clone(), part.descending)).collect();
-            return self.make_index(&relation, name, &keys, index.unique, index.predicate.as_ref());
+            let keys: Vec<(Expr, bool)> = index
+                .keys
+                .iter()
+                .map(|part| (part.expr.clone(), part.descending))
+                .collect();
+            return self.make_index(
+                &relation,
+                name,
+                &keys,
+                index.unique,
+                index.predicate.as_ref(),
+            );
         }
         Ok(())
     }
@@ -221,20 +315,29 @@ impl Tx {
             let bare = bare_columns(relation);
             let ex = translator.in_table_scope(&relation.name.name, bare, |this| this.expr(key))?;
             let collation = names::collate(&ex.ty.ty, &self.catalog);
-            parts.push(format!("{}{collation}{}", ex.sql, if *descending { " DESC" } else { "" }));
+            parts.push(format!(
+                "{}{collation}{}",
+                ex.sql,
+                if *descending { " DESC" } else { "" }
+            ));
             keys_text.push((ex.sql, collation, ex.ty));
         }
         let filter = match predicate {
             Some(predicate) => {
                 let bare = bare_columns(relation);
-                let ex =
-                    translator.in_table_scope(&relation.name.name, bare, |this| this.condition_expr(predicate, "WHERE"))?;
+                let ex = translator.in_table_scope(&relation.name.name, bare, |this| {
+                    this.condition_expr(predicate, "WHERE")
+                })?;
                 format!(" WHERE {}", ex.sql)
             }
             None => String::new(),
         };
         if !translator.binds.is_empty() {
-            return Err(SqlError::new("42P17", "functions in index expression must be marked IMMUTABLE").into());
+            return Err(SqlError::new(
+                "42P17",
+                "functions in index expression must be marked IMMUTABLE",
+            )
+            .into());
         }
         let sql = format!(
             "CREATE {}INDEX {} ON {}({}){filter}",
@@ -245,13 +348,21 @@ impl Tx {
         );
         match self.conn.sqlite.execute_batch(&sql) {
             Ok(()) => Ok(()),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
-                let mut duplicate = SqlError::new("23505", format!("could not create unique index \"{name}\""));
+            Err(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+            {
+                let mut duplicate =
+                    SqlError::new("23505", format!("could not create unique index \"{name}\""));
                 duplicate.table = Some(relation.name.name.clone());
                 duplicate.constraint = Some(name.to_owned());
                 let values = self.a_duplicate(relation, &keys_text, &filter, translator)?;
                 let shown: Vec<String> = keys.iter().map(|(key, _)| key_name(key)).collect();
-                Err(duplicate.detail(format!("Key ({})=({values}) is duplicated.", shown.join(", "))).into())
+                Err(duplicate
+                    .detail(format!(
+                        "Key ({})=({values}) is duplicated.",
+                        shown.join(", ")
+                    ))
+                    .into())
             }
             Err(error) => Err(error.into()),
         }
@@ -268,8 +379,14 @@ impl Tx {
         let mut translator = translator;
         translator.allow(relation);
         let texts: Vec<&str> = keys.iter().map(|(sql, ..)| sql.as_str()).collect();
-        let groups: Vec<String> = keys.iter().map(|(sql, collation, _)| format!("{sql}{collation}")).collect();
-        let present: Vec<String> = texts.iter().map(|sql| format!("{sql} IS NOT NULL")).collect();
+        let groups: Vec<String> = keys
+            .iter()
+            .map(|(sql, collation, _)| format!("{sql}{collation}"))
+            .collect();
+        let present: Vec<String> = texts
+            .iter()
+            .map(|sql| format!("{sql} IS NOT NULL"))
+            .collect();
         let sql = format!(
             "SELECT {} FROM {}{filter} GROUP BY {} HAVING count(*) > 1 AND {} LIMIT 1",
             texts.join(", "),
@@ -277,9 +394,17 @@ impl Tx {
             groups.join(", "),
             present.join(" AND "),
         );
-        let columns = keys.iter().map(|(_, _, ty)| (String::new(), ty.clone())).collect();
+        let columns = keys
+            .iter()
+            .map(|(_, _, ty)| (String::new(), ty.clone()))
+            .collect();
         let plan = translator.finish(sql, columns)?;
-        let row = self.conn.run(&plan, &[], &[])?.into_iter().next().unwrap_or_default();
+        let row = self
+            .conn
+            .run(&plan, &[], &[])?
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         let mut shown = Vec::new();
         for (value, (_, ty)) in row.iter().zip(&plan.columns) {
             shown.push(crate::connection::text_of(&ty.ty, value)?.unwrap_or_default());
@@ -290,21 +415,39 @@ impl Tx {
     /// Whether the stored table has its integer primary key as SQLite's row key (it may have been added later).
     fn has_row_key(&self, relation: &Relation) -> Result<bool> {
         let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0";
-        let count: i64 = self.conn.sqlite.query_row(sql, [names::table(&relation.name)], |row| row.get(0))?;
+        let count: i64 =
+            self.conn
+                .sqlite
+                .query_row(sql, [names::table(&relation.name)], |row| row.get(0))?;
         Ok(count > 0)
     }
 
     fn rename_table(&self, from: &QName, to: &QName) -> Result<()> {
-        self.batch(&format!("ALTER TABLE {} RENAME TO {}", quoted(from), names::quote(&names::table(to))))?;
+        self.batch(&format!(
+            "ALTER TABLE {} RENAME TO {}",
+            quoted(from),
+            names::quote(&names::table(to))
+        ))?;
         if from.schema == to.schema {
             return Ok(());
         }
         // Index names carry the schema.
         let relation = self.table(to)?;
-        let Some(table) = relation.table() else { return Ok(()) };
-        let constraints = table.constraints.iter().map(|constraint| constraint.name.clone());
-        for name in constraints.chain(table.indexes.iter().map(|index| index.name.clone())).collect::<Vec<_>>() {
-            self.batch(&format!("DROP INDEX IF EXISTS {}", names::quote(&names::index(&from.schema, &name))))?;
+        let Some(table) = relation.table() else {
+            return Ok(());
+        };
+        let constraints = table
+            .constraints
+            .iter()
+            .map(|constraint| constraint.name.clone());
+        for name in constraints
+            .chain(table.indexes.iter().map(|index| index.name.clone()))
+            .collect::<Vec<_>>()
+        {
+            self.batch(&format!(
+                "DROP INDEX IF EXISTS {}",
+                names::quote(&names::index(&from.schema, &name))
+            ))?;
             self.create_index(to, &name)?;
         }
         Ok(())
@@ -312,7 +455,9 @@ impl Tx {
 
     fn add_column(&mut self, table: &QName, column: &str) -> Result<()> {
         let relation = self.table(table)?;
-        let Some(known) = relation.column(column) else { return Ok(()) };
+        let Some(known) = relation.column(column) else {
+            return Ok(());
+        };
         let collation = names::collate(&known.ty.ty, &self.catalog);
         self.batch(&format!(
             "ALTER TABLE {} ADD COLUMN {} {}{collation}",
@@ -323,18 +468,32 @@ impl Tx {
         let mut translator = self.translator("postgres", &[]);
         if let Some(generated) = &known.generated {
             let over = stored_columns(&relation, "t0");
-            let ex = translator.in_table_scope(&relation.name.name, over, |this| this.expr(generated))?;
+            let ex = translator
+                .in_table_scope(&relation.name.name, over, |this| this.expr(generated))?;
             let ex = translator.assign(ex, &known.ty, column)?;
             return self.rewrite_column(&relation, translator, column, &ex.sql);
         }
-        let Some(default) = super::insert::default_sql(&mut translator, known)? else { return Ok(()) };
+        let Some(default) = super::insert::default_sql(&mut translator, known)? else {
+            return Ok(());
+        };
         if known.identity.is_some() || default.contains("pg_nextval") {
             return self.rewrite_column(&relation, translator, column, &default);
         }
         // Evaluated once, as Postgres does for a stable default.
-        let plan = translator.finish(format!("SELECT {default}"), vec![(column.to_owned(), known.ty.clone())])?;
-        let value = self.project(&plan, &[], &[])?.into_iter().next().unwrap_or(Value::Null);
-        let sql = format!("UPDATE {} SET {} = ?1", quoted_table(&relation), names::quote(column));
+        let plan = translator.finish(
+            format!("SELECT {default}"),
+            vec![(column.to_owned(), known.ty.clone())],
+        )?;
+        let value = self
+            .project(&plan, &[], &[])?
+            .into_iter()
+            .next()
+            .unwrap_or(Value::Null);
+        let sql = format!(
+            "UPDATE {} SET {} = ?1",
+            quoted_table(&relation),
+            names::quote(column)
+        );
         self.conn.sqlite.execute(&sql, [value])?;
         Ok(())
     }
@@ -349,13 +508,28 @@ impl Tx {
     ) -> Result<()> {
         let mut translator = translator;
         translator.allow(relation);
-        let columns = vec![("rowid".to_owned(), Type::Int8.into()), (column.to_owned(), Type::Text.into())];
-        let text = format!("SELECT t0.rowid, {sql} FROM {} AS t0 ORDER BY t0.rowid", quoted_table(relation));
+        let columns = vec![
+            ("rowid".to_owned(), Type::Int8.into()),
+            (column.to_owned(), Type::Text.into()),
+        ];
+        let text = format!(
+            "SELECT t0.rowid, {sql} FROM {} AS t0 ORDER BY t0.rowid",
+            quoted_table(relation)
+        );
         let plan = translator.finish(text, columns)?;
-        let update = format!("UPDATE {} SET {} = ?1 WHERE rowid = ?2", quoted_table(relation), names::quote(column));
+        let update = format!(
+            "UPDATE {} SET {} = ?1 WHERE rowid = ?2",
+            quoted_table(relation),
+            names::quote(column)
+        );
         for row in self.conn.run(&plan, &[], &[])? {
-            let [key, value] = row.as_slice() else { continue };
-            self.conn.sqlite.prepare_cached(&update)?.execute([value, key])?;
+            let [key, value] = row.as_slice() else {
+                continue;
+            };
+            self.conn
+                .sqlite
+                .prepare_cached(&update)?
+                .execute([value, key])?;
         }
         Ok(())
     }
@@ -378,7 +552,10 @@ impl Tx {
                     stored.ty = change.from.clone();
                 }
             }
-            let expr = change.using.clone().unwrap_or_else(|| Expr::column(&other.name));
+            let expr = change
+                .using
+                .clone()
+                .unwrap_or_else(|| Expr::column(&other.name));
             let ex = translator.in_table_scope(&relation.name.name, over, |this| {
                 let ex = this.expr(&expr)?;
                 this.coerce(ex, &other.ty, How::Assignment)
@@ -387,12 +564,20 @@ impl Tx {
             columns.push((other.name.clone(), other.ty.clone()));
         }
         translator.allow(&relation);
-        let plan = translator
-            .finish(format!("SELECT {} FROM {} AS t0", texts.join(", "), quoted_table(&relation)), columns)?;
+        let plan = translator.finish(
+            format!(
+                "SELECT {} FROM {} AS t0",
+                texts.join(", "),
+                quoted_table(&relation)
+            ),
+            columns,
+        )?;
         let rows = self.conn.run(&plan, &[], &[])?;
         self.batch(&format!("DROP TABLE {}", quoted_table(&relation)))?;
         self.batch(&self.table_text(&relation, &names::table(table)))?;
-        let places: Vec<String> = (1..=relation.columns.len() + 1).map(|place| format!("?{place}")).collect();
+        let places: Vec<String> = (1..=relation.columns.len() + 1)
+            .map(|place| format!("?{place}"))
+            .collect();
         let insert = format!(
             "INSERT INTO {}(rowid, {}) VALUES ({})",
             quoted_table(&relation),
@@ -400,28 +585,41 @@ impl Tx {
             places.join(", ")
         );
         for row in rows {
-            self.conn.sqlite.prepare_cached(&insert)?.execute(rusqlite::params_from_iter(row))?;
+            self.conn
+                .sqlite
+                .prepare_cached(&insert)?
+                .execute(rusqlite::params_from_iter(row))?;
         }
         self.create_all_indexes(&relation)
     }
 
     fn validate(&mut self, table: &QName, constraint: &str) -> Result<()> {
         let relation = self.table(table)?;
-        let Some(found) = relation.table().and_then(|table| table.constraints.iter().find(|known| known.name == constraint))
-        else {
+        let Some(found) = relation.table().and_then(|table| {
+            table
+                .constraints
+                .iter()
+                .find(|known| known.name == constraint)
+        }) else {
             return Ok(());
         };
         match &found.kind {
-            ConstraintKind::ForeignKey(key) => self.validate_foreign_key(&relation, constraint, key),
+            ConstraintKind::ForeignKey(key) => {
+                self.validate_foreign_key(&relation, constraint, key)
+            }
             ConstraintKind::Check { expr } => {
                 let mut translator = self.translator("postgres", &[]);
                 let over = stored_columns(&relation, "t0");
-                let ex = translator
-                    .in_table_scope(&relation.name.name, over, |this| this.condition_expr(expr, "CHECK"))?;
+                let ex = translator.in_table_scope(&relation.name.name, over, |this| {
+                    this.condition_expr(expr, "CHECK")
+                })?;
                 if self.any_row(translator, &relation, &format!("{} IS 0", ex.sql))? {
                     let mut error = SqlError::new(
                         "23514",
-                        format!("check constraint \"{constraint}\" of relation \"{}\" is violated by some row", table.name),
+                        format!(
+                            "check constraint \"{constraint}\" of relation \"{}\" is violated by some row",
+                            table.name
+                        ),
                     );
                     error.constraint = Some(constraint.to_owned());
                     error.table = Some(table.name.clone());
@@ -436,10 +634,17 @@ impl Tx {
     fn validate_not_null(&mut self, table: &QName, column: &str) -> Result<()> {
         let relation = self.table(table)?;
         let translator = self.translator("postgres", &[]);
-        if self.any_row(translator, &relation, &format!("t0.{} IS NULL", names::quote(column)))? {
+        if self.any_row(
+            translator,
+            &relation,
+            &format!("t0.{} IS NULL", names::quote(column)),
+        )? {
             let mut error = SqlError::new(
                 "23502",
-                format!("column \"{column}\" of relation \"{}\" contains null values", table.name),
+                format!(
+                    "column \"{column}\" of relation \"{}\" contains null values",
+                    table.name
+                ),
             );
             error.table = Some(table.name.clone());
             error.column = Some(column.to_owned());
@@ -456,7 +661,10 @@ impl Tx {
     ) -> Result<bool> {
         let mut translator = translator;
         translator.allow(relation);
-        let sql = format!("SELECT 1 FROM {} AS t0 WHERE {condition} LIMIT 1", quoted_table(relation));
+        let sql = format!(
+            "SELECT 1 FROM {} AS t0 WHERE {condition} LIMIT 1",
+            quoted_table(relation)
+        );
         let plan = translator.finish(sql, vec![(String::new(), Type::Int4.into())])?;
         Ok(!self.conn.run(&plan, &[], &[])?.is_empty())
     }
@@ -479,12 +687,19 @@ impl Tx {
     fn rename_label(&mut self, ty: &QName, from: &str, to: &str) -> Result<()> {
         self.rename_default_label(ty, from, to)?;
         let catalog = self.catalog.clone();
-        for relation in catalog.relations.values().filter(|relation| relation.table().is_some()) {
+        for relation in catalog
+            .relations
+            .values()
+            .filter(|relation| relation.table().is_some())
+        {
             for column in &relation.columns {
                 let quoted = names::quote(&column.name);
                 match &column.ty.ty {
                     Type::Enum(name) if **name == *ty => {
-                        let sql = format!("UPDATE {} SET {quoted} = ?2 WHERE {quoted} = ?1 COLLATE BINARY", quoted_table(relation));
+                        let sql = format!(
+                            "UPDATE {} SET {quoted} = ?2 WHERE {quoted} = ?1 COLLATE BINARY",
+                            quoted_table(relation)
+                        );
                         self.conn.sqlite.execute(&sql, [from, to])?;
                     }
                     Type::Array(element) if **element == Type::Enum(Arc::new(ty.clone())) => {
@@ -507,12 +722,17 @@ impl Tx {
         let mut catalog = Catalog::clone(&self.catalog);
         for relation in catalog.relations.values_mut() {
             let of_type = |column: &plinth_sql::catalog::Column| {
-                column.default.is_some() && matches!(&column.ty.ty, Type::Enum(name) if **name == *ty)
+                column.default.is_some()
+                    && matches!(&column.ty.ty, Type::Enum(name) if **name == *ty)
             };
             if !relation.columns.iter().any(of_type) {
                 continue;
             }
-            for column in Arc::make_mut(relation).columns.iter_mut().filter(|column| of_type(column)) {
+            for column in Arc::make_mut(relation)
+                .columns
+                .iter_mut()
+                .filter(|column| of_type(column))
+            {
                 if let Some(default) = &mut column.default {
                     RenamedLabel { from, to }.expr(default);
                 }
@@ -524,11 +744,19 @@ impl Tx {
     /// Foreign keys are looked up from both sides: the referencing columns get an index when no other serves.
     fn index_foreign_keys(&self, old: &Catalog) -> Result<()> {
         for (name, relation) in &self.catalog.relations {
-            if old.relations.get(name).is_some_and(|known| Arc::ptr_eq(known, relation)) {
+            if old
+                .relations
+                .get(name)
+                .is_some_and(|known| Arc::ptr_eq(known, relation))
+            {
                 continue;
             }
             for (constraint, key) in relation.foreign_keys() {
-                let columns: Vec<String> = key.columns.iter().map(|column| names::quote(column)).collect();
+                let columns: Vec<String> = key
+                    .columns
+                    .iter()
+                    .map(|column| names::quote(column))
+                    .collect();
                 self.batch(&format!(
                     "CREATE INDEX IF NOT EXISTS {} ON {}({})",
                     names::quote(&helping_index(name, constraint)),
@@ -582,9 +810,11 @@ impl VisitMut for RenamedLabel<'_> {
 /// A key as messages show it.
 fn key_name(key: &Expr) -> String {
     match key {
-        Expr::Column(reference) => {
-            reference.parts.last().map(|name| plinth_sql::print::ident(name)).unwrap_or_default()
-        }
+        Expr::Column(reference) => reference
+            .parts
+            .last()
+            .map(|name| plinth_sql::print::ident(name))
+            .unwrap_or_default(),
         other => plinth_sql::print::expr(other),
     }
 }
@@ -599,5 +829,7 @@ fn quoted(name: &QName) -> String {
 
 /// Columns by their bare names, as index expressions want them.
 fn bare_columns(relation: &Relation) -> Vec<crate::translate::ItemColumn> {
-    crate::translate::row_columns(relation, |place| names::quote(&relation.columns[place].name))
+    crate::translate::row_columns(relation, |place| {
+        names::quote(&relation.columns[place].name)
+    })
 }

@@ -19,11 +19,23 @@ impl Tx {
         let role = self.role();
         let relation = self.writable(&delete.table, "delete from")?;
         let width = relation.columns.len();
-        let target = self.target(&relation, params, &role, PolicyCommand::Delete, &delete.returning, |translator, source| {
-            read_target(translator, &relation, source, delete)
-        }, delete.alias.as_deref())?;
-        let returning =
-            self.returning(&relation, delete.alias.as_deref(), &delete.returning, params, &role, &target.others)?;
+        let target = self.target(
+            &relation,
+            params,
+            &role,
+            PolicyCommand::Delete,
+            &delete.returning,
+            |translator, source| read_target(translator, &relation, source, delete),
+            delete.alias.as_deref(),
+        )?;
+        let returning = self.returning(
+            &relation,
+            delete.alias.as_deref(),
+            &delete.returning,
+            params,
+            &role,
+            &target.others,
+        )?;
         let read = self.conn.run(&target.plan, params, &[])?;
         let mut seen = HashSet::new();
         let mut deleted = Vec::new();
@@ -32,7 +44,9 @@ impl Tx {
             if self.conn.out_of_time() {
                 return Err(crate::EngineError::Timeout);
             }
-            let Value::Integer(key) = row.remove(0) else { continue };
+            let Value::Integer(key) = row.remove(0) else {
+                continue;
+            };
             if !seen.insert(key) {
                 continue;
             }
@@ -75,32 +89,50 @@ impl Tx {
             translator.check_now()?;
             let catalog = self.catalog.clone();
             for child in catalog.relations.values() {
-                let refers = child.foreign_keys().any(|(_, key)| key.foreign_table == table.name);
+                let refers = child
+                    .foreign_keys()
+                    .any(|(_, key)| key.foreign_table == table.name);
                 if !refers || tables.iter().any(|known| known.oid == child.oid) {
                     continue;
                 }
                 if !truncate.cascade {
-                    return Err(SqlError::new("0A000", "cannot truncate a table referenced in a foreign key constraint")
-                        .detail(format!("Table \"{}\" references \"{}\".", child.name.name, table.name.name))
-                        .hint(format!(
-                            "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
-                            child.name.name
-                        ))
-                        .into());
+                    return Err(SqlError::new(
+                        "0A000",
+                        "cannot truncate a table referenced in a foreign key constraint",
+                    )
+                    .detail(format!(
+                        "Table \"{}\" references \"{}\".",
+                        child.name.name, table.name.name
+                    ))
+                    .hint(format!(
+                        "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                        child.name.name
+                    ))
+                    .into());
                 }
-                self.notices.push(SqlError::new("00000", format!("truncate cascades to table \"{}\"", child.name.name)));
+                self.notices.push(SqlError::new(
+                    "00000",
+                    format!("truncate cascades to table \"{}\"", child.name.name),
+                ));
                 tables.push(child.clone());
             }
             place += 1;
         }
         for table in &tables {
-            self.conn.sqlite.execute(&format!("DELETE FROM {}", quoted_table(table)), [])?;
+            self.conn
+                .sqlite
+                .execute(&format!("DELETE FROM {}", quoted_table(table)), [])?;
             if truncate.restart_identity {
                 let owned: Vec<_> = self
                     .catalog
                     .sequences
                     .values()
-                    .filter(|sequence| sequence.owned_by.as_ref().is_some_and(|(owner, _)| *owner == table.name))
+                    .filter(|sequence| {
+                        sequence
+                            .owned_by
+                            .as_ref()
+                            .is_some_and(|(owner, _)| *owner == table.name)
+                    })
                     .cloned()
                     .collect();
                 for sequence in owned {
@@ -109,7 +141,10 @@ impl Tx {
                 }
             }
         }
-        Ok(Executed { tag: "TRUNCATE TABLE".into(), ..Executed::default() })
+        Ok(Executed {
+            tag: "TRUNCATE TABLE".into(),
+            ..Executed::default()
+        })
     }
 }
 
@@ -129,10 +164,22 @@ fn read_target(
         from.push(translator.from_item(item)?);
     }
     let condition = match &delete.selection {
-        Some(selection) => format!(" WHERE {}", translator.condition_expr(selection, "WHERE")?.sql),
+        Some(selection) => format!(
+            " WHERE {}",
+            translator.condition_expr(selection, "WHERE")?.sql
+        ),
         None => String::new(),
     };
     let (texts, columns, others) = target_columns(translator, relation);
-    let sql = format!("{with}SELECT {} FROM {}{condition}", texts.join(", "), from.join(", "));
-    Ok(TargetText { sql, columns, assigned: Vec::new(), others })
+    let sql = format!(
+        "{with}SELECT {} FROM {}{condition}",
+        texts.join(", "),
+        from.join(", ")
+    );
+    Ok(TargetText {
+        sql,
+        columns,
+        assigned: Vec::new(),
+        others,
+    })
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Expr, FromItem, SelectItem, SetExpr, Statement};
 use plinth_sql::catalog::Catalog;
-use plinth_sql::shape::{Answer, BodyFormat, Embed, EmbedShape, Fetch, Field, FieldValue, Read, Write};
+use plinth_sql::shape::{
+    Answer, BodyFormat, Embed, EmbedShape, Fetch, Field, FieldValue, Read, Write,
+};
 use plinth_sql::types::io;
 use plinth_sql::types::json::write_json_string;
 use plinth_sql::types::{ColumnType, Type};
@@ -25,7 +27,12 @@ const BODY_BYTES: usize = 256 * 1024 * 1024;
 /// Runs a read on a reader.
 pub(crate) fn read(conn: &Conn, catalog: &Arc<Catalog>, role: &str, read: &Read) -> Result<Answer> {
     let path = translate::default_search_path();
-    let planner = Planner { conn, catalog, role, path: &path };
+    let planner = Planner {
+        conn,
+        catalog,
+        role,
+        path: &path,
+    };
     let mut total = None;
     if let Some((query, params)) = &read.count {
         let params = text_params(params);
@@ -36,14 +43,26 @@ pub(crate) fn read(conn: &Conn, catalog: &Arc<Catalog>, role: &str, read: &Read)
         }
     }
     let Statement::Query(query) = &read.fetch.statement else {
-        return Err(SqlError::new("25006", "cannot execute a writing statement in a read-only transaction").into());
+        return Err(SqlError::new(
+            "25006",
+            "cannot execute a writing statement in a read-only transaction",
+        )
+        .into());
     };
     let params = text_params(&read.fetch.params);
     let plan = planner.plan_query(query, &params)?;
     let rows = conn.run(&plan, &params, &[])?;
-    let document = Document { planner, format: read.format };
+    let document = Document {
+        planner,
+        format: read.format,
+    };
     let body = document.body(&read.fetch, &plan.columns, &rows)?;
-    Ok(Answer { body, rows: rows.len() as u64, total, inserted: 0 })
+    Ok(Answer {
+        body,
+        rows: rows.len() as u64,
+        total,
+        inserted: 0,
+    })
 }
 
 /// Runs a write on the writer.
@@ -53,47 +72,102 @@ pub(crate) fn write(tx: &mut Tx, write: &Write) -> Result<Answer> {
     if let Some(limit) = write.max_affected
         && done.affected > limit
     {
-        return Err(SqlError::new("PGRST124", "Query result exceeds max-affected preference constraint")
-            .detail(format!("The query affects {} rows", done.affected))
-            .into());
+        return Err(SqlError::new(
+            "PGRST124",
+            "Query result exceeds max-affected preference constraint",
+        )
+        .detail(format!("The query affects {} rows", done.affected))
+        .into());
     }
-    let Executed { columns, rows, affected, inserted, .. } = done;
+    let Executed {
+        columns,
+        rows,
+        affected,
+        inserted,
+        ..
+    } = done;
     if write.exactly_one && affected != 1 {
-        return Err(SqlError::new("PGRST116", "Cannot coerce the result to a single JSON object")
-            .detail(format!("The result contains {affected} rows"))
-            .into());
+        return Err(SqlError::new(
+            "PGRST116",
+            "Cannot coerce the result to a single JSON object",
+        )
+        .detail(format!("The result contains {affected} rows"))
+        .into());
     }
     let role = tx.role();
-    let planner = Planner { conn: &tx.conn, catalog: &tx.catalog, role: &role, path: &tx.search_path };
-    let document = Document { planner, format: write.format };
+    let planner = Planner {
+        conn: &tx.conn,
+        catalog: &tx.catalog,
+        role: &role,
+        path: &tx.search_path,
+    };
+    let document = Document {
+        planner,
+        format: write.format,
+    };
     let body = document.body(&write.fetch, &columns, &rows)?;
-    Ok(Answer { body, rows: affected, total: None, inserted })
+    Ok(Answer {
+        body,
+        rows: affected,
+        total: None,
+        inserted,
+    })
 }
 
 /// Whether a read is surely quick: one table, a small page, no embeds and no count.
 pub(crate) fn is_small(catalog: &Catalog, read: &Read) -> bool {
     const SMALL_PAGE: u32 = 50;
-    let Statement::Query(query) = &read.fetch.statement else { return false };
-    let SetExpr::Select(select) = &query.body else { return false };
-    let [FromItem::Table { name, .. }] = select.from.as_slice() else { return false };
+    let Statement::Query(query) = &read.fetch.statement else {
+        return false;
+    };
+    let SetExpr::Select(select) = &query.body else {
+        return false;
+    };
+    let [FromItem::Table { name, .. }] = select.from.as_slice() else {
+        return false;
+    };
     let plain = read.count.is_none()
-        && read.fetch.fields.iter().all(|field| matches!(field.value, FieldValue::Column(_)))
-        && select.projection.iter().all(|item| matches!(item, SelectItem::Expr { expr: Expr::Column(_), .. }));
+        && read
+            .fetch
+            .fields
+            .iter()
+            .all(|field| matches!(field.value, FieldValue::Column(_)))
+        && select.projection.iter().all(|item| {
+            matches!(
+                item,
+                SelectItem::Expr {
+                    expr: Expr::Column(_),
+                    ..
+                }
+            )
+        });
     if !plain {
         return false;
     }
-    let Some(relation) = catalog.relation(name, &translate::default_search_path()) else { return true };
+    let Some(relation) = catalog.relation(name, &translate::default_search_path()) else {
+        return true;
+    };
     let key = relation.primary_key();
     let by_key = !key.is_empty()
-        && key.iter().all(|column| select.selection.as_ref().is_some_and(|condition| fixes(condition, column)));
+        && key.iter().all(|column| {
+            select
+                .selection
+                .as_ref()
+                .is_some_and(|condition| fixes(condition, column))
+        });
     let small_page = matches!(&query.limit, Some(Expr::Number(text)) if text.parse::<u32>().is_ok_and(|n| n <= SMALL_PAGE));
-    by_key || (small_page && select.selection.is_none() && query.order_by.iter().all(|order| is_key(&order.expr, key)))
+    by_key
+        || (small_page
+            && select.selection.is_none()
+            && query.order_by.iter().all(|order| is_key(&order.expr, key)))
 }
 
 fn fixes(condition: &Expr, column: &str) -> bool {
     match condition {
         Expr::And(a, b) => fixes(a, column) || fixes(b, column),
-        Expr::Binary { op, left, right, .. } if op == "=" => {
+        Expr::Binary {
+            op, left, right, ..
+        } if op == "=" => {
             matches!(left.as_ref(), Expr::Column(known) if known.parts.last().is_some_and(|name| name == column))
                 && matches!(right.as_ref(), Expr::Param(_))
         }
@@ -116,7 +190,13 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn plan_query(&self, query: &plinth_sql::ast::Query, params: &[ParamValue]) -> Result<Plan> {
         let types = params.iter().map(ParamValue::ty).collect();
-        Ok(translate::query(self.catalog, self.role, self.path, types, query)?)
+        Ok(translate::query(
+            self.catalog,
+            self.role,
+            self.path,
+            types,
+            query,
+        )?)
     }
 }
 
@@ -133,11 +213,21 @@ struct Node<'f> {
 
 enum Part<'f> {
     Column(usize, Type),
-    Embed { embed: &'f Embed, plan: Plan, node: Box<Node<'f>>, types: Vec<ColumnType> },
+    Embed {
+        embed: &'f Embed,
+        plan: Plan,
+        node: Box<Node<'f>>,
+        types: Vec<ColumnType>,
+    },
 }
 
 impl Document<'_> {
-    fn body(&self, fetch: &Fetch, columns: &[(String, ColumnType)], rows: &[Vec<Value>]) -> Result<Vec<u8>> {
+    fn body(
+        &self,
+        fetch: &Fetch,
+        columns: &[(String, ColumnType)],
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<u8>> {
         if fetch.fields.is_empty() && self.format != BodyFormat::Json {
             return Ok(Vec::new());
         }
@@ -165,24 +255,38 @@ impl Document<'_> {
         let mut parts = Vec::with_capacity(fields.len());
         for field in fields {
             let part = match &field.value {
-                FieldValue::Column(place) => {
-                    Part::Column(*place, columns.get(*place).map_or(Type::Text, |(_, ty)| ty.ty.clone()))
-                }
+                FieldValue::Column(place) => Part::Column(
+                    *place,
+                    columns
+                        .get(*place)
+                        .map_or(Type::Text, |(_, ty)| ty.ty.clone()),
+                ),
                 FieldValue::Embed(embed) => {
                     let types: Vec<ColumnType> = embed
                         .bind
                         .iter()
-                        .map(|place| columns.get(*place).map_or(Type::Text.into(), |(_, ty)| ty.clone()))
+                        .map(|place| {
+                            columns
+                                .get(*place)
+                                .map_or(Type::Text.into(), |(_, ty)| ty.clone())
+                        })
                         .collect();
-                    let mut params: Vec<ParamValue> =
-                        types.iter().map(|ty| ParamValue::Typed(ty.clone(), Value::Null)).collect();
+                    let mut params: Vec<ParamValue> = types
+                        .iter()
+                        .map(|ty| ParamValue::Typed(ty.clone(), Value::Null))
+                        .collect();
                     params.extend(text_params(&embed.fetch.params));
                     let Statement::Query(query) = &embed.fetch.statement else {
                         return Err(SqlError::new("XX000", "an embed must be a query").into());
                     };
                     let plan = self.planner.plan_query(query, &params)?;
                     let node = self.node(&embed.fetch.fields, &plan.columns)?;
-                    Part::Embed { embed, plan, node: Box::new(node), types }
+                    Part::Embed {
+                        embed,
+                        plan,
+                        node: Box::new(node),
+                        types,
+                    }
                 }
             };
             parts.push((field.key.as_str(), part));
@@ -204,7 +308,13 @@ impl Document<'_> {
     }
 
     /// The entries of an object; without a row (an absent to-one spread) all are null.
-    fn entries(&self, node: &Node<'_>, row: Option<&[Value]>, start: usize, out: &mut Vec<u8>) -> Result<()> {
+    fn entries(
+        &self,
+        node: &Node<'_>,
+        row: Option<&[Value]>,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         let strip = self.format == BodyFormat::JsonNullsStripped;
         for (key, part) in &node.fields {
             match part {
@@ -216,7 +326,12 @@ impl Document<'_> {
                     entry(key, start, out);
                     io::write_json(ty, as_stored(value), out);
                 }
-                Part::Embed { embed, plan, node, types } => {
+                Part::Embed {
+                    embed,
+                    plan,
+                    node,
+                    types,
+                } => {
                     let children = match row {
                         Some(row) => self.children(embed, plan, types, row)?,
                         None => Vec::new(),
@@ -256,7 +371,13 @@ impl Document<'_> {
     }
 
     /// One array an entry, all in the same order.
-    fn spread(&self, node: &Node<'_>, children: &[Vec<Value>], start: usize, out: &mut Vec<u8>) -> Result<()> {
+    fn spread(
+        &self,
+        node: &Node<'_>,
+        children: &[Vec<Value>],
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         for (key, part) in &node.fields {
             let Part::Column(place, ty) = part else {
                 return Err(SqlError::new("PGRST127", "Feature not implemented")
@@ -269,14 +390,24 @@ impl Document<'_> {
                 if number > 0 {
                     out.push(b',');
                 }
-                io::write_json(ty, as_stored(child.get(*place).unwrap_or(&Value::Null)), out);
+                io::write_json(
+                    ty,
+                    as_stored(child.get(*place).unwrap_or(&Value::Null)),
+                    out,
+                );
             }
             out.push(b']');
         }
         Ok(())
     }
 
-    fn children(&self, embed: &Embed, plan: &Plan, types: &[ColumnType], row: &[Value]) -> Result<Vec<Vec<Value>>> {
+    fn children(
+        &self,
+        embed: &Embed,
+        plan: &Plan,
+        types: &[ColumnType],
+        row: &[Value],
+    ) -> Result<Vec<Vec<Value>>> {
         let mut params = Vec::with_capacity(types.len() + embed.fetch.params.len());
         for (place, ty) in embed.bind.iter().zip(types) {
             let value = row.get(*place).cloned().unwrap_or(Value::Null);
@@ -289,29 +420,47 @@ impl Document<'_> {
         params.extend(text_params(&embed.fetch.params));
         let rows = self.planner.conn.run(plan, &params, &[])?;
         if rows.len() > EMBED_ROWS {
-            return Err(SqlError::new("54000", "too many related rows").hint("Give the embed a limit.").into());
+            return Err(SqlError::new("54000", "too many related rows")
+                .hint("Give the embed a limit.")
+                .into());
         }
         Ok(rows)
     }
 
-    fn scalars(&self, fetch: &Fetch, columns: &[(String, ColumnType)], rows: &[Vec<Value>]) -> Result<Vec<u8>> {
+    fn scalars(
+        &self,
+        fetch: &Fetch,
+        columns: &[(String, ColumnType)],
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<u8>> {
         let place = match fetch.fields.first().map(|field| &field.value) {
             Some(FieldValue::Column(place)) => *place,
             _ => 0,
         };
-        let ty = columns.get(place).map_or(Type::Text, |(_, ty)| ty.ty.clone());
+        let ty = columns
+            .get(place)
+            .map_or(Type::Text, |(_, ty)| ty.ty.clone());
         let mut out = vec![b'['];
         for (number, row) in rows.iter().enumerate() {
             if number > 0 {
                 out.push(b',');
             }
-            io::write_json(&ty, as_stored(row.get(place).unwrap_or(&Value::Null)), &mut out);
+            io::write_json(
+                &ty,
+                as_stored(row.get(place).unwrap_or(&Value::Null)),
+                &mut out,
+            );
         }
         out.push(b']');
         Ok(out)
     }
 
-    fn csv(&self, fetch: &Fetch, columns: &[(String, ColumnType)], rows: &[Vec<Value>]) -> Result<Vec<u8>> {
+    fn csv(
+        &self,
+        fetch: &Fetch,
+        columns: &[(String, ColumnType)],
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         let mut shown = Vec::new();
         for field in &fetch.fields {
@@ -330,7 +479,9 @@ impl Document<'_> {
                 if number > 0 {
                     out.push(b',');
                 }
-                let ty = columns.get(*place).map_or(Type::Text, |(_, ty)| ty.ty.clone());
+                let ty = columns
+                    .get(*place)
+                    .map_or(Type::Text, |(_, ty)| ty.ty.clone());
                 if let Some(text) = text_of(&ty, row.get(*place).unwrap_or(&Value::Null))? {
                     out.extend_from_slice(csv_field(&text).as_bytes());
                 }
@@ -349,5 +500,9 @@ fn entry(key: &str, start: usize, out: &mut Vec<u8>) {
 }
 
 fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }

@@ -24,9 +24,18 @@ const ACTION_DEPTH: usize = 2_000;
 #[derive(Clone, Debug)]
 pub(crate) enum Deferred {
     /// This row of the referencing table must find its key.
-    Reference { child: Arc<Relation>, constraint: String, row: Vec<Value> },
+    Reference {
+        child: Arc<Relation>,
+        constraint: String,
+        row: Vec<Value>,
+    },
     /// Nothing may refer to this old row of the referenced table any more.
-    Referenced { parent: Arc<Relation>, child: Arc<Relation>, constraint: String, old: Vec<Value> },
+    Referenced {
+        parent: Arc<Relation>,
+        child: Arc<Relation>,
+        constraint: String,
+        old: Vec<Value>,
+    },
 }
 
 /// A foreign key of `child` that points at some table.
@@ -39,7 +48,11 @@ struct Incoming {
 
 impl Tx {
     /// Checks the references of inserted rows.
-    pub(crate) fn after_insert(&mut self, relation: &Arc<Relation>, rows: &[Vec<Value>]) -> Result<()> {
+    pub(crate) fn after_insert(
+        &mut self,
+        relation: &Arc<Relation>,
+        rows: &[Vec<Value>],
+    ) -> Result<()> {
         for row in rows {
             self.check_references(relation, None, row)?;
         }
@@ -47,7 +60,11 @@ impl Tx {
     }
 
     /// Runs the actions on updated rows and checks their own references.
-    pub(crate) fn after_update(&mut self, relation: &Arc<Relation>, rows: &[(Vec<Value>, Vec<Value>)]) -> Result<()> {
+    pub(crate) fn after_update(
+        &mut self,
+        relation: &Arc<Relation>,
+        rows: &[(Vec<Value>, Vec<Value>)],
+    ) -> Result<()> {
         self.after_update_at(relation, rows, 0)
     }
 
@@ -77,11 +94,20 @@ impl Tx {
     }
 
     /// Runs the actions on deleted rows.
-    pub(crate) fn after_delete(&mut self, relation: &Arc<Relation>, rows: &[Vec<Value>]) -> Result<()> {
+    pub(crate) fn after_delete(
+        &mut self,
+        relation: &Arc<Relation>,
+        rows: &[Vec<Value>],
+    ) -> Result<()> {
         self.after_delete_at(relation, rows, 0)
     }
 
-    fn after_delete_at(&mut self, relation: &Arc<Relation>, rows: &[Vec<Value>], depth: usize) -> Result<()> {
+    fn after_delete_at(
+        &mut self,
+        relation: &Arc<Relation>,
+        rows: &[Vec<Value>],
+        depth: usize,
+    ) -> Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -98,23 +124,43 @@ impl Tx {
     pub(crate) fn check_deferred(&mut self) -> Result<()> {
         for waiting in std::mem::take(&mut self.deferred) {
             match waiting {
-                Deferred::Reference { child, constraint, row } => {
+                Deferred::Reference {
+                    child,
+                    constraint,
+                    row,
+                } => {
                     // The row may have changed or gone since; what counts is what is there now.
                     let current = self.catalog.relations.get(&child.name).cloned();
                     let Some(child) = current else { continue };
-                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint) else { continue };
+                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint)
+                    else {
+                        continue;
+                    };
                     let key = key.clone();
                     // What counts is whether any row has this key now, not whether this very row is unchanged.
-                    let own: Vec<(&str, &str)> =
-                        key.columns.iter().map(|name| (name.as_str(), name.as_str())).collect();
+                    let own: Vec<(&str, &str)> = key
+                        .columns
+                        .iter()
+                        .map(|name| (name.as_str(), name.as_str()))
+                        .collect();
                     let held = !self.matching(&child, &child, &own, &row, true)?.is_empty();
                     if held && !self.finds_parent(&child, &key, &row)? {
                         return Err(self.missing(&child, &constraint, &key, &row).into());
                     }
                 }
-                Deferred::Referenced { parent, child, constraint, old } => {
-                    let Some(child) = self.catalog.relations.get(&child.name).cloned() else { continue };
-                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint) else { continue };
+                Deferred::Referenced {
+                    parent,
+                    child,
+                    constraint,
+                    old,
+                } => {
+                    let Some(child) = self.catalog.relations.get(&child.name).cloned() else {
+                        continue;
+                    };
+                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint)
+                    else {
+                        continue;
+                    };
                     let key = key.clone();
                     self.refuse_if_referenced(&parent, &child, &constraint, &key, &old)?;
                 }
@@ -124,7 +170,12 @@ impl Tx {
     }
 
     /// Checks that existing rows satisfy a foreign key that is being added.
-    pub(crate) fn validate_foreign_key(&self, child: &Arc<Relation>, constraint: &str, key: &ForeignKey) -> Result<()> {
+    pub(crate) fn validate_foreign_key(
+        &self,
+        child: &Arc<Relation>,
+        constraint: &str,
+        key: &ForeignKey,
+    ) -> Result<()> {
         let sql = format!("SELECT {} FROM {}", all_columns(child), quoted_table(child));
         let mut statement = self.conn.sqlite.prepare(&sql)?;
         let mut rows = statement.query([])?;
@@ -167,7 +218,12 @@ impl Tx {
         found
     }
 
-    fn check_references(&mut self, relation: &Arc<Relation>, old: Option<&[Value]>, row: &[Value]) -> Result<()> {
+    fn check_references(
+        &mut self,
+        relation: &Arc<Relation>,
+        old: Option<&[Value]>,
+        row: &[Value],
+    ) -> Result<()> {
         let keys: Vec<(String, ForeignKey, Deferrable)> = relation
             .table()
             .into_iter()
@@ -185,7 +241,11 @@ impl Tx {
                 continue;
             }
             if deferrable == Deferrable::InitiallyDeferred {
-                self.deferred.push(Deferred::Reference { child: relation.clone(), constraint: name, row: row.to_vec() });
+                self.deferred.push(Deferred::Reference {
+                    child: relation.clone(),
+                    constraint: name,
+                    row: row.to_vec(),
+                });
             } else if !self.finds_parent(relation, &key, row)? {
                 return Err(self.missing(relation, &name, &key, row).into());
             }
@@ -195,13 +255,22 @@ impl Tx {
 
     /// Whether the row's reference is null (which needs no parent) or finds one.
     fn finds_parent(&self, child: &Arc<Relation>, key: &ForeignKey, row: &[Value]) -> Result<bool> {
-        let nulls = places(child, &key.columns).iter().filter(|place| row[**place] == Value::Null).count();
+        let nulls = places(child, &key.columns)
+            .iter()
+            .filter(|place| row[**place] == Value::Null)
+            .count();
         if nulls > 0 {
             return Ok(!key.match_full || nulls == key.columns.len());
         }
-        let Some(parent) = self.catalog.relations.get(&key.foreign_table).cloned() else { return Ok(false) };
-        let pairs: Vec<(&str, &str)> =
-            key.foreign_columns.iter().map(String::as_str).zip(key.columns.iter().map(String::as_str)).collect();
+        let Some(parent) = self.catalog.relations.get(&key.foreign_table).cloned() else {
+            return Ok(false);
+        };
+        let pairs: Vec<(&str, &str)> = key
+            .foreign_columns
+            .iter()
+            .map(String::as_str)
+            .zip(key.columns.iter().map(String::as_str))
+            .collect();
         Ok(!self.matching(&parent, child, &pairs, row, true)?.is_empty())
     }
 
@@ -221,14 +290,20 @@ impl Tx {
         for (mine, theirs) in pairs {
             let left = stored.iter().find(|column| column.name == **mine);
             let right = bound.iter().find(|column| column.name == **theirs);
-            let (Some(left), Some(right)) = (left, right) else { return Ok(Vec::new()) };
+            let (Some(left), Some(right)) = (left, right) else {
+                return Ok(Vec::new());
+            };
             let left = Ex::new(left.sql.clone(), left.ty.clone());
             let right = Ex::new(right.sql.clone(), right.ty.clone());
             terms.push(translator.compare("=", left, right)?.sql);
         }
         translator.allow(table);
         let limit = if one { " LIMIT 1" } else { "" };
-        let sql = format!("SELECT t0.rowid FROM {} AS t0 WHERE {}{limit}", quoted_table(table), terms.join(" AND "));
+        let sql = format!(
+            "SELECT t0.rowid FROM {} AS t0 WHERE {}{limit}",
+            quoted_table(table),
+            terms.join(" AND ")
+        );
         let plan = translator.finish(sql, vec![("rowid".into(), Type::Int8.into())])?;
         let rows = self.conn.run(&plan, &[], row)?;
         Ok(rows
@@ -274,7 +349,8 @@ impl Tx {
             ForeignKeyAction::Cascade => match new {
                 None => self.cascade_delete(parent, incoming, old, depth),
                 Some(new) => {
-                    let values: Vec<Value> = referenced.iter().map(|place| new[*place].clone()).collect();
+                    let values: Vec<Value> =
+                        referenced.iter().map(|place| new[*place].clone()).collect();
                     self.set_children(parent, incoming, old, &incoming.key.columns, &values, depth)
                 }
             },
@@ -303,14 +379,30 @@ impl Tx {
     }
 
     fn default_value(&self, relation: &Relation, column: &str) -> Result<Value> {
-        let Some(column) = relation.column(column) else { return Ok(Value::Null) };
+        let Some(column) = relation.column(column) else {
+            return Ok(Value::Null);
+        };
         let mut translator = self.translator("postgres", &[]);
-        let Some(sql) = super::insert::default_sql(&mut translator, column)? else { return Ok(Value::Null) };
-        let plan = translator.finish(format!("SELECT {sql}"), vec![(column.name.clone(), column.ty.clone())])?;
-        Ok(self.project(&plan, &[], &[])?.into_iter().next().unwrap_or(Value::Null))
+        let Some(sql) = super::insert::default_sql(&mut translator, column)? else {
+            return Ok(Value::Null);
+        };
+        let plan = translator.finish(
+            format!("SELECT {sql}"),
+            vec![(column.name.clone(), column.ty.clone())],
+        )?;
+        Ok(self
+            .project(&plan, &[], &[])?
+            .into_iter()
+            .next()
+            .unwrap_or(Value::Null))
     }
 
-    fn referring(&self, parent: &Arc<Relation>, incoming: &Incoming, old: &[Value]) -> Result<Vec<i64>> {
+    fn referring(
+        &self,
+        parent: &Arc<Relation>,
+        incoming: &Incoming,
+        old: &[Value],
+    ) -> Result<Vec<i64>> {
         let pairs: Vec<(&str, &str)> = incoming
             .key
             .columns
@@ -321,10 +413,18 @@ impl Tx {
         self.matching(&incoming.child, parent, &pairs, old, false)
     }
 
-    fn cascade_delete(&mut self, parent: &Arc<Relation>, incoming: &Incoming, old: &[Value], depth: usize) -> Result<()> {
+    fn cascade_delete(
+        &mut self,
+        parent: &Arc<Relation>,
+        incoming: &Incoming,
+        old: &[Value],
+        depth: usize,
+    ) -> Result<()> {
         let mut gone = Vec::new();
         for key in self.referring(parent, incoming, old)? {
-            let Some(row) = self.stored_row(&incoming.child, key)? else { continue };
+            let Some(row) = self.stored_row(&incoming.child, key)? else {
+                continue;
+            };
             if self.delete_row(&incoming.child, key, &row)? {
                 gone.push(row);
             }
@@ -345,7 +445,9 @@ impl Tx {
         let places = places(&incoming.child, columns);
         let mut changed = Vec::new();
         for key in self.referring(parent, incoming, old)? {
-            let Some(row) = self.stored_row(&incoming.child, key)? else { continue };
+            let Some(row) = self.stored_row(&incoming.child, key)? else {
+                continue;
+            };
             let mut new = row.clone();
             for (place, value) in places.iter().zip(values) {
                 new[*place] = value.clone();
@@ -353,7 +455,11 @@ impl Tx {
             self.check_row(&rules, &mut new)?;
             self.update_row(&rules, key, &row, &new)?;
             // A default may be the very key that is going: it must still find a parent.
-            self.check_references(&incoming.child, None, &new)?;
+            if !self.finds_parent(&incoming.child, &incoming.key, &new)? {
+                return Err(self
+                    .missing(&incoming.child, &incoming.constraint, &incoming.key, &new)
+                    .into());
+            }
             changed.push((row, new));
         }
         self.after_update_at(&incoming.child, &changed, depth + 1)
@@ -368,12 +474,20 @@ impl Tx {
         key: &ForeignKey,
         old: &[Value],
     ) -> Result<()> {
-        let own: Vec<(&str, &str)> = key.foreign_columns.iter().map(|name| (name.as_str(), name.as_str())).collect();
+        let own: Vec<(&str, &str)> = key
+            .foreign_columns
+            .iter()
+            .map(|name| (name.as_str(), name.as_str()))
+            .collect();
         if !self.matching(parent, parent, &own, old, true)?.is_empty() {
             return Ok(());
         }
-        let pairs: Vec<(&str, &str)> =
-            key.columns.iter().map(String::as_str).zip(key.foreign_columns.iter().map(String::as_str)).collect();
+        let pairs: Vec<(&str, &str)> = key
+            .columns
+            .iter()
+            .map(String::as_str)
+            .zip(key.foreign_columns.iter().map(String::as_str))
+            .collect();
         if self.matching(child, parent, &pairs, old, true)?.is_empty() {
             return Ok(());
         }
@@ -400,15 +514,35 @@ impl Tx {
     }
 
     /// `23503` of a reference that finds nothing.
-    fn missing(&self, child: &Relation, constraint: &str, key: &ForeignKey, row: &[Value]) -> SqlError {
+    fn missing(
+        &self,
+        child: &Relation,
+        constraint: &str,
+        key: &ForeignKey,
+        row: &[Value],
+    ) -> SqlError {
         let mut error = SqlError::new(
             "23503",
-            format!("insert or update on table \"{}\" violates foreign key constraint \"{constraint}\"", child.name.name),
+            format!(
+                "insert or update on table \"{}\" violates foreign key constraint \"{constraint}\"",
+                child.name.name
+            ),
         );
-        error = if key.match_full && places(child, &key.columns).iter().any(|place| row[*place] == Value::Null) {
+        error = if key.match_full
+            && places(child, &key.columns)
+                .iter()
+                .any(|place| row[*place] == Value::Null)
+        {
             error.detail("MATCH FULL does not allow mixing of null and nonnull key values.")
-        } else if !self.may_show(&self.role(), child, key.columns.iter().map(|column| Some(column.as_str()))) {
-            error.detail(format!("Key is not present in table \"{}\".", key.foreign_table.name))
+        } else if !self.may_show(
+            &self.role(),
+            child,
+            key.columns.iter().map(|column| Some(column.as_str())),
+        ) {
+            error.detail(format!(
+                "Key is not present in table \"{}\".",
+                key.foreign_table.name
+            ))
         } else {
             error.detail(format!(
                 "Key ({})=({}) is not present in table \"{}\".",
@@ -426,7 +560,12 @@ impl Tx {
 fn places(relation: &Relation, columns: &[String]) -> Vec<usize> {
     columns
         .iter()
-        .filter_map(|name| relation.columns.iter().position(|column| column.name == *name))
+        .filter_map(|name| {
+            relation
+                .columns
+                .iter()
+                .position(|column| column.name == *name)
+        })
         .collect()
 }
 
@@ -434,7 +573,10 @@ fn key_text(relation: &Relation, columns: &[String], row: &[Value]) -> String {
     let texts: Vec<String> = places(relation, columns)
         .into_iter()
         .map(|place| {
-            text_of(&relation.columns[place].ty.ty, &row[place]).ok().flatten().unwrap_or_else(|| "null".to_owned())
+            text_of(&relation.columns[place].ty.ty, &row[place])
+                .ok()
+                .flatten()
+                .unwrap_or_else(|| "null".to_owned())
         })
         .collect();
     texts.join(", ")

@@ -21,8 +21,14 @@ const CALL_DEPTH: usize = 32;
 impl Tx {
     /// Runs the functions in a query that must run by themselves, then the query over their results. None when
     /// there are none.
-    pub(crate) fn materialize_calls(&mut self, query: &Query, params: &[ParamValue]) -> Result<Option<Executed>> {
-        let SetExpr::Select(select) = &query.body else { return Ok(None) };
+    pub(crate) fn materialize_calls(
+        &mut self,
+        query: &Query,
+        params: &[ParamValue],
+    ) -> Result<Option<Executed>> {
+        let SetExpr::Select(select) = &query.body else {
+            return Ok(None);
+        };
         if let Some((place, call, alias)) = self.lone_call(select) {
             // `select f(…)`: read as `select f.f from f(…)`.
             let mut select = select.as_ref().clone();
@@ -30,8 +36,16 @@ impl Tx {
                 expr: Expr::column(call.name.name.clone()),
                 alias: Some(alias.unwrap_or_else(|| call.name.name.clone())),
             };
-            select.from = vec![FromItem::Function { lateral: false, call, ordinality: false, alias: None }];
-            let rewritten = Query { body: SetExpr::Select(Box::new(select)), ..query.clone() };
+            select.from = vec![FromItem::Function {
+                lateral: false,
+                call,
+                ordinality: false,
+                alias: None,
+            }];
+            let rewritten = Query {
+                body: SetExpr::Select(Box::new(select)),
+                ..query.clone()
+            };
             return self.materialize_calls(&rewritten, params);
         }
         let mut calls = Vec::new();
@@ -46,16 +60,20 @@ impl Tx {
             return Ok(None);
         }
         if calls.len() > 1 || select.from.len() > 1 {
-            return Err(SqlError::unsupported("a function that changes rows beside other tables")
-                .hint("Call it in a statement of its own.")
-                .into());
+            return Err(
+                SqlError::unsupported("a function that changes rows beside other tables")
+                    .hint("Call it in a statement of its own.")
+                    .into(),
+            );
         }
         let held = self.materialized.len();
         let made = self.run_function(&calls[0], params)?;
         self.materialized.push(made);
         let result = self.query_again(query, params);
         if let Some(made) = self.materialized.get(held) {
-            self.conn.sqlite.execute_batch(&format!("DROP TABLE temp.{}", names::quote(&made.sqlite)))?;
+            self.conn
+                .sqlite
+                .execute_batch(&format!("DROP TABLE temp.{}", names::quote(&made.sqlite)))?;
         }
         self.materialized.truncate(held);
         result.map(Some)
@@ -76,9 +94,10 @@ impl Tx {
             return None;
         }
         match &select.projection[0] {
-            SelectItem::Expr { expr: Expr::Call(call), alias } if self.runs_by_itself(call) => {
-                Some((0, call.as_ref().clone(), alias.clone()))
-            }
+            SelectItem::Expr {
+                expr: Expr::Call(call),
+                alias,
+            } if self.runs_by_itself(call) => Some((0, call.as_ref().clone(), alias.clone())),
             _ => None,
         }
     }
@@ -90,7 +109,10 @@ impl Tx {
         self.catalog
             .functions(&call.name, &self.search_path)
             .iter()
-            .any(|function| function.language == "sql" && !matches!(function.body.as_slice(), [Statement::Query(_)]))
+            .any(|function| {
+                function.language == "sql"
+                    && !matches!(function.body.as_slice(), [Statement::Query(_)])
+            })
     }
 
     fn run_function(&mut self, call: &Call, params: &[ParamValue]) -> Result<Materialized> {
@@ -101,8 +123,10 @@ impl Tx {
         let mut translator = self.translator(&role, params);
         let (function, args) = translator.resolve(call)?;
         let texts: Vec<String> = args.iter().map(|(_, ex)| ex.sql.clone()).collect();
-        let types: Vec<(String, ColumnType)> =
-            args.iter().map(|(name, ex)| (name.clone().unwrap_or_default(), ex.ty.clone())).collect();
+        let types: Vec<(String, ColumnType)> = args
+            .iter()
+            .map(|(name, ex)| (name.clone().unwrap_or_default(), ex.ty.clone()))
+            .collect();
         let columns = translator.result_columns(&function);
         let mut values = Vec::new();
         if texts.is_empty() {
@@ -111,12 +135,21 @@ impl Tx {
             let plan = translator.finish(format!("SELECT {}", texts.join(", ")), types.clone())?;
             values = self.project(&plan, params, &[])?;
         }
-        let given: Vec<ParamValue> =
-            types.into_iter().zip(values).map(|((_, ty), value)| ParamValue::Typed(ty, value)).collect();
-        let null = given.iter().any(|arg| matches!(arg, ParamValue::Typed(_, Value::Null)));
+        let given: Vec<ParamValue> = types
+            .into_iter()
+            .zip(values)
+            .map(|((_, ty), value)| ParamValue::Typed(ty, value))
+            .collect();
+        let null = given
+            .iter()
+            .any(|arg| matches!(arg, ParamValue::Typed(_, Value::Null)));
         let rows = if function.strict && null {
             let row = vec![Value::Null; columns.len()];
-            if function.returns.set { Vec::new() } else { vec![row] }
+            if function.returns.set {
+                Vec::new()
+            } else {
+                vec![row]
+            }
         } else {
             self.run_body(&function, &given, &columns)?
         };
@@ -131,7 +164,11 @@ impl Tx {
         columns: &[(String, ColumnType)],
     ) -> Result<Vec<Vec<Value>>> {
         let outer_path = self.search_path.clone();
-        if let Some((_, path)) = function.settings.iter().find(|(name, _)| name == "search_path") {
+        if let Some((_, path)) = function
+            .settings
+            .iter()
+            .find(|(name, _)| name == "search_path")
+        {
             self.search_path = function_search_path(path);
         }
         let outer_role = self.role();
@@ -157,9 +194,15 @@ impl Tx {
             return Ok(vec![vec![Value::Null]]);
         }
         if done.columns.len() != columns.len() {
-            return Err(SqlError::new("42P13", format!("return type mismatch in function declared to return {}", function.returns.ty))
-                .detail("Function's final statement must be SELECT or INSERT/UPDATE/DELETE RETURNING.")
-                .into());
+            return Err(SqlError::new(
+                "42P13",
+                format!(
+                    "return type mismatch in function declared to return {}",
+                    function.returns.ty
+                ),
+            )
+            .detail("Function's final statement must be SELECT or INSERT/UPDATE/DELETE RETURNING.")
+            .into());
         }
         let mut rows = done.rows;
         if !function.returns.set {
@@ -180,18 +223,34 @@ impl Tx {
         rows: Vec<Vec<Value>>,
     ) -> Result<Materialized> {
         let sqlite = format!("result_{}", self.materialized.len() + self.calls * 100 + 1);
-        let names: Vec<String> = (1..=columns.len()).map(|place| format!("c{place}")).collect();
+        let names: Vec<String> = (1..=columns.len())
+            .map(|place| format!("c{place}"))
+            .collect();
         self.conn.sqlite.execute_batch(&format!(
             "DROP TABLE IF EXISTS temp.{name}; CREATE TEMP TABLE {name}({columns})",
             name = names::quote(&sqlite),
             columns = names.join(", ")
         ))?;
-        let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
-        let insert = format!("INSERT INTO temp.{} VALUES ({})", names::quote(&sqlite), places.join(", "));
+        let places: Vec<String> = (1..=columns.len())
+            .map(|place| format!("?{place}"))
+            .collect();
+        let insert = format!(
+            "INSERT INTO temp.{} VALUES ({})",
+            names::quote(&sqlite),
+            places.join(", ")
+        );
         for row in rows {
-            self.conn.sqlite.prepare(&insert)?.execute(rusqlite::params_from_iter(row))?;
+            self.conn
+                .sqlite
+                .prepare(&insert)?
+                .execute(rusqlite::params_from_iter(row))?;
         }
         let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
-        Ok(Materialized { call: call.clone(), sqlite, columns, scalar })
+        Ok(Materialized {
+            call: call.clone(),
+            sqlite,
+            columns,
+            scalar,
+        })
     }
 }

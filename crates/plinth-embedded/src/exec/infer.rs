@@ -1,6 +1,5 @@
 //! What changes of the schema ask of the translator: types of queries and expressions.
 
-
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Expr, Query, Statement};
 use plinth_sql::catalog::apply::Infer;
@@ -38,7 +37,10 @@ impl Infer for Inference {
     ) -> Result<ColumnType, SqlError> {
         let mut translator = Translator::new(catalog, &self.role, search_path, Vec::new());
         if !subqueries && plinth_sql::ast::Names::of_expr(expr).subqueries {
-            return Err(SqlError::new("0A000", "cannot use subquery in this expression"));
+            return Err(SqlError::new(
+                "0A000",
+                "cannot use subquery in this expression",
+            ));
         }
         let ex = match relation {
             Some(relation) => {
@@ -50,15 +52,25 @@ impl Infer for Inference {
         Ok(ex.ty)
     }
 
-    fn function_body(&self, catalog: &Catalog, function: &Function, search_path: &[String]) -> Result<(), SqlError> {
+    fn function_body(
+        &self,
+        catalog: &Catalog,
+        function: &Function,
+        search_path: &[String],
+    ) -> Result<(), SqlError> {
         let last = function.body.len().saturating_sub(1);
         for (place, statement) in function.body.iter().enumerate() {
-            let Statement::Query(query) = statement else { continue };
+            let Statement::Query(query) = statement else {
+                continue;
+            };
             let path = function
                 .settings
                 .iter()
                 .find(|(name, _)| name == "search_path")
-                .map_or_else(|| search_path.to_vec(), |(_, value)| crate::translate::function_search_path(value));
+                .map_or_else(
+                    || search_path.to_vec(),
+                    |(_, value)| crate::translate::function_search_path(value),
+                );
             let mut translator = Translator::new(catalog, &self.role, &path, Vec::new());
             let out = translator.function_body(function, query)?;
             if place == last && !function.returns.set && function.returns.ty != Type::Void {
@@ -66,15 +78,25 @@ impl Infer for Inference {
                 if out.columns.len() != wanted.len() {
                     return Err(SqlError::new(
                         "42P13",
-                        format!("return type mismatch in function declared to return {}", function.returns.ty),
+                        format!(
+                            "return type mismatch in function declared to return {}",
+                            function.returns.ty
+                        ),
                     )
                     .detail("Final statement must return exactly one column."));
                 }
                 for ((_, actual), (_, wanted)) in out.columns.iter().zip(&wanted) {
-                    if !crate::translate::castable(&actual.ty, &wanted.ty, crate::translate::How::Assignment) {
+                    if !crate::translate::castable(
+                        &actual.ty,
+                        &wanted.ty,
+                        crate::translate::How::Assignment,
+                    ) {
                         return Err(SqlError::new(
                             "42P13",
-                            format!("return type mismatch in function declared to return {}", function.returns.ty),
+                            format!(
+                                "return type mismatch in function declared to return {}",
+                                function.returns.ty
+                            ),
                         )
                         .detail(format!("Actual return type is {}.", actual.ty)));
                     }
@@ -84,4 +106,3 @@ impl Infer for Inference {
         Ok(())
     }
 }
-

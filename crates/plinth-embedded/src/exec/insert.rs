@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{
-    ConflictAction, Expr, Insert, InsertSource, Names, OnConflict, Overriding, PolicyCommand, Query, SetExpr,
+    ConflictAction, Expr, Insert, InsertSource, Names, OnConflict, Overriding, PolicyCommand,
+    Query, SetExpr,
 };
 use plinth_sql::catalog::{Column, Privilege, Relation, RelationKind};
 use plinth_sql::types::ColumnType;
@@ -44,24 +45,50 @@ impl Tx {
         let relation = self.writable(&insert.table, "insert into")?;
         let columns = self.target_columns(&relation, insert)?;
         let mut privileges = self.translator(&role, &[]);
-        privileges.require(&relation, Privilege::Insert, columns.iter().map(|place| relation.columns[*place].name.as_str()));
+        privileges.require(
+            &relation,
+            Privilege::Insert,
+            columns
+                .iter()
+                .map(|place| relation.columns[*place].name.as_str()),
+        );
         privileges.check_now()?;
         drop(privileges);
 
-        let returning = self.returning(&relation, insert.alias.as_deref(), &insert.returning, params, &role, &[])?;
+        let returning = self.returning(
+            &relation,
+            insert.alias.as_deref(),
+            &insert.returning,
+            params,
+            &role,
+            &[],
+        )?;
         let reads_back = !insert.returning.is_empty();
         let conflict = match &insert.on_conflict {
-            Some(on_conflict) => Some(self.conflict(&relation, insert, on_conflict, params, &role)?),
+            Some(on_conflict) => {
+                Some(self.conflict(&relation, insert, on_conflict, params, &role)?)
+            }
             None => None,
         };
-        let conflict_reads = conflict.as_ref().is_some_and(|conflict| conflict.update.is_some())
-            || insert.on_conflict.as_ref().is_some_and(|on_conflict| on_conflict.target.is_some());
-        let policies = RowPolicies { command: PolicyCommand::Insert, select: reads_back || conflict_reads };
+        let conflict_reads = conflict
+            .as_ref()
+            .is_some_and(|conflict| conflict.update.is_some())
+            || insert
+                .on_conflict
+                .as_ref()
+                .is_some_and(|on_conflict| on_conflict.target.is_some());
+        let policies = RowPolicies {
+            command: PolicyCommand::Insert,
+            select: reads_back || conflict_reads,
+        };
         let mut rules = self.row_rules(&relation, &role, Some(policies))?;
         rules.written.clone_from(&columns);
         let rows = self.source_rows(&relation, insert, &columns, params, &role)?;
 
-        let mut done = Executed { returns_rows: reads_back, ..Executed::default() };
+        let mut done = Executed {
+            returns_rows: reads_back,
+            ..Executed::default()
+        };
         let mut touched = HashSet::new();
         let mut written = Vec::new();
         let mut updated = Vec::new();
@@ -75,13 +102,19 @@ impl Tx {
                 let mut candidate = row.clone();
                 self.check_row(&rules, &mut candidate)?;
                 if let Some(key) = self.conflicting(&relation, conflict, &candidate)? {
-                    let Some(update) = &conflict.update else { continue };
+                    let Some(update) = &conflict.update else {
+                        continue;
+                    };
                     if !touched.insert(key) {
                         return Err(SqlError::new("21000", "ON CONFLICT DO UPDATE command cannot affect row a second time")
                             .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
                             .into());
                     }
-                    let Some((old, new)) = self.conflict_update(&relation, update, key, &candidate, params)? else { continue };
+                    let Some((old, new)) =
+                        self.conflict_update(&relation, update, key, &candidate, params)?
+                    else {
+                        continue;
+                    };
                     done.affected += 1;
                     if let Some(plan) = &returning {
                         done.rows.push(self.project(plan, params, &new)?);
@@ -113,13 +146,20 @@ impl Tx {
     }
 
     /// A table that may be written, or the error for what cannot.
-    pub(crate) fn writable(&self, name: &plinth_sql::ast::ObjectName, verb: &str) -> Result<Arc<Relation>> {
+    pub(crate) fn writable(
+        &self,
+        name: &plinth_sql::ast::ObjectName,
+        verb: &str,
+    ) -> Result<Arc<Relation>> {
         let relation = self.translator("postgres", &[]).relation(name)?;
         match relation.kind {
             RelationKind::Table(_) => Ok(relation),
             RelationKind::View(_) => Err(SqlError::new(
                 "0A000",
-                format!("cannot {verb} view \"{}\": views are read-only on the embedded engine", relation.name.name),
+                format!(
+                    "cannot {verb} view \"{}\": views are read-only on the embedded engine",
+                    relation.name.name
+                ),
             )
             .hint("Write to the table behind it.")
             .at(name.span)
@@ -132,7 +172,11 @@ impl Tx {
         if insert.columns.is_empty() {
             let width = source_width(insert).unwrap_or(relation.columns.len());
             if width > relation.columns.len() {
-                return Err(SqlError::new("42601", "INSERT has more expressions than target columns").into());
+                return Err(SqlError::new(
+                    "42601",
+                    "INSERT has more expressions than target columns",
+                )
+                .into());
             }
             return Ok((0..width).collect());
         }
@@ -144,16 +188,28 @@ impl Tx {
                 .position(|column| column.name == *name)
                 .ok_or_else(|| no_target_column(name, &relation.name))?;
             if places.contains(&place) {
-                return Err(SqlError::new("42701", format!("column \"{name}\" specified more than once")).into());
+                return Err(SqlError::new(
+                    "42701",
+                    format!("column \"{name}\" specified more than once"),
+                )
+                .into());
             }
             places.push(place);
         }
         if let Some(width) = source_width(insert) {
             if width > places.len() {
-                return Err(SqlError::new("42601", "INSERT has more expressions than target columns").into());
+                return Err(SqlError::new(
+                    "42601",
+                    "INSERT has more expressions than target columns",
+                )
+                .into());
             }
             if width < places.len() {
-                return Err(SqlError::new("42601", "INSERT has more target columns than expressions").into());
+                return Err(SqlError::new(
+                    "42601",
+                    "INSERT has more target columns than expressions",
+                )
+                .into());
             }
         }
         Ok(places)
@@ -169,20 +225,37 @@ impl Tx {
         role: &str,
     ) -> Result<Vec<Vec<Value>>> {
         match &insert.source {
-            InsertSource::Default => Ok(vec![self.evaluate_row(relation, &[], &[], insert, params, role)?]),
-            InsertSource::Query(query) => match (&query.body, query.with.as_ref().or(insert.with.as_ref())) {
-                (SetExpr::Values(rows), None) if query.order_by.is_empty() && query.limit.is_none() => {
-                    let mut evaluated = Vec::with_capacity(rows.len());
-                    for row in rows {
-                        if row.len() != columns.len() {
-                            return Err(SqlError::new("42601", "VALUES lists must all be the same length").into());
+            InsertSource::Default => Ok(vec![self.evaluate_row(
+                relation,
+                &[],
+                &[],
+                insert,
+                params,
+                role,
+            )?]),
+            InsertSource::Query(query) => {
+                match (&query.body, query.with.as_ref().or(insert.with.as_ref())) {
+                    (SetExpr::Values(rows), None)
+                        if query.order_by.is_empty() && query.limit.is_none() =>
+                    {
+                        let mut evaluated = Vec::with_capacity(rows.len());
+                        for row in rows {
+                            if row.len() != columns.len() {
+                                return Err(SqlError::new(
+                                    "42601",
+                                    "VALUES lists must all be the same length",
+                                )
+                                .into());
+                            }
+                            evaluated.push(
+                                self.evaluate_row(relation, columns, row, insert, params, role)?,
+                            );
                         }
-                        evaluated.push(self.evaluate_row(relation, columns, row, insert, params, role)?);
+                        Ok(evaluated)
                     }
-                    Ok(evaluated)
+                    _ => self.query_rows(relation, query, insert, columns, params, role),
                 }
-                _ => self.query_rows(relation, query, insert, columns, params, role),
-            },
+            }
         }
     }
 
@@ -203,7 +276,10 @@ impl Tx {
         if query.with.is_none() {
             query.with.clone_from(&insert.with);
         }
-        let targets: Vec<ColumnType> = columns.iter().map(|place| relation.columns[*place].ty.clone()).collect();
+        let targets: Vec<ColumnType> = columns
+            .iter()
+            .map(|place| relation.columns[*place].ty.clone())
+            .collect();
         let translate = |mut translator: Translator<'_>| -> Result<(Plan, bool), SqlError> {
             let out = translator.query(&query, Some(&targets))?;
             let again = translator.needs_barrier();
@@ -215,15 +291,22 @@ impl Tx {
         if again {
             plan = translate(self.translator(role, params))?.0;
         }
-        if insert.columns.is_empty() && plan.columns.len() > relation.columns.len() || plan.columns.len() > columns.len() {
-            return Err(SqlError::new("42601", "INSERT has more expressions than target columns").into());
+        if insert.columns.is_empty() && plan.columns.len() > relation.columns.len()
+            || plan.columns.len() > columns.len()
+        {
+            return Err(
+                SqlError::new("42601", "INSERT has more expressions than target columns").into(),
+            );
         }
         if !insert.columns.is_empty() && plan.columns.len() < columns.len() {
-            return Err(SqlError::new("42601", "INSERT has more target columns than expressions").into());
+            return Err(
+                SqlError::new("42601", "INSERT has more target columns than expressions").into(),
+            );
         }
         let read = self.conn.run(&plan, params, &[])?;
-        let missing: Vec<usize> =
-            (0..relation.columns.len()).filter(|place| !columns[..plan.columns.len()].contains(place)).collect();
+        let missing: Vec<usize> = (0..relation.columns.len())
+            .filter(|place| !columns[..plan.columns.len()].contains(place))
+            .collect();
         let defaults = self.defaults_plan(relation, &missing, params, role)?;
         let mut rows = Vec::with_capacity(read.len());
         for values in read {
@@ -263,7 +346,10 @@ impl Tx {
         if texts.is_empty() {
             return Ok(None);
         }
-        Ok(Some((translator.finish(format!("SELECT {}", texts.join(", ")), columns)?, places)))
+        Ok(Some((
+            translator.finish(format!("SELECT {}", texts.join(", ")), columns)?,
+            places,
+        )))
     }
 
     /// One row of `VALUES`. Constants and parameters are read here; only what computes goes to SQLite.
@@ -296,7 +382,9 @@ impl Tx {
                 Expr::Null => {}
                 Expr::String(text) => row[*place] = self.conn.input(&column.ty, text)?,
                 Expr::Param(number) => match params.get((*number as usize).wrapping_sub(1)) {
-                    Some(ParamValue::Text(Some(text))) => row[*place] = self.conn.input(&column.ty, text)?,
+                    Some(ParamValue::Text(Some(text))) => {
+                        row[*place] = self.conn.input(&column.ty, text)?
+                    }
                     Some(ParamValue::Text(None)) => {}
                     _ => {
                         let ex = translator.expr(value)?;
@@ -315,7 +403,9 @@ impl Tx {
         }
         // Defaults are the owner's text: they need no privileges of the caller, but sequences are used as the caller.
         for (place, column) in relation.columns.iter().enumerate() {
-            if !written[place] && let Some(sql) = default_sql(&mut translator, column)? {
+            if !written[place]
+                && let Some(sql) = default_sql(&mut translator, column)?
+            {
                 texts.push(sql);
                 places.push(place);
                 types.push((column.name.clone(), column.ty.clone()));
@@ -344,21 +434,44 @@ impl Tx {
             // Looking for a conflict reads the key.
             let mut reads = self.translator(role, params);
             for unique in &arbiters {
-                let names = unique.keys.iter().chain(&unique.predicate).flat_map(|key| Names::of_expr(key).columns);
-                let columns: Vec<String> = names.filter_map(|column| column.parts.last().cloned()).collect();
-                reads.require(relation, Privilege::Select, columns.iter().map(String::as_str));
+                let names = unique
+                    .keys
+                    .iter()
+                    .chain(&unique.predicate)
+                    .flat_map(|key| Names::of_expr(key).columns);
+                let columns: Vec<String> = names
+                    .filter_map(|column| column.parts.last().cloned())
+                    .collect();
+                reads.require(
+                    relation,
+                    Privilege::Select,
+                    columns.iter().map(String::as_str),
+                );
             }
             reads.check_now()?;
         }
-        let ConflictAction::Update { assignments, selection } = &on_conflict.action else {
-            return Ok(Conflict { arbiters, update: None });
+        let ConflictAction::Update {
+            assignments,
+            selection,
+        } = &on_conflict.action
+        else {
+            return Ok(Conflict {
+                arbiters,
+                update: None,
+            });
         };
         let mut translator = self.translator(role, params);
         let width = relation.columns.len();
-        let shown = insert.alias.clone().unwrap_or_else(|| relation.name.name.clone());
+        let shown = insert
+            .alias
+            .clone()
+            .unwrap_or_else(|| relation.name.name.clone());
         let existing = bound_row(&mut translator, relation, 0);
         let excluded = bound_row(&mut translator, relation, width);
-        let read = |translator: &mut Translator<'_>| -> Result<(Vec<String>, Vec<Assigned>, Vec<(String, ColumnType)>), SqlError> {
+        let read = |translator: &mut Translator<'_>| -> Result<
+            (Vec<String>, Vec<Assigned>, Vec<(String, ColumnType)>),
+            SqlError,
+        > {
             let mut texts = Vec::new();
             let mut columns = Vec::new();
             if let Some(selection) = selection {
@@ -373,27 +486,45 @@ impl Tx {
             Ok((texts, assigned, columns))
         };
         let (texts, assigned, columns) = translator.in_rows(
-            vec![(shown, Some(relation.clone()), existing), ("excluded".to_owned(), Some(relation.clone()), excluded)],
+            vec![
+                (shown, Some(relation.clone()), existing),
+                ("excluded".to_owned(), Some(relation.clone()), excluded),
+            ],
             read,
         )?;
         translator.require(
             relation,
             Privilege::Update,
-            assigned.iter().map(|assigned| relation.columns[assigned.place].name.as_str()),
+            assigned
+                .iter()
+                .map(|assigned| relation.columns[assigned.place].name.as_str()),
         );
         let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
         let existing = self.existing_row_checks(relation, role)?;
-        let policies = RowPolicies { command: PolicyCommand::Update, select: true };
+        let policies = RowPolicies {
+            command: PolicyCommand::Update,
+            select: true,
+        };
         let mut rules = self.row_rules(relation, role, Some(policies))?;
         rules.written = assigned.iter().map(|assigned| assigned.place).collect();
         Ok(Conflict {
             arbiters,
-            update: Some(ConflictUpdate { plan, assigned, has_where: selection.is_some(), existing, rules }),
+            update: Some(ConflictUpdate {
+                plan,
+                assigned,
+                has_where: selection.is_some(),
+                existing,
+                rules,
+            }),
         })
     }
 
     /// What an existing row must pass before an upsert may update it: the `UPDATE` and the `SELECT` policies.
-    fn existing_row_checks(&self, relation: &Arc<Relation>, role: &str) -> Result<Vec<(Plan, Option<String>)>> {
+    fn existing_row_checks(
+        &self,
+        relation: &Arc<Relation>,
+        role: &str,
+    ) -> Result<Vec<(Plan, Option<String>)>> {
         let mut checks = Vec::new();
         for command in [PolicyCommand::Update, PolicyCommand::Select] {
             let mut translator = self.translator(role, &[]);
@@ -426,7 +557,11 @@ impl Tx {
         row: &[Value],
     ) -> Result<Option<i64>> {
         for unique in &conflict.arbiters {
-            if let Some(key) = self.matching_rows(relation, unique, row)?.into_iter().next() {
+            if let Some(key) = self
+                .matching_rows(relation, unique, row)?
+                .into_iter()
+                .next()
+            {
                 return Ok(Some(key));
             }
         }
@@ -442,7 +577,9 @@ impl Tx {
         excluded: &[Value],
         params: &[ParamValue],
     ) -> Result<Option<(Vec<Value>, Vec<Value>)>> {
-        let Some(old) = self.stored_row(relation, key)? else { return Ok(None) };
+        let Some(old) = self.stored_row(relation, key)? else {
+            return Ok(None);
+        };
         for (plan, policy) in &update.existing {
             if self.project(plan, &[], &old)?.first() != Some(&Value::Integer(1)) {
                 return Err(policy_violation(&relation.name, policy.as_deref(), true).into());
@@ -467,24 +604,52 @@ impl Tx {
 /// Whether a value may be given for this column at all.
 fn check_explicit(column: &Column, overriding: Option<Overriding>) -> Result<(), SqlError> {
     if column.generated.is_some() {
-        return Err(SqlError::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name))
-            .detail(format!("Column \"{}\" is a generated column.", column.name)));
+        return Err(SqlError::new(
+            "428C9",
+            format!(
+                "cannot insert a non-DEFAULT value into column \"{}\"",
+                column.name
+            ),
+        )
+        .detail(format!("Column \"{}\" is a generated column.", column.name)));
     }
-    if column.identity.as_ref().is_some_and(|identity| identity.always) && overriding.is_none() {
-        return Err(SqlError::new("428C9", format!("cannot insert a non-DEFAULT value into column \"{}\"", column.name))
-            .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
-            .hint("Use OVERRIDING SYSTEM VALUE to override."));
+    if column
+        .identity
+        .as_ref()
+        .is_some_and(|identity| identity.always)
+        && overriding.is_none()
+    {
+        return Err(SqlError::new(
+            "428C9",
+            format!(
+                "cannot insert a non-DEFAULT value into column \"{}\"",
+                column.name
+            ),
+        )
+        .detail(format!(
+            "Column \"{}\" is an identity column defined as GENERATED ALWAYS.",
+            column.name
+        ))
+        .hint("Use OVERRIDING SYSTEM VALUE to override."));
     }
     Ok(())
 }
 
 /// The SQLite text of a column's default; none when that is null.
-pub(crate) fn default_sql(translator: &mut Translator<'_>, column: &Column) -> Result<Option<String>, SqlError> {
+pub(crate) fn default_sql(
+    translator: &mut Translator<'_>,
+    column: &Column,
+) -> Result<Option<String>, SqlError> {
     if let Some(identity) = &column.identity {
         let name = format!("{}.{}", identity.sequence.schema, identity.sequence.name);
-        return Ok(Some(format!("pg_nextval({})", crate::names::literal(&name))));
+        return Ok(Some(format!(
+            "pg_nextval({})",
+            crate::names::literal(&name)
+        )));
     }
-    let Some(default) = &column.default else { return Ok(None) };
+    let Some(default) = &column.default else {
+        return Ok(None);
+    };
     if column.generated.is_some() {
         return Ok(None);
     }

@@ -97,7 +97,11 @@ impl Tx {
     }
 
     /// Runs one statement; parameters and rows in Postgres's text form.
-    pub fn execute(&mut self, statement: &Statement, params: &[Option<String>]) -> Result<RowSet, EngineError> {
+    pub fn execute(
+        &mut self,
+        statement: &Statement,
+        params: &[Option<String>],
+    ) -> Result<RowSet, EngineError> {
         let done = self.statement(statement, &text_params(params))?;
         row_set(done)
     }
@@ -108,7 +112,11 @@ impl Tx {
     }
 
     /// Runs one statement in a savepoint of its own.
-    pub(crate) fn statement(&mut self, statement: &Statement, params: &[ParamValue]) -> Result<Executed> {
+    pub(crate) fn statement(
+        &mut self,
+        statement: &Statement,
+        params: &[ParamValue],
+    ) -> Result<Executed> {
         if self.lost() {
             // SQLite gave the transaction up (a full disk, an interrupt): nothing more may happen in its name.
             return Err(EngineError::Internal("the transaction is gone".into()));
@@ -144,8 +152,14 @@ impl Tx {
             Statement::Set(set) => self.set(set),
             Statement::Show(name) => self.show(name),
             Statement::NoOp(what) => {
-                self.notices.push(SqlError::new("00000", format!("{what} has no effect on the embedded engine")));
-                Ok(Executed { tag: what.clone(), ..Executed::default() })
+                self.notices.push(SqlError::new(
+                    "00000",
+                    format!("{what} has no effect on the embedded engine"),
+                ));
+                Ok(Executed {
+                    tag: what.clone(),
+                    ..Executed::default()
+                })
             }
             Statement::Transaction(transaction) => Err(transaction_refused(transaction).into()),
             Statement::Do { language, .. } => {
@@ -201,16 +215,30 @@ impl Tx {
 
     /// `set_config('search_path', …)` means what `SET search_path` does.
     fn follow_search_path(&mut self) {
-        let written = self.conn.state.session.lock().settings.remove("search_path");
+        let written = self
+            .conn
+            .state
+            .session
+            .lock()
+            .settings
+            .remove("search_path");
         if let Some(path) = written {
             self.search_path = session::search_path(&[path]);
         }
     }
 
     /// A translator for the session as it is now.
-    pub(crate) fn translator(&self, role: &str, params: &[ParamValue]) -> translate::Translator<'_> {
-        let mut translator =
-            translate::Translator::new(&self.catalog, role, &self.search_path, params.iter().map(ParamValue::ty).collect());
+    pub(crate) fn translator(
+        &self,
+        role: &str,
+        params: &[ParamValue],
+    ) -> translate::Translator<'_> {
+        let mut translator = translate::Translator::new(
+            &self.catalog,
+            role,
+            &self.search_path,
+            params.iter().map(ParamValue::ty).collect(),
+        );
         translator.now = self.conn.state.session.lock().now;
         translator.materialized.clone_from(&self.materialized);
         if let Some((function, names)) = self.arguments.last() {
@@ -255,7 +283,9 @@ impl Tx {
         });
         if let Err(error) = saved.and_then(|()| Ok(self.conn.sqlite.execute_batch("COMMIT")?)) {
             for (name, value) in dirty {
-                self.shared.sequences.set(&name, value.last, value.called, true);
+                self.shared
+                    .sequences
+                    .set(&name, value.last, value.called, true);
             }
             return Err(error);
         }
@@ -293,20 +323,34 @@ impl Tx {
     pub(crate) fn mark(&mut self) -> Result<Mark> {
         self.savepoints += 1;
         let name = format!("p{}", self.savepoints);
-        self.conn.sqlite.prepare_cached(&format!("SAVEPOINT {name}"))?.execute([])?;
-        Ok(Mark { name, catalog: self.catalog.clone(), changes: self.changes.len(), deferred: self.deferred.len() })
+        self.conn
+            .sqlite
+            .prepare_cached(&format!("SAVEPOINT {name}"))?
+            .execute([])?;
+        Ok(Mark {
+            name,
+            catalog: self.catalog.clone(),
+            changes: self.changes.len(),
+            deferred: self.deferred.len(),
+        })
     }
 
     /// Keeps what was done since the mark.
     pub(crate) fn keep(&mut self, mark: Mark) -> Result<()> {
         self.savepoints -= 1;
-        self.conn.sqlite.prepare_cached(&format!("RELEASE {}", mark.name))?.execute([])?;
+        self.conn
+            .sqlite
+            .prepare_cached(&format!("RELEASE {}", mark.name))?
+            .execute([])?;
         Ok(())
     }
 
     /// Undoes what was done since the mark.
     pub(crate) fn undo(&mut self, mark: Mark) -> Result<()> {
-        self.conn.sqlite.prepare_cached(&format!("ROLLBACK TO {}", mark.name))?.execute([])?;
+        self.conn
+            .sqlite
+            .prepare_cached(&format!("ROLLBACK TO {}", mark.name))?
+            .execute([])?;
         self.changes.truncate(mark.changes);
         self.deferred.truncate(mark.deferred);
         if !Arc::ptr_eq(&self.catalog, &mark.catalog) {
@@ -324,7 +368,8 @@ impl Tx {
         self.calls = 0;
         self.arguments.clear();
         let catalog = self.catalog.clone();
-        self.conn.begin_session(session, (self.shared.clock)(), &catalog)
+        self.conn
+            .begin_session(session, (self.shared.clock)(), &catalog)
     }
 
     /// Gives the session's whole time to what comes next.
@@ -345,7 +390,10 @@ impl Tx {
 
     /// Closes the file: the write-ahead log is folded in.
     pub(crate) fn close(&mut self) {
-        let folded = self.conn.sqlite.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let folded = self
+            .conn
+            .sqlite
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         if let Err(error) = folded {
             tracing::warn!(%error, "the write-ahead log could not be folded in; it will be at the next start");
         }
@@ -366,17 +414,34 @@ pub(crate) fn query_rows(
     params: &[ParamValue],
 ) -> Result<RowSet> {
     let Statement::Query(query) = statement else {
-        return Err(SqlError::new("25006", "cannot execute this statement in a read-only transaction").into());
+        return Err(SqlError::new(
+            "25006",
+            "cannot execute this statement in a read-only transaction",
+        )
+        .into());
     };
     let types = params.iter().map(ParamValue::ty).collect();
-    let plan = translate::query(catalog, role, &translate::default_search_path(), types, query)?;
+    let plan = translate::query(
+        catalog,
+        role,
+        &translate::default_search_path(),
+        types,
+        query,
+    )?;
     let rows = conn.run(&plan, params, &[])?;
     row_set(selected(plan.columns, rows))
 }
 
 fn selected(columns: Vec<(String, ColumnType)>, rows: Vec<Vec<Value>>) -> Executed {
     let affected = rows.len() as u64;
-    Executed { columns, rows, affected, inserted: 0, tag: format!("SELECT {affected}"), returns_rows: true }
+    Executed {
+        columns,
+        rows,
+        affected,
+        inserted: 0,
+        tag: format!("SELECT {affected}"),
+        returns_rows: true,
+    }
 }
 
 /// Rows in text form.
@@ -389,16 +454,36 @@ pub(crate) fn row_set(done: Executed) -> Result<RowSet> {
         }
         rows.push(texts);
     }
-    let columns = done.columns.into_iter().map(|(name, ty)| RowColumn { name, ty: ty.ty }).collect();
-    Ok(RowSet { columns, rows, affected: done.affected, tag: done.tag, returns_rows: done.returns_rows })
+    let columns = done
+        .columns
+        .into_iter()
+        .map(|(name, ty)| RowColumn { name, ty: ty.ty })
+        .collect();
+    Ok(RowSet {
+        columns,
+        rows,
+        affected: done.affected,
+        tag: done.tag,
+        returns_rows: done.returns_rows,
+    })
 }
 
 /// Whether a statement only reads: a query that calls nothing but built-in functions that do not write. Users'
 /// functions count as writing here, because only the catalog knows better.
 pub(crate) fn only_reads(statement: &Statement) -> bool {
-    let Statement::Query(query) = statement else { return false };
-    let changes = query.with.iter().flat_map(|with| &with.ctes).any(|cte| !matches!(*cte.body, Statement::Query(_)));
-    !changes && Names::of_query(query).functions.iter().all(translate::is_harmless)
+    let Statement::Query(query) = statement else {
+        return false;
+    };
+    let changes = query
+        .with
+        .iter()
+        .flat_map(|with| &with.ctes)
+        .any(|cte| !matches!(*cte.body, Statement::Query(_)));
+    !changes
+        && Names::of_query(query)
+            .functions
+            .iter()
+            .all(translate::is_harmless)
 }
 
 fn transaction_refused(transaction: &Transaction) -> SqlError {
@@ -410,11 +495,22 @@ fn transaction_refused(transaction: &Transaction) -> SqlError {
         Transaction::Release(_) => "RELEASE",
         Transaction::RollbackTo(_) => "ROLLBACK TO",
     };
-    SqlError::new("2D000", format!("{what} is not allowed inside this transaction"))
-        .hint("Put `-- plinth: no-transaction` on the first line of a migration that commits by itself.")
+    SqlError::new(
+        "2D000",
+        format!("{what} is not allowed inside this transaction"),
+    )
+    .hint(
+        "Put `-- plinth: no-transaction` on the first line of a migration that commits by itself.",
+    )
 }
 
 /// `42703` for a target column.
 pub(crate) fn no_target_column(column: &str, table: &QName) -> SqlError {
-    SqlError::new("42703", format!("column \"{column}\" of relation \"{}\" does not exist", table.name))
+    SqlError::new(
+        "42703",
+        format!(
+            "column \"{column}\" of relation \"{}\" does not exist",
+            table.name
+        ),
+    )
 }

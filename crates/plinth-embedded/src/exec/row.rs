@@ -68,9 +68,12 @@ impl Tx {
             let mut columns = Vec::new();
             for place in &places {
                 let column = &relation.columns[*place];
-                let Some(expr) = &column.generated else { continue };
+                let Some(expr) = &column.generated else {
+                    continue;
+                };
                 let over = bound_row(&mut translator, relation, 0);
-                let ex = translator.in_table_scope(&relation.name.name, over, |this| this.expr(expr))?;
+                let ex =
+                    translator.in_table_scope(&relation.name.name, over, |this| this.expr(expr))?;
                 let ex = translator.assign(ex, &column.ty, &column.name)?;
                 texts.push(ex.sql);
                 columns.push((column.name.clone(), column.ty.clone()));
@@ -94,11 +97,16 @@ impl Tx {
                 }
             }
         }
-        for constraint in relation.table().into_iter().flat_map(|table| &table.constraints) {
+        for constraint in relation
+            .table()
+            .into_iter()
+            .flat_map(|table| &table.constraints)
+        {
             if let ConstraintKind::Check { expr } = &constraint.kind {
                 let over = bound_row(&mut translator, relation, 0);
-                let ex =
-                    translator.in_table_scope(&relation.name.name, over, |this| this.condition_expr(expr, "CHECK"))?;
+                let ex = translator.in_table_scope(&relation.name.name, over, |this| {
+                    this.condition_expr(expr, "CHECK")
+                })?;
                 texts.push(ex.sql);
                 meanings.push(Meaning::Check(constraint.name.clone()));
             }
@@ -106,11 +114,21 @@ impl Tx {
         let checks = if texts.is_empty() {
             None
         } else {
-            let columns = texts.iter().map(|_| (String::new(), plinth_sql::types::Type::Bool.into())).collect();
+            let columns = texts
+                .iter()
+                .map(|_| (String::new(), plinth_sql::types::Type::Bool.into()))
+                .collect();
             Some(translator.finish(format!("SELECT {}", texts.join(", ")), columns)?)
         };
         let role = role.to_owned();
-        Ok(RowRules { relation: relation.clone(), generated, checks, meanings, role, written: Vec::new() })
+        Ok(RowRules {
+            relation: relation.clone(),
+            generated,
+            checks,
+            meanings,
+            role,
+            written: Vec::new(),
+        })
     }
 
     /// Fills in generated columns and applies every rule to a new row.
@@ -125,7 +143,12 @@ impl Tx {
         }
         let mut verdicts = Vec::new();
         if let Some(plan) = &rules.checks {
-            verdicts = self.conn.run(plan, &[], row)?.into_iter().next().unwrap_or_default();
+            verdicts = self
+                .conn
+                .run(plan, &[], row)?
+                .into_iter()
+                .next()
+                .unwrap_or_default();
         }
         // Policies first, then NOT NULL, then CHECK, as Postgres goes.
         for (verdict, meaning) in verdicts.iter().zip(&rules.meanings) {
@@ -155,7 +178,10 @@ impl Tx {
             {
                 let mut error = SqlError::new(
                     "23514",
-                    format!("new row for relation \"{}\" violates check constraint \"{name}\"", rules.relation.name.name),
+                    format!(
+                        "new row for relation \"{}\" violates check constraint \"{name}\"",
+                        rules.relation.name.name
+                    ),
                 );
                 error.table = Some(rules.relation.name.name.clone());
                 error.constraint = Some(name.clone());
@@ -177,7 +203,9 @@ impl Tx {
         for (place, (value, column)) in row.iter().zip(&relation.columns).enumerate() {
             if !whole
                 && !rules.written.contains(&place)
-                && !self.catalog.may_column(role, relation, &column.name, Privilege::Select)
+                && !self
+                    .catalog
+                    .may_column(role, relation, &column.name, Privilege::Select)
             {
                 continue;
             }
@@ -189,7 +217,11 @@ impl Tx {
         } else if names.is_empty() {
             error
         } else {
-            error.detail(format!("Failing row contains ({}) = ({}).", names.join(", "), shown.join(", ")))
+            error.detail(format!(
+                "Failing row contains ({}) = ({}).",
+                names.join(", "),
+                shown.join(", ")
+            ))
         }
     }
 
@@ -197,14 +229,29 @@ impl Tx {
     pub(crate) fn insert_row(&mut self, rules: &RowRules, row: &[Value]) -> Result<i64> {
         let relation = &rules.relation;
         self.refuse_equal_nulls(rules, row, None)?;
-        let columns: Vec<String> = relation.columns.iter().map(|column| names::quote(&column.name)).collect();
-        let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
+        let columns: Vec<String> = relation
+            .columns
+            .iter()
+            .map(|column| names::quote(&column.name))
+            .collect();
+        let places: Vec<String> = (1..=columns.len())
+            .map(|place| format!("?{place}"))
+            .collect();
         let sql = if columns.is_empty() {
             format!("INSERT INTO {} DEFAULT VALUES", quoted_table(relation))
         } else {
-            format!("INSERT INTO {}({}) VALUES ({})", quoted_table(relation), columns.join(","), places.join(","))
+            format!(
+                "INSERT INTO {}({}) VALUES ({})",
+                quoted_table(relation),
+                columns.join(","),
+                places.join(",")
+            )
         };
-        let written = self.conn.sqlite.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(row));
+        let written = self
+            .conn
+            .sqlite
+            .prepare_cached(&sql)?
+            .execute(rusqlite::params_from_iter(row));
         if let Err(error) = written {
             return Err(self.explain(error, rules, row, None));
         }
@@ -219,20 +266,42 @@ impl Tx {
     }
 
     /// Writes the changed columns of a checked row; gives its key, which an integer primary key may have changed.
-    pub(crate) fn update_row(&mut self, rules: &RowRules, key: i64, old: &[Value], new: &[Value]) -> Result<i64> {
+    pub(crate) fn update_row(
+        &mut self,
+        rules: &RowRules,
+        key: i64,
+        old: &[Value],
+        new: &[Value],
+    ) -> Result<i64> {
         let relation = &rules.relation;
-        let changed: Vec<usize> = (0..new.len()).filter(|place| !same(&old[*place], &new[*place])).collect();
+        let changed: Vec<usize> = (0..new.len())
+            .filter(|place| !same(&old[*place], &new[*place]))
+            .collect();
         if !changed.is_empty() {
             self.refuse_equal_nulls(rules, new, Some(key))?;
             let sets: Vec<String> = changed
                 .iter()
                 .enumerate()
-                .map(|(number, place)| format!("{} = ?{}", names::quote(&relation.columns[*place].name), number + 2))
+                .map(|(number, place)| {
+                    format!(
+                        "{} = ?{}",
+                        names::quote(&relation.columns[*place].name),
+                        number + 2
+                    )
+                })
                 .collect();
-            let sql = format!("UPDATE {} SET {} WHERE rowid = ?1", quoted_table(relation), sets.join(", "));
+            let sql = format!(
+                "UPDATE {} SET {} WHERE rowid = ?1",
+                quoted_table(relation),
+                sets.join(", ")
+            );
             let mut values = vec![Value::Integer(key)];
             values.extend(changed.iter().map(|place| new[*place].clone()));
-            let written = self.conn.sqlite.prepare_cached(&sql)?.execute(rusqlite::params_from_iter(values));
+            let written = self
+                .conn
+                .sqlite
+                .prepare_cached(&sql)?
+                .execute(rusqlite::params_from_iter(values));
             if let Err(error) = written {
                 return Err(self.explain(error, rules, new, Some(key)));
             }
@@ -252,7 +321,11 @@ impl Tx {
 
     /// `UNIQUE NULLS NOT DISTINCT`: SQLite's index lets nulls pass, so they are looked for here.
     fn refuse_equal_nulls(&self, rules: &RowRules, row: &[Value], key: Option<i64>) -> Result<()> {
-        for unique in self.unique_indexes(&rules.relation).iter().filter(|unique| unique.nulls_not_distinct) {
+        for unique in self
+            .unique_indexes(&rules.relation)
+            .iter()
+            .filter(|unique| unique.nulls_not_distinct)
+        {
             let found = self.matching_rows(&rules.relation, unique, row)?;
             if found.iter().any(|found| Some(*found) != key) {
                 return Err(self.duplicate(rules, unique, row).into());
@@ -271,12 +344,20 @@ impl Tx {
         !self.catalog.row_security_applies(role, relation)
             && (self.catalog.may(role, relation, Privilege::Select)
                 || columns.all(|column| {
-                    column.is_some_and(|column| self.catalog.may_column(role, relation, column, Privilege::Select))
+                    column.is_some_and(|column| {
+                        self.catalog
+                            .may_column(role, relation, column, Privilege::Select)
+                    })
                 }))
     }
 
     /// Deletes a row by its key. False when it was gone already.
-    pub(crate) fn delete_row(&mut self, relation: &Relation, key: i64, old: &[Value]) -> Result<bool> {
+    pub(crate) fn delete_row(
+        &mut self,
+        relation: &Relation,
+        key: i64,
+        old: &[Value],
+    ) -> Result<bool> {
         let sql = format!("DELETE FROM {} WHERE rowid = ?1", quoted_table(relation));
         let gone = self.conn.sqlite.prepare_cached(&sql)?.execute([key])?;
         if gone > 0 {
@@ -291,14 +372,22 @@ impl Tx {
     }
 
     /// Which unique constraint a failed write broke, in Postgres's words.
-    fn explain(&self, error: rusqlite::Error, rules: &RowRules, row: &[Value], key: Option<i64>) -> EngineError {
+    fn explain(
+        &self,
+        error: rusqlite::Error,
+        rules: &RowRules,
+        row: &[Value],
+        key: Option<i64>,
+    ) -> EngineError {
         if error.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation) {
             return error.into();
         }
         let relation = &rules.relation;
         for unique in self.unique_indexes(relation) {
             let found = self.matching_rows(relation, &unique, row);
-            let taken = found.as_ref().is_ok_and(|keys| keys.iter().any(|found| Some(*found) != key));
+            let taken = found
+                .as_ref()
+                .is_ok_and(|keys| keys.iter().any(|found| Some(*found) != key));
             if !taken {
                 continue;
             }
@@ -310,8 +399,13 @@ impl Tx {
     /// `23505`.
     pub(crate) fn duplicate(&self, rules: &RowRules, unique: &Unique, row: &[Value]) -> SqlError {
         let relation = &rules.relation;
-        let mut error =
-            SqlError::new("23505", format!("duplicate key value violates unique constraint \"{}\"", unique.name));
+        let mut error = SqlError::new(
+            "23505",
+            format!(
+                "duplicate key value violates unique constraint \"{}\"",
+                unique.name
+            ),
+        );
         error.table = Some(relation.name.name.clone());
         error.constraint = Some(unique.name.clone());
         let columns = unique.keys.iter().map(|key| match key {
@@ -324,12 +418,23 @@ impl Tx {
             return error;
         }
         let keys = key_names(&unique.keys);
-        let values = self.key_texts(relation, &unique.keys, row).unwrap_or_default();
-        error.detail(format!("Key ({})=({}) already exists.", keys.join(", "), values.join(", ")))
+        let values = self
+            .key_texts(relation, &unique.keys, row)
+            .unwrap_or_default();
+        error.detail(format!(
+            "Key ({})=({}) already exists.",
+            keys.join(", "),
+            values.join(", ")
+        ))
     }
 
     /// The text forms of key expressions over a row.
-    fn key_texts(&self, relation: &Arc<Relation>, keys: &[Expr], row: &[Value]) -> Result<Vec<String>> {
+    fn key_texts(
+        &self,
+        relation: &Arc<Relation>,
+        keys: &[Expr],
+        row: &[Value],
+    ) -> Result<Vec<String>> {
         let mut translator = self.translator("postgres", &[]);
         let mut texts = Vec::new();
         let mut columns = Vec::new();
@@ -340,7 +445,12 @@ impl Tx {
             columns.push((String::new(), ex.ty));
         }
         let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
-        let values = self.conn.run(&plan, &[], row)?.into_iter().next().unwrap_or_default();
+        let values = self
+            .conn
+            .run(&plan, &[], row)?
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         let mut shown = Vec::new();
         for (value, (_, ty)) in values.iter().zip(&plan.columns) {
             shown.push(text_of(&ty.ty, value)?.unwrap_or_else(|| "null".into()));
@@ -355,7 +465,12 @@ impl Tx {
         params: &[ParamValue],
         row: &[Value],
     ) -> Result<Vec<Value>> {
-        Ok(self.conn.run(plan, params, row)?.into_iter().next().unwrap_or_default())
+        Ok(self
+            .conn
+            .run(plan, params, row)?
+            .into_iter()
+            .next()
+            .unwrap_or_default())
     }
 }
 
@@ -364,9 +479,15 @@ pub(crate) fn policy_violation(table: &QName, policy: Option<&str>, using: bool)
     let using = if using { " (USING expression)" } else { "" };
     let message = match policy {
         Some(policy) => {
-            format!("new row violates row-level security policy \"{policy}\"{using} for table \"{}\"", table.name)
+            format!(
+                "new row violates row-level security policy \"{policy}\"{using} for table \"{}\"",
+                table.name
+            )
         }
-        None => format!("new row violates row-level security policy{using} for table \"{}\"", table.name),
+        None => format!(
+            "new row violates row-level security policy{using} for table \"{}\"",
+            table.name
+        ),
     };
     let mut error = SqlError::new("42501", message);
     error.table = Some(table.name.clone());
@@ -374,16 +495,26 @@ pub(crate) fn policy_violation(table: &QName, policy: Option<&str>, using: bool)
 }
 
 /// Columns of a relation as values of the executor's row, from place `offset` on.
-pub(crate) fn bound_row(translator: &mut Translator<'_>, relation: &Relation, offset: usize) -> Vec<ItemColumn> {
-    let texts: Vec<String> =
-        (0..relation.columns.len()).map(|place| translator.bind(Bind::Row(offset + place))).collect();
+pub(crate) fn bound_row(
+    translator: &mut Translator<'_>,
+    relation: &Relation,
+    offset: usize,
+) -> Vec<ItemColumn> {
+    let texts: Vec<String> = (0..relation.columns.len())
+        .map(|place| translator.bind(Bind::Row(offset + place)))
+        .collect();
     row_columns(relation, |place| texts[place].clone())
 }
 
 /// The column that is SQLite's own row key: an integer primary key of one column.
 pub(crate) fn row_key_column(relation: &Relation) -> Option<usize> {
-    let [key] = relation.primary_key() else { return None };
-    relation.columns.iter().position(|column| column.name == *key && column.ty.ty.is_integer())
+    let [key] = relation.primary_key() else {
+        return None;
+    };
+    relation
+        .columns
+        .iter()
+        .position(|column| column.name == *key && column.ty.ty.is_integer())
 }
 
 /// Equal down to the text form (1.5 and 1.50 are different values to store).
@@ -409,9 +540,11 @@ fn shortened(text: Option<String>) -> String {
 pub(crate) fn key_names(keys: &[Expr]) -> Vec<String> {
     keys.iter()
         .map(|key| match key {
-            Expr::Column(reference) => {
-                reference.parts.last().map(|name| plinth_sql::print::ident(name)).unwrap_or_default()
-            }
+            Expr::Column(reference) => reference
+                .parts
+                .last()
+                .map(|name| plinth_sql::print::ident(name))
+                .unwrap_or_default(),
             other => plinth_sql::print::expr(other),
         })
         .collect()

@@ -28,7 +28,10 @@ pub(crate) fn run(
 ) -> Result<()> {
     tx.begin_session(session)?;
     let one = options.single_transaction || options.check_only;
-    let mut run = Run { state: State::Autocommit, savepoints: Vec::new() };
+    let mut run = Run {
+        state: State::Autocommit,
+        savepoints: Vec::new(),
+    };
     if one {
         tx.begin()?;
         run.state = State::Open;
@@ -39,17 +42,26 @@ pub(crate) fn run(
         tx.notices.clear();
         // Each statement has the session's time for itself.
         tx.renew_deadline(session);
-        let result = run.statement(tx, text).map_err(|error| placed(error, range.start));
+        let result = run
+            .statement(tx, text)
+            .map_err(|error| placed(error, range.start));
         let stop = result.is_err();
         failed |= stop;
-        on(Outcome { statement: place, range, result, notices: std::mem::take(&mut tx.notices) });
+        on(Outcome {
+            statement: place,
+            range,
+            result,
+            notices: std::mem::take(&mut tx.notices),
+        });
         if stop && (options.stop_on_error || one) {
             break;
         }
     }
     let finished = match run.state {
         State::Autocommit => Ok(()),
-        State::Open if one && !failed && !options.check_only => tx.check_deferred().and_then(|()| tx.commit()),
+        State::Open if one && !failed && !options.check_only => {
+            tx.check_deferred().and_then(|()| tx.commit())
+        }
         State::Open | State::Failed => {
             tx.abandon();
             Ok(())
@@ -68,7 +80,9 @@ pub(crate) fn within(tx: &mut Tx, sql: &str) -> Result<Vec<SqlError>> {
     for range in plinth_sql::parse::split(sql) {
         tx.notices.clear();
         let statement = plinth_sql::parse::statement(&sql[range.clone()]);
-        let done = statement.map_err(EngineError::from).and_then(|statement| tx.statement(&statement, &[]));
+        let done = statement
+            .map_err(EngineError::from)
+            .and_then(|statement| tx.statement(&statement, &[]));
         notices.append(&mut tx.notices);
         done.map_err(|error| match error {
             EngineError::Sql(error) => shifted(*error, range.start).into(),
@@ -132,12 +146,22 @@ impl Run {
                 "BEGIN"
             }
             (Transaction::Begin { .. }, State::Open) => {
-                tx.notices.push(SqlError::new("25001", "there is already a transaction in progress"));
+                tx.notices.push(SqlError::new(
+                    "25001",
+                    "there is already a transaction in progress",
+                ));
                 "BEGIN"
             }
             (Transaction::Commit | Transaction::Rollback, State::Autocommit) => {
-                tx.notices.push(SqlError::new("25P01", "there is no transaction in progress"));
-                if *transaction == Transaction::Commit { "COMMIT" } else { "ROLLBACK" }
+                tx.notices.push(SqlError::new(
+                    "25P01",
+                    "there is no transaction in progress",
+                ));
+                if *transaction == Transaction::Commit {
+                    "COMMIT"
+                } else {
+                    "ROLLBACK"
+                }
             }
             (Transaction::Commit, State::Open) => {
                 self.savepoints.clear();
@@ -179,31 +203,48 @@ impl Run {
                 self.state = State::Open;
                 "ROLLBACK"
             }
-            (Transaction::Savepoint(_) | Transaction::Release(_) | Transaction::RollbackTo(_), State::Autocommit) => {
-                return Err(SqlError::new("25P01", "SAVEPOINT can only be used in transaction blocks").into());
+            (
+                Transaction::Savepoint(_) | Transaction::Release(_) | Transaction::RollbackTo(_),
+                State::Autocommit,
+            ) => {
+                return Err(SqlError::new(
+                    "25P01",
+                    "SAVEPOINT can only be used in transaction blocks",
+                )
+                .into());
             }
             (_, State::Failed) => return Err(aborted().into()),
         };
-        Ok(RowSet { tag: tag.to_owned(), ..RowSet::default() })
+        Ok(RowSet {
+            tag: tag.to_owned(),
+            ..RowSet::default()
+        })
     }
 
     fn place(&self, name: &str) -> Result<usize> {
         self.savepoints
             .iter()
             .rposition(|(known, _)| known == name)
-            .ok_or_else(|| SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")).into())
+            .ok_or_else(|| {
+                SqlError::new("3B001", format!("savepoint \"{name}\" does not exist")).into()
+            })
     }
 }
 
 fn aborted() -> SqlError {
-    SqlError::new("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+    SqlError::new(
+        "25P02",
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
 }
 
 /// An engine's error as a statement's outcome, counted from the start of the script.
 fn placed(error: EngineError, start: usize) -> SqlError {
     match error {
         EngineError::Sql(error) => shifted(*error, start),
-        EngineError::Timeout => SqlError::new("57014", "canceling statement due to statement timeout"),
+        EngineError::Timeout => {
+            SqlError::new("57014", "canceling statement due to statement timeout")
+        }
         EngineError::Busy => SqlError::new("53300", "the database is busy"),
         EngineError::Closed => SqlError::new("57P01", "the database is closed"),
         EngineError::Disk(text) => SqlError::new("53100", text),
@@ -214,7 +255,10 @@ fn placed(error: EngineError, start: usize) -> SqlError {
 fn shifted(mut error: SqlError, start: usize) -> SqlError {
     let start = u32::try_from(start).unwrap_or(u32::MAX);
     if let Some(span) = &mut error.span {
-        *span = Span { start: span.start.saturating_add(start), end: span.end.saturating_add(start) };
+        *span = Span {
+            start: span.start.saturating_add(start),
+            end: span.end.saturating_add(start),
+        };
     }
     error
 }

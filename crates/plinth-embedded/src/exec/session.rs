@@ -12,9 +12,16 @@ impl Tx {
     pub(crate) fn set(&mut self, set: &SetVariable) -> Result<Executed> {
         let tag = if set.value.is_some() { "SET" } else { "RESET" };
         match (set.name.as_str(), &set.value) {
-            ("role", value) => self.set_role(value.as_ref().and_then(|value| value.first()).map(String::as_str))?,
+            ("role", value) => self.set_role(
+                value
+                    .as_ref()
+                    .and_then(|value| value.first())
+                    .map(String::as_str),
+            )?,
             ("session_authorization", _) => {
-                return Err(SqlError::unsupported("SET SESSION AUTHORIZATION").hint("Use SET ROLE.").into());
+                return Err(SqlError::unsupported("SET SESSION AUTHORIZATION")
+                    .hint("Use SET ROLE.")
+                    .into());
             }
             ("search_path", value) => {
                 self.search_path = match value {
@@ -23,20 +30,33 @@ impl Tx {
                 };
             }
             ("timezone", Some(value)) => {
-                let zone = value.first().map(|zone| zone.to_lowercase()).unwrap_or_default();
-                if !matches!(zone.as_str(), "utc" | "gmt" | "etc/utc" | "default" | "local" | "0") {
+                let zone = value
+                    .first()
+                    .map(|zone| zone.to_lowercase())
+                    .unwrap_or_default();
+                if !matches!(
+                    zone.as_str(),
+                    "utc" | "gmt" | "etc/utc" | "default" | "local" | "0"
+                ) {
                     return Err(SqlError::unsupported(format!("the time zone {zone} as a session setting"))
                         .hint("Values are shown in UTC; convert with AT TIME ZONE where another zone is wanted.")
                         .into());
                 }
             }
             ("client_encoding", Some(value)) => {
-                let encoding = value.first().map(|value| value.to_lowercase()).unwrap_or_default();
+                let encoding = value
+                    .first()
+                    .map(|value| value.to_lowercase())
+                    .unwrap_or_default();
                 if !matches!(encoding.as_str(), "utf8" | "utf-8" | "unicode" | "default") {
-                    return Err(SqlError::unsupported(format!("the client encoding {encoding}")).into());
+                    return Err(
+                        SqlError::unsupported(format!("the client encoding {encoding}")).into(),
+                    );
                 }
             }
-            ("standard_conforming_strings", Some(value)) if value.first().is_some_and(|value| value == "off") => {
+            ("standard_conforming_strings", Some(value))
+                if value.first().is_some_and(|value| value == "off") =>
+            {
                 return Err(SqlError::unsupported("standard_conforming_strings = off").into());
             }
             ("all", None) => {
@@ -51,10 +71,17 @@ impl Tx {
             }
             (name, _) if HARMLESS.contains(&name) => {}
             (name, _) => {
-                return Err(SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\"")).into());
+                return Err(SqlError::new(
+                    "42704",
+                    format!("unrecognized configuration parameter \"{name}\""),
+                )
+                .into());
             }
         }
-        Ok(Executed { tag: tag.to_owned(), ..Executed::default() })
+        Ok(Executed {
+            tag: tag.to_owned(),
+            ..Executed::default()
+        })
     }
 
     fn set_role(&mut self, role: Option<&str>) -> Result<()> {
@@ -68,7 +95,11 @@ impl Tx {
             return Err(SqlError::new("22023", format!("role \"{role}\" does not exist")).into());
         }
         if !self.catalog.may_become(&first, &role) {
-            return Err(SqlError::new("42501", format!("permission denied to set role \"{role}\"")).into());
+            return Err(SqlError::new(
+                "42501",
+                format!("permission denied to set role \"{role}\""),
+            )
+            .into());
         }
         session.role = role;
         Ok(())
@@ -92,7 +123,10 @@ impl Tx {
             name => {
                 let session = self.state().session.lock();
                 session.settings.get(name).cloned().ok_or_else(|| {
-                    SqlError::new("42704", format!("unrecognized configuration parameter \"{name}\""))
+                    SqlError::new(
+                        "42704",
+                        format!("unrecognized configuration parameter \"{name}\""),
+                    )
                 })?
             }
         };
@@ -144,9 +178,10 @@ const HARMLESS: &[&str] = &[
 pub(crate) fn search_path(path: &[String]) -> Vec<String> {
     let mut full = vec!["pg_catalog".to_owned()];
     full.extend(
-        path.iter().flat_map(|part| part.split(',')).map(|part| part.trim().trim_matches('"').to_owned()).filter(|part| {
-            !part.is_empty() && part != "$user" && part != "pg_catalog"
-        }),
+        path.iter()
+            .flat_map(|part| part.split(','))
+            .map(|part| part.trim().trim_matches('"').to_owned())
+            .filter(|part| !part.is_empty() && part != "$user" && part != "pg_catalog"),
     );
     full
 }

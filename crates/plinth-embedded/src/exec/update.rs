@@ -36,15 +36,36 @@ impl Tx {
         let role = self.role();
         let relation = self.writable(&update.table, "update")?;
         let width = relation.columns.len();
-        let target = self.target(&relation, params, &role, PolicyCommand::Update, &update.returning, |translator, shown| {
-            read_target(translator, &relation, shown, update)
-        }, update.alias.as_deref())?;
-        let returning =
-            self.returning(&relation, update.alias.as_deref(), &update.returning, params, &role, &target.others)?;
-        let reads = update.selection.is_some() || !update.returning.is_empty() || reads_columns(&update.assignments);
-        let policies = RowPolicies { command: PolicyCommand::Update, select: reads };
+        let target = self.target(
+            &relation,
+            params,
+            &role,
+            PolicyCommand::Update,
+            &update.returning,
+            |translator, shown| read_target(translator, &relation, shown, update),
+            update.alias.as_deref(),
+        )?;
+        let returning = self.returning(
+            &relation,
+            update.alias.as_deref(),
+            &update.returning,
+            params,
+            &role,
+            &target.others,
+        )?;
+        let reads = update.selection.is_some()
+            || !update.returning.is_empty()
+            || reads_columns(&update.assignments);
+        let policies = RowPolicies {
+            command: PolicyCommand::Update,
+            select: reads,
+        };
         let mut rules = self.row_rules(&relation, &role, Some(policies))?;
-        rules.written = target.assigned.iter().map(|assigned| assigned.place).collect();
+        rules.written = target
+            .assigned
+            .iter()
+            .map(|assigned| assigned.place)
+            .collect();
         let read = self.conn.run(&target.plan, params, &[])?;
 
         let mut seen = HashSet::new();
@@ -54,7 +75,9 @@ impl Tx {
             if self.conn.out_of_time() {
                 return Err(crate::EngineError::Timeout);
             }
-            let Value::Integer(key) = row.remove(0) else { continue };
+            let Value::Integer(key) = row.remove(0) else {
+                continue;
+            };
             // A row that joins several times is updated once.
             if !seen.insert(key) {
                 continue;
@@ -110,7 +133,10 @@ impl Tx {
             let source = translator.target_table(relation, shown, &commands)?;
             let text = read(&mut translator, &source)?;
             let policed = self.catalog.row_security_applies(role, relation);
-            if policed && commands.len() == 1 && (translator.reads(relation) || !returning.is_empty()) {
+            if policed
+                && commands.len() == 1
+                && (translator.reads(relation) || !returning.is_empty())
+            {
                 commands.push(PolicyCommand::Select);
                 continue;
             }
@@ -119,7 +145,11 @@ impl Tx {
                 continue;
             }
             let plan = translator.finish(text.sql, text.columns)?;
-            return Ok(Target { plan, assigned: text.assigned, others: text.others });
+            return Ok(Target {
+                plan,
+                assigned: text.assigned,
+                others: text.others,
+            });
         }
     }
 
@@ -148,7 +178,10 @@ impl Tx {
                 .map(|column| {
                     let sql = translator.bind(Bind::Row(place));
                     place += 1;
-                    ItemColumn { sql, ..column.clone() }
+                    ItemColumn {
+                        sql,
+                        ..column.clone()
+                    }
                 })
                 .collect();
             rows.push((item.alias.clone(), item.relation.clone(), columns));
@@ -164,12 +197,18 @@ impl Tx {
         if texts.is_empty() {
             texts.push("NULL".into());
         }
-        Ok(Some(translator.finish(format!("SELECT {}", texts.join(", ")), shown)?))
+        Ok(Some(
+            translator.finish(format!("SELECT {}", texts.join(", ")), shown)?,
+        ))
     }
 
     /// A stored row by its key, in table order.
     pub(crate) fn stored_row(&self, relation: &Relation, key: i64) -> Result<Option<Vec<Value>>> {
-        let sql = format!("SELECT {} FROM {} WHERE rowid = ?1", all_columns(relation), quoted_table(relation));
+        let sql = format!(
+            "SELECT {} FROM {} WHERE rowid = ?1",
+            all_columns(relation),
+            quoted_table(relation)
+        );
         let mut statement = self.conn.sqlite.prepare_cached(&sql)?;
         let mut rows = statement.query([key])?;
         match rows.next()? {
@@ -211,10 +250,15 @@ fn read_target(
     translator.require(
         relation,
         Privilege::Update,
-        assigned.iter().map(|assigned| relation.columns[assigned.place].name.as_str()),
+        assigned
+            .iter()
+            .map(|assigned| relation.columns[assigned.place].name.as_str()),
     );
     let condition = match &update.selection {
-        Some(selection) => format!(" WHERE {}", translator.condition_expr(selection, "WHERE")?.sql),
+        Some(selection) => format!(
+            " WHERE {}",
+            translator.condition_expr(selection, "WHERE")?.sql
+        ),
         None => String::new(),
     };
     let (mut texts, mut columns, others) = target_columns(translator, relation);
@@ -226,8 +270,17 @@ fn read_target(
     }
     texts.extend(rest);
     columns.extend(rest_columns);
-    let sql = format!("{with}SELECT {} FROM {}{condition}", texts.join(", "), from.join(", "));
-    Ok(TargetText { sql, columns, assigned, others })
+    let sql = format!(
+        "{with}SELECT {} FROM {}{condition}",
+        texts.join(", "),
+        from.join(", ")
+    );
+    Ok(TargetText {
+        sql,
+        columns,
+        assigned,
+        others,
+    })
 }
 
 /// Key, old row and the columns of other items.
@@ -264,27 +317,42 @@ pub(crate) fn assignments(
 ) -> Result<(Vec<String>, Vec<Assigned>), SqlError> {
     let mut texts = Vec::new();
     let mut assigned: Vec<Assigned> = Vec::new();
-    let mut add = |translator: &mut Translator<'_>, column: &str, value: &Expr| -> Result<(), SqlError> {
+    let mut add = |translator: &mut Translator<'_>,
+                   column: &str,
+                   value: &Expr|
+     -> Result<(), SqlError> {
         let place = relation
             .columns
             .iter()
             .position(|known| known.name == *column)
             .ok_or_else(|| no_target_column(column, &relation.name))?;
         if assigned.iter().any(|known| known.place == place) {
-            return Err(SqlError::new("42601", format!("multiple assignments to same column \"{column}\"")));
+            return Err(SqlError::new(
+                "42601",
+                format!("multiple assignments to same column \"{column}\""),
+            ));
         }
         let known = &relation.columns[place];
-        let always = known.identity.as_ref().is_some_and(|identity| identity.always);
+        let always = known
+            .identity
+            .as_ref()
+            .is_some_and(|identity| identity.always);
         if !matches!(value, Expr::Default) && (known.generated.is_some() || always) {
             let what = if known.generated.is_some() {
                 format!("Column \"{column}\" is a generated column.")
             } else {
                 format!("Column \"{column}\" is an identity column defined as GENERATED ALWAYS.")
             };
-            return Err(SqlError::new("428C9", format!("column \"{column}\" can only be updated to DEFAULT")).detail(what));
+            return Err(SqlError::new(
+                "428C9",
+                format!("column \"{column}\" can only be updated to DEFAULT"),
+            )
+            .detail(what));
         }
         let sql = match value {
-            Expr::Default => super::insert::default_sql(translator, known)?.unwrap_or_else(|| "NULL".into()),
+            Expr::Default => {
+                super::insert::default_sql(translator, known)?.unwrap_or_else(|| "NULL".into())
+            }
             value => {
                 let ex = translator.in_clause("UPDATE", |translator| translator.expr(value))?;
                 translator.assign(ex, &known.ty, column)?.sql
@@ -299,7 +367,10 @@ pub(crate) fn assignments(
             Assignment::Column { column, value } => add(translator, column, value)?,
             Assignment::Row { columns, values } => {
                 if columns.len() != values.len() {
-                    return Err(SqlError::new("42601", "number of columns does not match number of values"));
+                    return Err(SqlError::new(
+                        "42601",
+                        "number of columns does not match number of values",
+                    ));
                 }
                 for (column, value) in columns.iter().zip(values) {
                     add(translator, column, value)?;
@@ -307,7 +378,11 @@ pub(crate) fn assignments(
             }
             Assignment::Query { columns, query } => {
                 for (place, column) in columns.iter().enumerate() {
-                    add(translator, column, &Expr::Scalar(Box::new(only_column(query, place, columns.len())?)))?;
+                    add(
+                        translator,
+                        column,
+                        &Expr::Scalar(Box::new(only_column(query, place, columns.len())?)),
+                    )?;
                 }
             }
         }
@@ -316,14 +391,28 @@ pub(crate) fn assignments(
 }
 
 /// The query with one of its columns alone.
-fn only_column(query: &plinth_sql::ast::Query, place: usize, width: usize) -> Result<plinth_sql::ast::Query, SqlError> {
+fn only_column(
+    query: &plinth_sql::ast::Query,
+    place: usize,
+    width: usize,
+) -> Result<plinth_sql::ast::Query, SqlError> {
     use plinth_sql::ast::SetExpr;
     let mut query = query.clone();
     let SetExpr::Select(select) = &mut query.body else {
-        return Err(SqlError::unsupported("SET (a, b) = (…) with anything but a SELECT"));
+        return Err(SqlError::unsupported(
+            "SET (a, b) = (…) with anything but a SELECT",
+        ));
     };
-    if select.projection.len() != width || select.projection.iter().any(|item| !matches!(item, SelectItem::Expr { .. })) {
-        return Err(SqlError::new("42601", "number of columns does not match number of values"));
+    if select.projection.len() != width
+        || select
+            .projection
+            .iter()
+            .any(|item| !matches!(item, SelectItem::Expr { .. }))
+    {
+        return Err(SqlError::new(
+            "42601",
+            "number of columns does not match number of values",
+        ));
     }
     select.projection = vec![select.projection[place].clone()];
     Ok(query)
@@ -339,7 +428,15 @@ fn reads_columns(list: &[Assignment]) -> bool {
 }
 
 fn is_plain(value: &Expr) -> bool {
-    matches!(value, Expr::Param(_) | Expr::String(_) | Expr::Number(_) | Expr::Bool(_) | Expr::Null | Expr::Default)
+    matches!(
+        value,
+        Expr::Param(_)
+            | Expr::String(_)
+            | Expr::Number(_)
+            | Expr::Bool(_)
+            | Expr::Null
+            | Expr::Default
+    )
 }
 
 /// All columns of a table, quoted.
@@ -347,5 +444,10 @@ pub(crate) fn all_columns(relation: &Relation) -> String {
     if relation.columns.is_empty() {
         return "NULL".to_owned();
     }
-    relation.columns.iter().map(|column| names::quote(&column.name)).collect::<Vec<_>>().join(", ")
+    relation
+        .columns
+        .iter()
+        .map(|column| names::quote(&column.name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

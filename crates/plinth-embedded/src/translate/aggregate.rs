@@ -18,7 +18,10 @@ impl Translator<'_> {
                 return Ok(None);
             }
             let Some(over) = &call.over else {
-                return Err(SqlError::new("42P20", format!("window function {name} requires an OVER clause")));
+                return Err(SqlError::new(
+                    "42P20",
+                    format!("window function {name} requires an OVER clause"),
+                ));
             };
             self.window_allowed()?;
             let (sql, ty) = self.window_function(name, call)?;
@@ -26,7 +29,9 @@ impl Translator<'_> {
             return Ok(Some(Ex::new(format!("{sql} OVER {over}"), ty)));
         }
         if !call.within_group.is_empty() {
-            return Err(SqlError::unsupported(format!("the ordered-set aggregate {name}")));
+            return Err(SqlError::unsupported(format!(
+                "the ordered-set aggregate {name}"
+            )));
         }
         if call.over.is_none() {
             self.enter_aggregate()?;
@@ -41,7 +46,10 @@ impl Translator<'_> {
         let mut sql = sql;
         if let Some(over) = &call.over {
             if call.distinct {
-                return Err(SqlError::new("0A000", "DISTINCT is not implemented for window functions"));
+                return Err(SqlError::new(
+                    "0A000",
+                    "DISTINCT is not implemented for window functions",
+                ));
             }
             let over = self.over(over)?;
             sql = sql.replace('\u{1}', &format!(" OVER {over}"));
@@ -55,20 +63,36 @@ impl Translator<'_> {
         if self.clause.is_empty() {
             return Ok(());
         }
-        Err(SqlError::new("42P20", format!("window functions are not allowed in {}", named_clause(self.clause))))
+        Err(SqlError::new(
+            "42P20",
+            format!(
+                "window functions are not allowed in {}",
+                named_clause(self.clause)
+            ),
+        ))
     }
 
     fn enter_aggregate(&mut self) -> Result<(), SqlError> {
         if !matches!(self.clause, "" | "FILTER") {
             return Err(SqlError::new(
                 "42803",
-                format!("aggregate functions are not allowed in {}", named_clause(self.clause)),
+                format!(
+                    "aggregate functions are not allowed in {}",
+                    named_clause(self.clause)
+                ),
             ));
         }
         self.aggregates_seen += 1;
-        if let Some(grouping) = self.scopes.last_mut().and_then(|scope| scope.grouping.as_mut()) {
+        if let Some(grouping) = self
+            .scopes
+            .last_mut()
+            .and_then(|scope| scope.grouping.as_mut())
+        {
             if grouping.inside_aggregate > 0 {
-                return Err(SqlError::new("42803", "aggregate function calls cannot be nested"));
+                return Err(SqlError::new(
+                    "42803",
+                    "aggregate function calls cannot be nested",
+                ));
             }
             grouping.inside_aggregate += 1;
         }
@@ -76,7 +100,11 @@ impl Translator<'_> {
     }
 
     fn leave_aggregate(&mut self) {
-        if let Some(grouping) = self.scopes.last_mut().and_then(|scope| scope.grouping.as_mut()) {
+        if let Some(grouping) = self
+            .scopes
+            .last_mut()
+            .and_then(|scope| scope.grouping.as_mut())
+        {
             grouping.inside_aggregate = grouping.inside_aggregate.saturating_sub(1);
         }
     }
@@ -84,7 +112,10 @@ impl Translator<'_> {
     /// The text of an aggregate; U+0001 marks where `OVER` goes.
     fn aggregate(&mut self, name: &str, call: &Call) -> Result<(String, Type), SqlError> {
         let filter = match &call.filter {
-            Some(filter) => format!(" FILTER (WHERE {})", self.condition_expr(filter, "FILTER")?.sql),
+            Some(filter) => format!(
+                " FILTER (WHERE {})",
+                self.condition_expr(filter, "FILTER")?.sql
+            ),
             None => String::new(),
         };
         if call.star {
@@ -102,27 +133,46 @@ impl Translator<'_> {
         let tail = format!("{order}){filter}\u{1}");
         let collated = |this: &Self, ex: &Ex| {
             let needed = call.distinct || matches!(name, "min" | "max");
-            if needed { collate(&ex.ty.ty, this.catalog) } else { String::new() }
+            if needed {
+                collate(&ex.ty.ty, this.catalog)
+            } else {
+                String::new()
+            }
         };
         let mut args = args.into_iter();
-        let Some(first) = args.next() else { return Err(no_function(name, &[])) };
+        let Some(first) = args.next() else {
+            return Err(no_function(name, &[]));
+        };
         if name == "count" {
             return Ok(match first.kind {
                 ExKind::Row(_) => (format!("count(*){filter}\u{1}"), Type::Int8),
                 _ => {
                     let first = self.settle(first)?;
                     let collation = collated(self, &first);
-                    (format!("count({distinct}{}{collation}{tail}", first.sql), Type::Int8)
+                    (
+                        format!("count({distinct}{}{collation}{tail}", first.sql),
+                        Type::Int8,
+                    )
                 }
             });
         }
         if matches!(name, "json_agg" | "jsonb_agg") {
-            let row = i32::from(matches!(first.kind, ExKind::Row(_)) || matches!(first.ty.ty, Type::Array(_)));
+            let row = i32::from(
+                matches!(first.kind, ExKind::Row(_)) || matches!(first.ty.ty, Type::Array(_)),
+            );
             let json = self.to_json(first)?;
             let jsonb = name == "jsonb_agg";
-            let value = if call.distinct { format!("{distinct}{json}") } else { format!("{json},{row}") };
+            let value = if call.distinct {
+                format!("{distinct}{json}")
+            } else {
+                format!("{json},{row}")
+            };
             let sql = format!("json_agg_({value}{tail}");
-            return Ok(if jsonb { (wrapped("pg_in(", &sql, ",'jsonb')"), Type::Jsonb) } else { (sql, Type::Json) });
+            return Ok(if jsonb {
+                (wrapped("pg_in(", &sql, ",'jsonb')"), Type::Jsonb)
+            } else {
+                (sql, Type::Json)
+            });
         }
         let first = match name {
             "string_agg" | "json_object_agg" | "jsonb_object_agg" if first.ty.ty != Type::Bytea => {
@@ -136,22 +186,34 @@ impl Translator<'_> {
         Ok(match (name, &ty) {
             ("min" | "max", ty) if comparable(ty) => (format!("{name}({value}{tail}"), ty.clone()),
             ("sum", Type::Int2 | Type::Int4) => (format!("sum({value}{tail}"), Type::Int8),
-            ("sum", Type::Int8) => (format!("sum_n({distinct}CAST({} AS TEXT){tail}", first.sql), Type::Numeric),
+            ("sum", Type::Int8) => (
+                format!("sum_n({distinct}CAST({} AS TEXT){tail}", first.sql),
+                Type::Numeric,
+            ),
             ("sum", Type::Numeric) => (format!("sum_n({value}{tail}"), Type::Numeric),
             ("sum", Type::Float4 | Type::Float8) => (format!("sum({value}{tail}"), ty.clone()),
             ("sum", Type::Interval) => (format!("sum_iv({value}{tail}"), Type::Interval),
-            ("avg", Type::Int2 | Type::Int4 | Type::Int8) => {
-                (format!("avg_n({distinct}CAST({} AS TEXT){tail}", first.sql), Type::Numeric)
-            }
+            ("avg", Type::Int2 | Type::Int4 | Type::Int8) => (
+                format!("avg_n({distinct}CAST({} AS TEXT){tail}", first.sql),
+                Type::Numeric,
+            ),
             ("avg", Type::Numeric) => (format!("avg_n({value}{tail}"), Type::Numeric),
             ("avg", Type::Float4 | Type::Float8) => (format!("avg({value}{tail}"), Type::Float8),
             ("avg", Type::Interval) => (format!("avg_iv({value}{tail}"), Type::Interval),
             ("bool_and" | "every", Type::Bool) => (format!("min({value}{tail}"), Type::Bool),
             ("bool_or", Type::Bool) => (format!("max({value}{tail}"), Type::Bool),
-            ("bit_and" | "bit_or", ty) if ty.is_integer() => (format!("{name}_({value}{tail}"), ty.clone()),
-            ("stddev" | "stddev_samp" | "stddev_pop" | "variance" | "var_samp" | "var_pop", ty) if ty.is_number() => {
+            ("bit_and" | "bit_or", ty) if ty.is_integer() => {
+                (format!("{name}_({value}{tail}"), ty.clone())
+            }
+            ("stddev" | "stddev_samp" | "stddev_pop" | "variance" | "var_samp" | "var_pop", ty)
+                if ty.is_number() =>
+            {
                 let float = matches!(ty, Type::Float4 | Type::Float8);
-                let first = self.coerce(first, &if float { Type::Float8 } else { Type::Numeric }.into(), How::Implicit)?;
+                let first = self.coerce(
+                    first,
+                    &if float { Type::Float8 } else { Type::Numeric }.into(),
+                    How::Implicit,
+                )?;
                 let kind = if float { "f" } else { "n" };
                 let function = match name {
                     "stddev" => "stddev_samp",
@@ -159,32 +221,56 @@ impl Translator<'_> {
                     other => other,
                 };
                 let ty = if float { Type::Float8 } else { Type::Numeric };
-                (format!("{function}_{kind}({distinct}{}{tail}", first.sql), ty)
+                (
+                    format!("{function}_{kind}({distinct}{}{tail}", first.sql),
+                    ty,
+                )
             }
             ("array_agg", ty) => {
                 let nested = matches!(ty, Type::Array(_));
                 let element = self.element(first.clone())?;
-                let result = if nested { ty.clone() } else { ty.clone().array() };
+                let result = if nested {
+                    ty.clone()
+                } else {
+                    ty.clone().array()
+                };
                 let order = if call.distinct && call.order_by.is_empty() {
                     format!(" ORDER BY {element}")
                 } else {
                     String::new()
                 };
-                (format!("array_agg_({distinct}{element}{order}{tail}"), result)
+                (
+                    format!("array_agg_({distinct}{element}{order}{tail}"),
+                    result,
+                )
             }
             ("string_agg", Type::Text) => {
-                let Some(separator) = args.next() else { return Err(no_function(name, &[first])) };
+                let Some(separator) = args.next() else {
+                    return Err(no_function(name, &[first]));
+                };
                 let separator = self.coerce(separator, &Type::Text.into(), How::Implicit)?;
                 if call.distinct {
-                    let order = if call.order_by.is_empty() { format!(" ORDER BY {}", first.sql) } else { String::new() };
+                    let order = if call.order_by.is_empty() {
+                        format!(" ORDER BY {}", first.sql)
+                    } else {
+                        String::new()
+                    };
                     let sql = format!("array_agg_(DISTINCT {}{order}{tail}", first.sql);
-                    (wrapped("array_join_(", &sql, &format!(",{})", separator.sql)), Type::Text)
+                    (
+                        wrapped("array_join_(", &sql, &format!(",{})", separator.sql)),
+                        Type::Text,
+                    )
                 } else {
-                    (format!("string_agg_({},{}{tail}", first.sql, separator.sql), Type::Text)
+                    (
+                        format!("string_agg_({},{}{tail}", first.sql, separator.sql),
+                        Type::Text,
+                    )
                 }
             }
             ("json_object_agg" | "jsonb_object_agg", _) => {
-                let Some(value) = args.next() else { return Err(no_function(name, &[first])) };
+                let Some(value) = args.next() else {
+                    return Err(no_function(name, &[first]));
+                };
                 let value = self.to_json(value)?;
                 let sql = format!("json_object_agg_({},{value}{tail}", first.sql);
                 if name == "jsonb_object_agg" {
@@ -204,7 +290,11 @@ impl Translator<'_> {
             let ex = self.settle(ex)?;
             keys.push(self.sort_key(&ex, order));
         }
-        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(", ")) })
+        Ok(if keys.is_empty() {
+            String::new()
+        } else {
+            format!(" ORDER BY {}", keys.join(", "))
+        })
     }
 
     fn window_function(&mut self, name: &str, call: &Call) -> Result<(String, Type), SqlError> {
@@ -223,7 +313,9 @@ impl Translator<'_> {
             }
             ("lag" | "lead", 1..=3) | ("first_value" | "last_value", 1) | ("nth_value", 2) => {
                 let mut args = args.into_iter();
-                let first = args.next().map_or_else(|| Err(no_function(name, &[])), Ok)?;
+                let first = args
+                    .next()
+                    .map_or_else(|| Err(no_function(name, &[])), Ok)?;
                 let first = self.settle(first)?;
                 let ty = first.ty.ty.clone();
                 texts.push(first.sql);
@@ -336,16 +428,47 @@ fn wrapped(before: &str, sql: &str, after: &str) -> String {
 
 /// Types with an order that `min` and `max` know in Postgres.
 fn comparable(ty: &Type) -> bool {
-    !matches!(ty, Type::Bool | Type::Uuid | Type::Json | Type::Jsonb | Type::Bytea | Type::Record | Type::Row(_) | Type::Void)
+    !matches!(
+        ty,
+        Type::Bool
+            | Type::Uuid
+            | Type::Json
+            | Type::Jsonb
+            | Type::Bytea
+            | Type::Record
+            | Type::Row(_)
+            | Type::Void
+    )
 }
 
 /// Names of aggregates.
 pub(super) fn is_aggregate(name: &str) -> bool {
     matches!(
         name,
-        "count" | "sum" | "avg" | "min" | "max" | "array_agg" | "string_agg" | "json_agg" | "jsonb_agg"
-            | "json_object_agg" | "jsonb_object_agg" | "bool_and" | "bool_or" | "every" | "bit_and" | "bit_or" | "stddev"
-            | "stddev_samp" | "stddev_pop" | "variance" | "var_samp" | "var_pop" | "mode" | "percentile_cont"
+        "count"
+            | "sum"
+            | "avg"
+            | "min"
+            | "max"
+            | "array_agg"
+            | "string_agg"
+            | "json_agg"
+            | "jsonb_agg"
+            | "json_object_agg"
+            | "jsonb_object_agg"
+            | "bool_and"
+            | "bool_or"
+            | "every"
+            | "bit_and"
+            | "bit_or"
+            | "stddev"
+            | "stddev_samp"
+            | "stddev_pop"
+            | "variance"
+            | "var_samp"
+            | "var_pop"
+            | "mode"
+            | "percentile_cont"
             | "percentile_disc"
     )
 }
@@ -354,7 +477,16 @@ pub(super) fn is_aggregate(name: &str) -> bool {
 pub(super) fn is_window(name: &str) -> bool {
     matches!(
         name,
-        "row_number" | "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "ntile" | "lag" | "lead" | "first_value"
-            | "last_value" | "nth_value"
+        "row_number"
+            | "rank"
+            | "dense_rank"
+            | "percent_rank"
+            | "cume_dist"
+            | "ntile"
+            | "lag"
+            | "lead"
+            | "first_value"
+            | "last_value"
+            | "nth_value"
     )
 }

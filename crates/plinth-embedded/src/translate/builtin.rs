@@ -59,18 +59,26 @@ pub(super) struct SetReturning {
 impl Builtin {
     /// Whether this many arguments will do.
     pub(super) fn takes(&self, count: usize) -> bool {
-        count + self.optional >= self.fixed.len() && (count <= self.fixed.len() || self.variadic.is_some())
+        count + self.optional >= self.fixed.len()
+            && (count <= self.fixed.len() || self.variadic.is_some())
     }
 
     /// What the argument at this place is.
     pub(super) fn slot(&self, place: usize) -> &Slot {
-        self.fixed.get(place).or(self.variadic.as_ref()).unwrap_or(&Slot::Any)
+        self.fixed
+            .get(place)
+            .or(self.variadic.as_ref())
+            .unwrap_or(&Slot::Any)
     }
 }
 
 /// Functions of this name.
 pub(super) fn named(name: &str) -> &'static [Builtin] {
-    TABLE.scalars.get(name).map(Vec::as_slice).unwrap_or_default()
+    TABLE
+        .scalars
+        .get(name)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 /// Whether there is any function of this name.
@@ -89,8 +97,15 @@ struct Table {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { scalars: HashMap::new(), sets: HashMap::new() };
-    for line in BUILTINS.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    let mut table = Table {
+        scalars: HashMap::new(),
+        sets: HashMap::new(),
+    };
+    for line in BUILTINS
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         // A line that cannot be read is left out here and found by the test below.
         let _readable = add(&mut table, line);
     }
@@ -111,7 +126,12 @@ fn add(table: &mut Table, line: &str) -> Option<()> {
         safe: flags.contains("safe"),
         writes: flags.contains("writes"),
     };
-    for arg in args.strip_suffix(')')?.split(',').map(str::trim).filter(|arg| !arg.is_empty()) {
+    for arg in args
+        .strip_suffix(')')?
+        .split(',')
+        .map(str::trim)
+        .filter(|arg| !arg.is_empty())
+    {
         if let Some(tail) = arg.strip_prefix("variadic ") {
             builtin.variadic = Some(slot(tail)?);
         } else if let Some(optional) = arg.strip_suffix('?') {
@@ -123,19 +143,33 @@ fn add(table: &mut Table, line: &str) -> Option<()> {
     }
     let Some(set) = returns.strip_prefix("setof ") else {
         builtin.returns = slot(returns)?;
-        table.scalars.entry(name.trim().to_owned()).or_default().push(builtin);
+        table
+            .scalars
+            .entry(name.trim().to_owned())
+            .or_default()
+            .push(builtin);
         return Some(());
     };
-    let mut found = SetReturning { call: builtin, columns: Vec::new(), record: set == "record" };
+    let mut found = SetReturning {
+        call: builtin,
+        columns: Vec::new(),
+        record: set == "record",
+    };
     if let Some(columns) = set.strip_prefix('(') {
         for column in columns.strip_suffix(')')?.split(',') {
             let (name, ty) = column.trim().split_once(' ')?;
-            found.columns.push((name.to_owned(), crate::names::type_of_code(ty)?));
+            found
+                .columns
+                .push((name.to_owned(), crate::names::type_of_code(ty)?));
         }
     } else if !found.record {
         found.call.returns = slot(set)?;
     }
-    table.sets.entry(name.trim().to_owned()).or_default().push(found);
+    table
+        .sets
+        .entry(name.trim().to_owned())
+        .or_default()
+        .push(found);
     Some(())
 }
 
@@ -155,8 +189,15 @@ mod tests {
 
     #[test]
     fn every_line_is_readable() {
-        for line in BUILTINS.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let mut table = Table { scalars: HashMap::new(), sets: HashMap::new() };
+        for line in BUILTINS
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
+            let mut table = Table {
+                scalars: HashMap::new(),
+                sets: HashMap::new(),
+            };
             assert!(add(&mut table, line).is_some(), "cannot read: {line}");
         }
     }

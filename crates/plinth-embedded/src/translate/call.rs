@@ -29,7 +29,12 @@ impl Translator<'_> {
             if let Some(ex) = self.aggregate_or_window(call)? {
                 return Ok(ex);
             }
-            if call.star || call.distinct || call.over.is_some() || call.filter.is_some() || !call.within_group.is_empty() {
+            if call.star
+                || call.distinct
+                || call.over.is_some()
+                || call.filter.is_some()
+                || !call.within_group.is_empty()
+            {
                 return Err(SqlError::new(
                     "42809",
                     format!("{} is not an aggregate or window function", call.name.name),
@@ -44,23 +49,39 @@ impl Translator<'_> {
             let sql = self.bind(Bind::Context(context));
             return Ok(Ex::new(sql, ty));
         }
-        if built_in && call.name.name == "make_interval" && call.args.iter().any(|arg| arg.name.is_some()) {
+        if built_in
+            && call.name.name == "make_interval"
+            && call.args.iter().any(|arg| arg.name.is_some())
+        {
             return self.make_interval(call);
         }
-        if built_in && call.args.iter().all(|arg| arg.name.is_none() && !arg.variadic) && builtin::exists(&call.name.name) {
+        if built_in
+            && call
+                .args
+                .iter()
+                .all(|arg| arg.name.is_none() && !arg.variadic)
+            && builtin::exists(&call.name.name)
+        {
             let mut args = Vec::with_capacity(call.args.len());
             for arg in &call.args {
                 args.push(self.expr(&arg.value)?);
             }
-            let user_defined = !self.catalog.functions(&call.name, &self.search_path).is_empty();
+            let user_defined = !self
+                .catalog
+                .functions(&call.name, &self.search_path)
+                .is_empty();
             match self.builtin_call(&call.name, args) {
                 Err(error) if error.code == "42883" && user_defined => {}
                 done => return done,
             }
         }
         if built_in && builtin::set_returning(&call.name.name).is_some() {
-            return Err(SqlError::unsupported(format!("{} outside FROM", call.name.name))
-                .hint(format!("Write it in FROM: from {}(…) as x.", call.name.name)));
+            return Err(
+                SqlError::unsupported(format!("{} outside FROM", call.name.name)).hint(format!(
+                    "Write it in FROM: from {}(…) as x.",
+                    call.name.name
+                )),
+            );
         }
         self.user_call(call)
     }
@@ -83,7 +104,11 @@ impl Translator<'_> {
     }
 
     /// A built-in function by its arguments.
-    pub(super) fn builtin_call(&mut self, name: &ObjectName, args: Vec<Ex>) -> Result<Ex, SqlError> {
+    pub(super) fn builtin_call(
+        &mut self,
+        name: &ObjectName,
+        args: Vec<Ex>,
+    ) -> Result<Ex, SqlError> {
         let Some(found) = choose(builtin::named(&name.name), &args) else {
             return Err(no_function(&name.name, &args));
         };
@@ -100,7 +125,11 @@ impl Translator<'_> {
             Slot::AnyArray => element.clone().unwrap_or(Type::Text).array(),
             Slot::Any => Type::Text,
         };
-        let sql = if found.returns == Slot::AnyElement { Self::from_element(&sql, &ty) } else { sql };
+        let sql = if found.returns == Slot::AnyElement {
+            Self::from_element(&sql, &ty)
+        } else {
+            sql
+        };
         Ok(Ex::new(sql, ty))
     }
 
@@ -110,7 +139,9 @@ impl Translator<'_> {
         for (place, ex) in args.iter().enumerate() {
             match (found.slot(place), &ex.ty.ty) {
                 (Slot::AnyArray, Type::Array(item)) => element = Some(item.as_ref().clone()),
-                (Slot::AnyElement, ty) if *ty != Type::Unknown && element.is_none() => element = Some(ty.clone()),
+                (Slot::AnyElement, ty) if *ty != Type::Unknown && element.is_none() => {
+                    element = Some(ty.clone())
+                }
                 _ => {}
             }
         }
@@ -133,7 +164,10 @@ impl Translator<'_> {
         while let Some(at) = rest.find('@') {
             sql.push_str(&rest[..at]);
             rest = &rest[at + 1..];
-            let form = rest.chars().next().filter(|c| matches!(c, 'e' | 'j' | 't' | 'x'));
+            let form = rest
+                .chars()
+                .next()
+                .filter(|c| matches!(c, 'e' | 'j' | 't' | 'x'));
             if form.is_some() {
                 rest = &rest[1..];
             }
@@ -149,7 +183,11 @@ impl Translator<'_> {
                     sql.pop();
                 }
             } else {
-                let digit = rest.chars().next().and_then(|c| c.to_digit(10)).unwrap_or(1) as usize;
+                let digit = rest
+                    .chars()
+                    .next()
+                    .and_then(|c| c.to_digit(10))
+                    .unwrap_or(1) as usize;
                 rest = rest.get(1..).unwrap_or_default();
                 match coerced.get(digit - 1) {
                     Some(ex) => sql.push_str(&self.argument_text(ex.clone(), form)?),
@@ -188,7 +226,10 @@ impl Translator<'_> {
                 let b = self.expr(b)?;
                 let a = self.settle_as(a, &b)?;
                 let same = self.compare("=", a.clone(), b)?;
-                Ex::new(format!("(CASE WHEN {} THEN NULL ELSE {} END)", same.sql, a.sql), a.ty)
+                Ex::new(
+                    format!("(CASE WHEN {} THEN NULL ELSE {} END)", same.sql, a.sql),
+                    a.ty,
+                )
             }
             ("current_user" | "current_role" | "user", []) => {
                 if self.user == self.first_user {
@@ -205,10 +246,16 @@ impl Translator<'_> {
                 }
                 Ex::new(format!("({})", terms.join(" + ")), Type::Int4).not_null()
             }
-            ("nextval" | "currval" | "setval" | "pg_get_serial_sequence", [_, ..]) => self.sequence_call(name, &args)?,
+            ("nextval" | "currval" | "setval" | "pg_get_serial_sequence", [_, ..]) => {
+                self.sequence_call(name, &args)?
+            }
             ("pg_typeof", [arg]) => {
                 let ex = self.expr(arg)?;
-                let shown = if ex.is_unknown() { "unknown".to_owned() } else { ex.ty.ty.to_string() };
+                let shown = if ex.is_unknown() {
+                    "unknown".to_owned()
+                } else {
+                    ex.ty.ty.to_string()
+                };
                 Ex::new(literal(&shown), Type::Text).not_null()
             }
             ("row_to_json" | "to_json" | "to_jsonb", [arg, ..]) => {
@@ -226,7 +273,13 @@ impl Translator<'_> {
                     Ex::new(json, Type::Json)
                 }
             }
-            ("has_table_privilege" | "has_schema_privilege" | "has_column_privilege" | "has_function_privilege", _) => {
+            (
+                "has_table_privilege"
+                | "has_schema_privilege"
+                | "has_column_privilege"
+                | "has_function_privilege",
+                _,
+            ) => {
                 return Err(SqlError::unsupported(format!("function {name}")));
             }
             _ => return Ok(None),
@@ -238,7 +291,11 @@ impl Translator<'_> {
         if !ex.is_unknown() {
             return Ok(ex);
         }
-        let ty = if neighbour.is_unknown() { Type::Text } else { neighbour.ty.ty.clone() };
+        let ty = if neighbour.is_unknown() {
+            Type::Text
+        } else {
+            neighbour.ty.ty.clone()
+        };
         self.coerce(ex, &ty.into(), How::Implicit)
     }
 
@@ -254,8 +311,15 @@ impl Translator<'_> {
         for value in values {
             texts.push(self.coerce(value, &ty.clone().into(), How::Implicit)?.sql);
         }
-        let sql = if texts.len() == 1 { texts.remove(0) } else { format!("{function}({})", texts.join(",")) };
-        Ok(Ex { nullable, ..Ex::new(sql, ty) })
+        let sql = if texts.len() == 1 {
+            texts.remove(0)
+        } else {
+            format!("{function}({})", texts.join(","))
+        };
+        Ok(Ex {
+            nullable,
+            ..Ex::new(sql, ty)
+        })
     }
 
     /// `GREATEST` and `LEAST` pass over nulls, which SQLite's do not.
@@ -268,30 +332,46 @@ impl Translator<'_> {
         let ty = self.common_type(&references, place)?;
         let mut texts = Vec::with_capacity(values.len());
         for value in values {
-            texts.push(format!("({})", self.coerce(value, &ty.clone().into(), How::Implicit)?.sql));
+            texts.push(format!(
+                "({})",
+                self.coerce(value, &ty.clone().into(), How::Implicit)?.sql
+            ));
         }
         let collation = collate(&ty, self.catalog);
-        let sql = format!("(SELECT {aggregate}(v{collation}) FROM (WITH r(v) AS (VALUES {}) SELECT v FROM r))", texts.join(","));
+        let sql = format!(
+            "(SELECT {aggregate}(v{collation}) FROM (WITH r(v) AS (VALUES {}) SELECT v FROM r))",
+            texts.join(",")
+        );
         Ok(Ex::new(sql, ty))
     }
 
     fn sequence_call(&mut self, name: &str, args: &[&Expr]) -> Result<Ex, SqlError> {
-        let Some(first) = args.first() else { return Err(no_function(name, &[])) };
+        let Some(first) = args.first() else {
+            return Err(no_function(name, &[]));
+        };
         if name == "pg_get_serial_sequence" {
-            let (Some(Expr::String(table)), Some(Expr::String(column))) = (args.first(), args.get(1)) else {
-                return Err(SqlError::unsupported("pg_get_serial_sequence of anything but constants"));
+            let (Some(Expr::String(table)), Some(Expr::String(column))) =
+                (args.first(), args.get(1))
+            else {
+                return Err(SqlError::unsupported(
+                    "pg_get_serial_sequence of anything but constants",
+                ));
             };
-            let table = resolve_relation_name(self.catalog, &self.search_path, table)
-                .ok_or_else(|| SqlError::new("42P01", format!("relation \"{table}\" does not exist")))?;
-            let found = self
-                .catalog
-                .sequences
-                .values()
-                .find(|sequence| sequence.owned_by.as_ref().is_some_and(|(owner, owned)| *owner == table && owned == column));
+            let table =
+                resolve_relation_name(self.catalog, &self.search_path, table).ok_or_else(|| {
+                    SqlError::new("42P01", format!("relation \"{table}\" does not exist"))
+                })?;
+            let found = self.catalog.sequences.values().find(|sequence| {
+                sequence
+                    .owned_by
+                    .as_ref()
+                    .is_some_and(|(owner, owned)| *owner == table && owned == column)
+            });
             return Ok(match found {
-                Some(sequence) => {
-                    Ex::new(literal(&format!("{}.{}", sequence.name.schema, sequence.name.name)), Type::Text)
-                }
+                Some(sequence) => Ex::new(
+                    literal(&format!("{}.{}", sequence.name.schema, sequence.name.name)),
+                    Type::Text,
+                ),
                 None => Ex::new("NULL", Type::Text),
             });
         }
@@ -307,7 +387,9 @@ impl Translator<'_> {
             Some(text) => {
                 let full = resolve_relation_name(self.catalog, &self.search_path, text)
                     .filter(|full| self.catalog.sequences.contains_key(full))
-                    .ok_or_else(|| SqlError::new("42P01", format!("relation \"{text}\" does not exist")))?;
+                    .ok_or_else(|| {
+                        SqlError::new("42P01", format!("relation \"{text}\" does not exist"))
+                    })?;
                 self.may_use_sequence(&full, name)?;
                 literal(&format!("{}.{}", full.schema, full.name))
             }
@@ -332,7 +414,9 @@ impl Translator<'_> {
 
     fn may_use_sequence(&self, full: &QName, function: &str) -> Result<(), SqlError> {
         use plinth_sql::catalog::Privilege;
-        let Some(sequence) = self.catalog.sequences.get(full) else { return Ok(()) };
+        let Some(sequence) = self.catalog.sequences.get(full) else {
+            return Ok(());
+        };
         let wanted: &[Privilege] = match function {
             "nextval" => &[Privilege::Usage, Privilege::Update],
             "setval" => &[Privilege::Update],
@@ -344,7 +428,10 @@ impl Translator<'_> {
         if allowed {
             return Ok(());
         }
-        Err(SqlError::new("42501", format!("permission denied for sequence {}", full.name)))
+        Err(SqlError::new(
+            "42501",
+            format!("permission denied for sequence {}", full.name),
+        ))
     }
 
     /// A function in `FROM`.
@@ -354,7 +441,10 @@ impl Translator<'_> {
         sqlite: &str,
         alias: Option<&TableAlias>,
     ) -> Result<SetSource, SqlError> {
-        let built_in = matches!(call.name.schema.as_deref(), None | Some("pg_catalog" | "extensions"));
+        let built_in = matches!(
+            call.name.schema.as_deref(),
+            None | Some("pg_catalog" | "extensions")
+        );
         if built_in && let Some(candidates) = builtin::set_returning(&call.name.name) {
             let mut args = Vec::with_capacity(call.args.len());
             for arg in &call.args {
@@ -362,7 +452,11 @@ impl Translator<'_> {
             }
             return self.builtin_set(&call.name.name, candidates, args, sqlite, alias);
         }
-        if !self.catalog.functions(&call.name, &self.search_path).is_empty() {
+        if !self
+            .catalog
+            .functions(&call.name, &self.search_path)
+            .is_empty()
+        {
             return self.user_set(call, sqlite);
         }
         // Any function may stand in FROM: one row of one column.
@@ -376,7 +470,12 @@ impl Translator<'_> {
             nullable: true,
             source: None,
         };
-        Ok(SetSource { sql: format!("(SELECT {} AS c1)", ex.sql), columns: vec![column], ordinal: Some("1".into()), scalar: true })
+        Ok(SetSource {
+            sql: format!("(SELECT {} AS c1)", ex.sql),
+            columns: vec![column],
+            ordinal: Some("1".into()),
+            scalar: true,
+        })
     }
 
     fn builtin_set(
@@ -387,9 +486,17 @@ impl Translator<'_> {
         sqlite: &str,
         alias: Option<&TableAlias>,
     ) -> Result<SetSource, SqlError> {
-        let calls: Vec<Builtin> = candidates.iter().map(|candidate| candidate.call.clone()).collect();
-        let Some(found) = choose(&calls, &args) else { return Err(no_function(name, &args)) };
-        let place = calls.iter().position(|call| std::ptr::eq(call, found)).unwrap_or_default();
+        let calls: Vec<Builtin> = candidates
+            .iter()
+            .map(|candidate| candidate.call.clone())
+            .collect();
+        let Some(found) = choose(&calls, &args) else {
+            return Err(no_function(name, &args));
+        };
+        let place = calls
+            .iter()
+            .position(|call| std::ptr::eq(call, found))
+            .unwrap_or_default();
         let candidate = &candidates[place];
         self.note_leaky();
         let (sql, element) = self.fill(found, args)?;
@@ -402,18 +509,30 @@ impl Translator<'_> {
             nullable: true,
             source: None,
         };
-        let written = alias.map(|alias| alias.column_types.as_slice()).unwrap_or_default();
+        let written = alias
+            .map(|alias| alias.column_types.as_slice())
+            .unwrap_or_default();
         let columns = if candidate.record {
             if written.is_empty() {
-                return Err(SqlError::new("42601", "a column definition list is required for functions returning \"record\""));
+                return Err(SqlError::new(
+                    "42601",
+                    "a column definition list is required for functions returning \"record\"",
+                ));
             }
             let mut columns = Vec::with_capacity(written.len());
             for (name, ty) in written {
                 let ty = self.type_named(ty)?;
                 let text = format!("jsonb_key_text({value},{})", literal(name));
-                let text = if matches!(ty.ty, Type::Json | Type::Jsonb) { format!("jsonb_key({value},{})", literal(name)) } else { text };
+                let text = if matches!(ty.ty, Type::Json | Type::Jsonb) {
+                    format!("jsonb_key({value},{})", literal(name))
+                } else {
+                    text
+                };
                 let sql = format!("pg_in({text},{})", literal(&type_code(&ty.ty)));
-                columns.push(ItemColumn { ty, ..column(name, Type::Text, sql) });
+                columns.push(ItemColumn {
+                    ty,
+                    ..column(name, Type::Text, sql)
+                });
             }
             columns
         } else if candidate.columns.is_empty() {
@@ -431,7 +550,12 @@ impl Translator<'_> {
             columns
         };
         let scalar = candidate.columns.is_empty() && !candidate.record;
-        Ok(SetSource { sql: format!("json_each({sql})"), columns, ordinal: Some(format!("({sqlite}.key + 1)")), scalar })
+        Ok(SetSource {
+            sql: format!("json_each({sql})"),
+            columns,
+            ordinal: Some(format!("({sqlite}.key + 1)")),
+            scalar,
+        })
     }
 }
 
@@ -449,8 +573,12 @@ fn choose<'b>(candidates: &'b [Builtin], args: &[Ex]) -> Option<&'b Builtin> {
             let step = match candidate.slot(place) {
                 Slot::Is(wanted) if wanted == ty => 8,
                 Slot::Is(wanted) if *ty == Type::Unknown => preferred(wanted),
-                Slot::Is(wanted) if matches!(arg.kind, ExKind::Row(_)) => usize::from(*wanted == Type::Json),
-                Slot::Is(wanted) if castable(ty, wanted, How::Implicit) => 3 + usize::from(is_preferred(wanted)),
+                Slot::Is(wanted) if matches!(arg.kind, ExKind::Row(_)) => {
+                    usize::from(*wanted == Type::Json)
+                }
+                Slot::Is(wanted) if castable(ty, wanted, How::Implicit) => {
+                    3 + usize::from(is_preferred(wanted))
+                }
                 Slot::Is(_) => {
                     fits = false;
                     0
@@ -482,7 +610,10 @@ fn preferred(ty: &Type) -> usize {
 }
 
 fn is_preferred(ty: &Type) -> bool {
-    matches!(ty, Type::Text | Type::Float8 | Type::Timestamptz | Type::Interval | Type::Bool)
+    matches!(
+        ty,
+        Type::Text | Type::Float8 | Type::Timestamptz | Type::Interval | Type::Bool
+    )
 }
 
 /// `42883`.
@@ -497,8 +628,19 @@ pub(super) fn is_special(name: &ObjectName) -> bool {
     session_value(name, 0).is_some()
         || matches!(
             name.name.as_str(),
-            "coalesce" | "greatest" | "least" | "nullif" | "current_user" | "current_role" | "user" | "num_nonnulls"
-                | "pg_get_serial_sequence" | "pg_typeof" | "row_to_json" | "to_json" | "to_jsonb"
+            "coalesce"
+                | "greatest"
+                | "least"
+                | "nullif"
+                | "current_user"
+                | "current_role"
+                | "user"
+                | "num_nonnulls"
+                | "pg_get_serial_sequence"
+                | "pg_typeof"
+                | "row_to_json"
+                | "to_json"
+                | "to_jsonb"
         )
 }
 
@@ -512,9 +654,10 @@ fn session_value(name: &ObjectName, args: usize) -> Option<(Context, Type)> {
         (Some("auth"), "role") => (Context::AuthRole, Type::Text),
         (Some("auth"), "email") => (Context::Email, Type::Text),
         (Some("auth"), "jwt") => (Context::Jwt, Type::Jsonb),
-        (None | Some("pg_catalog"), "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp") => {
-            (Context::Now, Type::Timestamptz)
-        }
+        (
+            None | Some("pg_catalog"),
+            "now" | "current_timestamp" | "transaction_timestamp" | "statement_timestamp",
+        ) => (Context::Now, Type::Timestamptz),
         (None | Some("pg_catalog"), "current_date") => (Context::Today, Type::Date),
         (None | Some("pg_catalog"), "localtimestamp") => (Context::Now, Type::Timestamp),
         (None | Some("pg_catalog"), "session_user") => (Context::SessionUser, Type::Name),
@@ -523,12 +666,18 @@ fn session_value(name: &ObjectName, args: usize) -> Option<(Context, Type)> {
 }
 
 /// A relation or sequence named in a string, along the search path: `'orders_id_seq'`, `'"Odd".name'`.
-pub(super) fn resolve_relation_name(catalog: &Catalog, search_path: &[String], text: &str) -> Option<QName> {
+pub(super) fn resolve_relation_name(
+    catalog: &Catalog,
+    search_path: &[String],
+    text: &str,
+) -> Option<QName> {
     let name = parse_name(text)?;
     if let Some(sequence) = catalog.sequence(&name, search_path) {
         return Some(sequence.name.clone());
     }
-    catalog.relation(&name, search_path).map(|relation| Arc::clone(relation).name.clone())
+    catalog
+        .relation(&name, search_path)
+        .map(|relation| Arc::clone(relation).name.clone())
 }
 
 fn parse_name(text: &str) -> Option<ObjectName> {

@@ -23,7 +23,12 @@ impl Translator<'_> {
     pub(crate) fn coerce(&mut self, ex: Ex, target: &ColumnType, how: How) -> Result<Ex, SqlError> {
         match &ex.kind {
             ExKind::Null => {
-                return Ok(Ex { sql: "NULL".into(), ty: target.clone(), kind: ExKind::Null, nullable: true });
+                return Ok(Ex {
+                    sql: "NULL".into(),
+                    ty: target.clone(),
+                    kind: ExKind::Null,
+                    nullable: true,
+                });
             }
             ExKind::Literal(text) => return self.literal(text, target, how),
             ExKind::Param(place) => {
@@ -40,11 +45,15 @@ impl Translator<'_> {
             ExKind::Plain | ExKind::Number(_) | ExKind::Row(_) => {}
         }
         if matches!(ex.kind, ExKind::Row(_)) && target.ty == Type::Text {
-            return Err(SqlError::unsupported("the text form of a whole row").hint("Use row_to_json(…) instead."));
+            return Err(SqlError::unsupported("the text form of a whole row")
+                .hint("Use row_to_json(…) instead."));
         }
         let from = ex.ty.ty.clone();
         if from != target.ty && !castable(&from, &target.ty, how) {
-            return Err(SqlError::new("42846", format!("cannot cast type {from} to {}", target.ty)));
+            return Err(SqlError::new(
+                "42846",
+                format!("cannot cast type {from} to {}", target.ty),
+            ));
         }
         let converted = self.convert(ex, &target.ty);
         self.with_modifier(converted, target, how)
@@ -55,7 +64,14 @@ impl Translator<'_> {
         let plain = ColumnType::from(target.ty.clone());
         let value = self.input(&plain, text)?;
         let ex = Ex::new(constant(&value), plain).not_null();
-        let ex = if ex.ty.ty == Type::Unknown { Ex { ty: Type::Text.into(), ..ex } } else { ex };
+        let ex = if ex.ty.ty == Type::Unknown {
+            Ex {
+                ty: Type::Text.into(),
+                ..ex
+            }
+        } else {
+            ex
+        };
         self.with_modifier(ex, target, how)
     }
 
@@ -68,7 +84,8 @@ impl Translator<'_> {
             let converted = self.convert(ex, &target.ty);
             return self.with_modifier(converted, target, how);
         } else if target.ty.is_integer() {
-            self.input(&plain, text).map_err(|_| SqlError::new("22003", format!("{} out of range", target.ty)))?
+            self.input(&plain, text)
+                .map_err(|_| SqlError::new("22003", format!("{} out of range", target.ty)))?
         } else {
             self.input(&plain, text)?
         };
@@ -81,7 +98,9 @@ impl Translator<'_> {
         io::input(
             ty,
             text,
-            &|name: &plinth_sql::catalog::QName| catalog.enums.get(name).map(|known| known.labels.clone()),
+            &|name: &plinth_sql::catalog::QName| {
+                catalog.enums.get(name).map(|known| known.labels.clone())
+            },
             self.now,
         )
     }
@@ -89,26 +108,43 @@ impl Translator<'_> {
     /// Applies `(10,2)` and the like.
     fn with_modifier(&mut self, ex: Ex, target: &ColumnType, how: How) -> Result<Ex, SqlError> {
         if target.modifier.is_none() || target.modifier == ex.ty.modifier {
-            return Ok(Ex { ty: target.clone(), ..ex });
+            return Ok(Ex {
+                ty: target.clone(),
+                ..ex
+            });
         }
         self.note_leaky();
         let (first, second) = target.modifier.unwrap_or_default();
         let explicit = i32::from(how == How::Explicit);
-        let sql = format!("pg_mod({},{},{first},{second},{explicit})", ex.sql, literal(&type_code(&target.ty)));
-        Ok(Ex { sql, ty: target.clone(), kind: ExKind::Plain, nullable: ex.nullable })
+        let sql = format!(
+            "pg_mod({},{},{first},{second},{explicit})",
+            ex.sql,
+            literal(&type_code(&target.ty))
+        );
+        Ok(Ex {
+            sql,
+            ty: target.clone(),
+            kind: ExKind::Plain,
+            nullable: ex.nullable,
+        })
     }
 
     /// The value in another type's storage form; the conversion is known to exist.
     pub(crate) fn convert(&mut self, ex: Ex, to: &Type) -> Ex {
         let from = &ex.ty.ty;
         if from == to {
-            return Ex { ty: to.clone().into(), ..ex };
+            return Ex {
+                ty: to.clone().into(),
+                ..ex
+            };
         }
         let sql = &ex.sql;
         let converted = match (from, to) {
             (Type::Bpchar, to) if to.is_string() => format!("rtrim({sql},' ')"),
             (from, to) if from.is_string() && to.is_string() => sql.clone(),
-            (Type::Int2, Type::Int4 | Type::Int8) | (Type::Int4, Type::Int8) | (Type::Float4, Type::Float8) => sql.clone(),
+            (Type::Int2, Type::Int4 | Type::Int8)
+            | (Type::Int4, Type::Int8)
+            | (Type::Float4, Type::Float8) => sql.clone(),
             (Type::Int2 | Type::Int4 | Type::Int8, Type::Numeric) => format!("CAST({sql} AS TEXT)"),
             (Type::Int2 | Type::Int4 | Type::Int8, Type::Float8) => format!("CAST({sql} AS REAL)"),
             (Type::Int4, Type::Bool) => format!("({sql} <> 0)"),
@@ -124,21 +160,40 @@ impl Translator<'_> {
             }
             (from, to) => {
                 self.note_leaky();
-                format!("pg_cast({sql},{},{})", literal(&type_code(from)), literal(&type_code(to)))
+                format!(
+                    "pg_cast({sql},{},{})",
+                    literal(&type_code(from)),
+                    literal(&type_code(to))
+                )
             }
         };
-        Ex { sql: converted, ty: to.clone().into(), kind: ExKind::Plain, nullable: ex.nullable }
+        Ex {
+            sql: converted,
+            ty: to.clone().into(),
+            kind: ExKind::Plain,
+            nullable: ex.nullable,
+        }
     }
 
     /// What nobody decided becomes text.
     pub(crate) fn settle(&mut self, ex: Ex) -> Result<Ex, SqlError> {
-        if ex.is_unknown() { self.coerce(ex, &Type::Text.into(), How::Implicit) } else { Ok(ex) }
+        if ex.is_unknown() {
+            self.coerce(ex, &Type::Text.into(), How::Implicit)
+        } else {
+            Ok(ex)
+        }
     }
 
     /// A condition: boolean, or `42804` naming where.
     pub(crate) fn boolean(&mut self, ex: Ex, place: &str) -> Result<Ex, SqlError> {
         if ex.ty.ty != Type::Bool && !ex.is_unknown() {
-            return Err(SqlError::new("42804", format!("argument of {place} must be type boolean, not type {}", ex.ty.ty)));
+            return Err(SqlError::new(
+                "42804",
+                format!(
+                    "argument of {place} must be type boolean, not type {}",
+                    ex.ty.ty
+                ),
+            ));
         }
         self.coerce(ex, &Type::Bool.into(), How::Implicit)
     }
@@ -157,7 +212,10 @@ impl Translator<'_> {
                 Some(known) if castable(&ty, &known, How::Implicit) => known,
                 Some(known) if castable(&known, &ty, How::Implicit) => ty,
                 Some(known) => {
-                    return Err(SqlError::new("42804", format!("{place} types {known} and {ty} cannot be matched")));
+                    return Err(SqlError::new(
+                        "42804",
+                        format!("{place} types {known} and {ty} cannot be matched"),
+                    ));
                 }
             });
         }
@@ -168,8 +226,8 @@ impl Translator<'_> {
 /// Whether Postgres has such a conversion for whoever asks.
 pub(crate) fn castable(from: &Type, to: &Type, how: How) -> bool {
     use Type::{
-        Array, Bool, Bpchar, Bytea, Date, Enum, Float4, Float8, Int2, Int4, Int8, Interval, Json, Jsonb, Numeric,
-        Regclass, Text, Time, Timestamp, Timestamptz, Unknown,
+        Array, Bool, Bpchar, Bytea, Date, Enum, Float4, Float8, Int2, Int4, Int8, Interval, Json,
+        Jsonb, Numeric, Regclass, Text, Time, Timestamp, Timestamptz, Unknown,
     };
     if from == to || *from == Unknown {
         return true;
@@ -189,14 +247,17 @@ pub(crate) fn castable(from: &Type, to: &Type, how: How) -> bool {
     match (from, to) {
         (from, to) if from.is_string() && to.is_string() => true,
         (Date, Timestamp | Timestamptz) | (Timestamp, Timestamptz) | (Time, Interval) => true,
-        (Timestamp | Timestamptz, Date | Time) | (Timestamptz, Timestamp) | (Interval, Time) => how >= How::Assignment,
+        (Timestamp | Timestamptz, Date | Time) | (Timestamptz, Timestamp) | (Interval, Time) => {
+            how >= How::Assignment
+        }
         (Json, Jsonb) | (Jsonb, Json) => how >= How::Assignment,
         (Regclass, Text) | (Int8 | Int4, Regclass) => true,
         (Array(a), Array(b)) => castable(a, b, how),
         (Bool, Int4) | (Int4, Bool) => how == How::Explicit,
         (Jsonb, Bool | Int2 | Int4 | Int8 | Numeric | Float4 | Float8) => how == How::Explicit,
         (Enum(_), Enum(_)) | (Bytea, Bool) => false,
-        (Type::Record | Type::Row(_) | Type::Void | Type::Trigger, _) | (_, Type::Record | Type::Row(_) | Type::Void) => false,
+        (Type::Record | Type::Row(_) | Type::Void | Type::Trigger, _)
+        | (_, Type::Record | Type::Row(_) | Type::Void) => false,
         // Every type has a text form, and reading one back must be asked for.
         (_, to) if to.is_string() => how >= How::Assignment,
         (Text | Type::Varchar | Bpchar | Type::Name, _) => how == How::Explicit,
@@ -212,7 +273,9 @@ pub(crate) fn constant(value: &Stored) -> String {
         Stored::Int(i64::MIN) => "(-9223372036854775807 - 1)".into(),
         Stored::Int(value) if *value < 0 => format!("({value})"),
         Stored::Int(value) => value.to_string(),
-        Stored::Real(value) if value.is_infinite() => if *value > 0.0 { "9e999" } else { "(-9e999)" }.into(),
+        Stored::Real(value) if value.is_infinite() => {
+            if *value > 0.0 { "9e999" } else { "(-9e999)" }.into()
+        }
         Stored::Real(value) => format!("({value:?})"),
         Stored::Text(value) if value.contains('\0') => "NULL".into(),
         Stored::Text(value) => literal(value),

@@ -14,7 +14,10 @@ impl Translator<'_> {
             [name] => self.bare_column(name, reference),
             [table, name] => self.table_column(None, table, name, reference),
             [schema, table, name] => self.table_column(Some(schema), table, name, reference),
-            _ => Err(SqlError::syntax("improper qualified name (too many dotted names)", reference.span)),
+            _ => Err(SqlError::syntax(
+                "improper qualified name (too many dotted names)",
+                reference.span,
+            )),
         }
     }
 
@@ -26,11 +29,18 @@ impl Translator<'_> {
                 return self.grouped(depth, ex, reference, None);
             }
             let mut found = scope.items.iter().enumerate().flat_map(|(place, item)| {
-                item.columns.iter().filter(|column| column.name == name && !column.hidden).map(move |column| (place, column))
+                item.columns
+                    .iter()
+                    .filter(|column| column.name == name && !column.hidden)
+                    .map(move |column| (place, column))
             });
             if let Some((place, column)) = found.next() {
                 if found.next().is_some() {
-                    return Err(SqlError::new("42702", format!("column reference \"{name}\" is ambiguous")).at(reference.span));
+                    return Err(SqlError::new(
+                        "42702",
+                        format!("column reference \"{name}\" is ambiguous"),
+                    )
+                    .at(reference.span));
                 }
                 let ex = column_ex(column);
                 return self.used(depth, place, name, ex, reference);
@@ -53,7 +63,9 @@ impl Translator<'_> {
         reference: &ColumnRef,
     ) -> Result<Ex, SqlError> {
         for depth in (self.scope_floor..self.scopes.len()).rev() {
-            let Some(place) = find_item(&self.scopes[depth].items, schema, table) else { continue };
+            let Some(place) = find_item(&self.scopes[depth].items, schema, table) else {
+                continue;
+            };
             let item = &self.scopes[depth].items[place];
             if let Some(column) = item.columns.iter().find(|column| column.name == name) {
                 let ex = column_ex(column);
@@ -62,14 +74,20 @@ impl Translator<'_> {
             if let Some(value) = self.computed_column(table, name)? {
                 return Ok(value);
             }
-            return Err(SqlError::new("42703", format!("column {table}.{name} does not exist")).at(reference.span));
+            return Err(
+                SqlError::new("42703", format!("column {table}.{name} does not exist"))
+                    .at(reference.span),
+            );
         }
         if schema.is_none() {
             if let Some(value) = self.argument(Some(table), name) {
                 return Ok(value);
             }
             // `row.field`, where `row` is an argument of a row type.
-            if let Some(Ex { kind: ExKind::Row(fields), .. }) = self.argument(None, table)
+            if let Some(Ex {
+                kind: ExKind::Row(fields),
+                ..
+            }) = self.argument(None, table)
                 && let Some((_, field)) = fields.into_iter().find(|(field, _)| field == name)
             {
                 return Ok(field);
@@ -85,11 +103,16 @@ impl Translator<'_> {
             .catalog
             .functions(&function, &self.search_path)
             .iter()
-            .any(|known| matches!(known.args.as_slice(), [only] if matches!(only.ty, Type::Row(_))));
+            .any(
+                |known| matches!(known.args.as_slice(), [only] if matches!(only.ty, Type::Row(_))),
+            );
         if !takes_row {
             return Ok(None);
         }
-        let row = Expr::Wildcard(ColumnRef { parts: vec![table.to_owned()], span: plinth_sql::ast::Span::default() });
+        let row = Expr::Wildcard(ColumnRef {
+            parts: vec![table.to_owned()],
+            span: plinth_sql::ast::Span::default(),
+        });
         self.expr(&Expr::call(function, vec![row])).map(Some)
     }
 
@@ -98,13 +121,24 @@ impl Translator<'_> {
         let hidden = self.scopes[self.scope_floor..]
             .iter()
             .flat_map(|scope| &scope.items)
-            .find(|item| item.relation.as_ref().is_some_and(|relation| relation.name.name == table));
+            .find(|item| {
+                item.relation
+                    .as_ref()
+                    .is_some_and(|relation| relation.name.name == table)
+            });
         match hidden {
-            Some(item) => {
-                SqlError::new("42P01", format!("invalid reference to FROM-clause entry for table \"{table}\""))
-                    .hint(format!("Perhaps you meant to reference the table alias \"{}\".", item.alias))
-            }
-            None => SqlError::new("42P01", format!("missing FROM-clause entry for table \"{table}\"")),
+            Some(item) => SqlError::new(
+                "42P01",
+                format!("invalid reference to FROM-clause entry for table \"{table}\""),
+            )
+            .hint(format!(
+                "Perhaps you meant to reference the table alias \"{}\".",
+                item.alias
+            )),
+            None => SqlError::new(
+                "42P01",
+                format!("missing FROM-clause entry for table \"{table}\""),
+            ),
         }
     }
 
@@ -112,11 +146,15 @@ impl Translator<'_> {
     fn no_column(&self, name: &str) -> SqlError {
         let error = unknown_column(name, plinth_sql::ast::Span::default());
         let mut best: Option<(usize, String)> = None;
-        for item in self.scopes[self.scope_floor..].iter().flat_map(|scope| &scope.items) {
+        for item in self.scopes[self.scope_floor..]
+            .iter()
+            .flat_map(|scope| &scope.items)
+        {
             for column in &item.columns {
                 let seen = item.relation.as_ref().is_none_or(|relation| {
                     let source = column.source.as_deref().unwrap_or(&column.name);
-                    self.catalog.may_column(&item.role, relation, source, Privilege::Select)
+                    self.catalog
+                        .may_column(&item.role, relation, source, Privilege::Select)
                 });
                 let distance = distance(name, &column.name);
                 let near = distance <= MOST_EDITS && distance <= name.chars().count() / 2;
@@ -126,23 +164,38 @@ impl Translator<'_> {
             }
         }
         match best {
-            Some((_, found)) => error.hint(format!("Perhaps you meant to reference the column \"{found}\".")),
+            Some((_, found)) => error.hint(format!(
+                "Perhaps you meant to reference the column \"{found}\"."
+            )),
             None => error,
         }
     }
 
     /// The row of an item as one value, or its only column when it is a function's scalar.
-    fn whole_row(&mut self, depth: usize, place: usize, reference: &ColumnRef) -> Result<Ex, SqlError> {
+    fn whole_row(
+        &mut self,
+        depth: usize,
+        place: usize,
+        reference: &ColumnRef,
+    ) -> Result<Ex, SqlError> {
         let item = self.scopes[depth].items[place].clone();
         if item.scalar {
-            return self.grouped(depth, column_ex(&item.columns[0]), reference, Some(&item.alias));
+            return self.grouped(
+                depth,
+                column_ex(&item.columns[0]),
+                reference,
+                Some(&item.alias),
+            );
         }
         let mut fields = Vec::with_capacity(item.columns.len());
         for column in &item.columns {
             let ex = self.used(depth, place, &column.name, column_ex(column), reference)?;
             fields.push((column.name.clone(), ex));
         }
-        let ty = item.relation.as_ref().map_or(Type::Record, |relation| relation.row_type());
+        let ty = item
+            .relation
+            .as_ref()
+            .map_or(Type::Record, |relation| relation.row_type());
         Ok(row_value(fields, ty))
     }
 
@@ -178,14 +231,24 @@ impl Translator<'_> {
         if let Some(relation) = item.relation.clone() {
             let role = item.role.clone();
             let known = item.columns.iter().find(|column| column.name == name);
-            let source = known.and_then(|column| column.source.clone()).unwrap_or_else(|| name.to_owned());
+            let source = known
+                .and_then(|column| column.source.clone())
+                .unwrap_or_else(|| name.to_owned());
             self.use_column(&role, &relation, Some(&source), Privilege::Select);
         }
         self.grouped(depth, ex, reference, Some(&alias))
     }
 
-    fn grouped(&self, depth: usize, ex: Ex, reference: &ColumnRef, alias: Option<&str>) -> Result<Ex, SqlError> {
-        let Some(grouping) = &self.scopes[depth].grouping else { return Ok(ex) };
+    fn grouped(
+        &self,
+        depth: usize,
+        ex: Ex,
+        reference: &ColumnRef,
+        alias: Option<&str>,
+    ) -> Result<Ex, SqlError> {
+        let Some(grouping) = &self.scopes[depth].grouping else {
+            return Ok(ex);
+        };
         let free = grouping.inside_aggregate > 0
             || grouping.columns.contains(&ex.sql)
             || alias.is_some_and(|alias| grouping.free_items.iter().any(|free| free == alias));
@@ -209,21 +272,34 @@ impl Translator<'_> {
         if function.is_some_and(|function| function != frame.function) {
             return None;
         }
-        frame.args.iter().find(|(known, _)| known.as_deref() == Some(name)).map(|(_, value)| value.clone())
+        frame
+            .args
+            .iter()
+            .find(|(known, _)| known.as_deref() == Some(name))
+            .map(|(_, value)| value.clone())
     }
 
     /// `$n`: an argument of the function being read, or a parameter of the statement.
     pub(super) fn parameter(&mut self, number: u32) -> Result<Ex, SqlError> {
         let place = number as usize;
         if let Some(frame) = self.frames.last() {
-            return frame.args.get(place.wrapping_sub(1)).map(|(_, value)| value.clone()).ok_or_else(|| no_parameter(number));
+            return frame
+                .args
+                .get(place.wrapping_sub(1))
+                .map(|(_, value)| value.clone())
+                .ok_or_else(|| no_parameter(number));
         }
         if place == 0 || place > self.params.len() {
             return Err(no_parameter(number));
         }
         let ty = self.params[place - 1].clone();
         if ty.ty == Type::Unknown {
-            return Ok(Ex { sql: String::new(), ty, kind: ExKind::Param(place), nullable: true });
+            return Ok(Ex {
+                sql: String::new(),
+                ty,
+                kind: ExKind::Param(place),
+                nullable: true,
+            });
         }
         let sql = self.bind(super::Bind::Param(place));
         Ok(Ex::new(sql, ty))
@@ -241,7 +317,9 @@ fn distance(a: &str, b: &str) -> usize {
         let mut diagonal = std::mem::replace(&mut row[0], place + 1);
         for (column, to) in b.iter().enumerate() {
             let above = row[column + 1];
-            let step = (diagonal + usize::from(from != *to)).min(above + 1).min(row[column] + 1);
+            let step = (diagonal + usize::from(from != *to))
+                .min(above + 1)
+                .min(row[column] + 1);
             diagonal = std::mem::replace(&mut row[column + 1], step);
         }
     }
@@ -256,18 +334,32 @@ pub(super) fn find_item(items: &[Item], schema: Option<&str>, table: &str) -> Op
     items.iter().position(|item| match schema {
         None => item.alias == table,
         Some(schema) => {
-            item.alias == table && item.relation.as_ref().is_some_and(|relation| relation.name.schema == schema)
+            item.alias == table
+                && item
+                    .relation
+                    .as_ref()
+                    .is_some_and(|relation| relation.name.schema == schema)
         }
     })
 }
 
 pub(super) fn column_ex(column: &ItemColumn) -> Ex {
-    Ex { sql: column.sql.clone(), ty: column.ty.clone(), kind: ExKind::Plain, nullable: column.nullable }
+    Ex {
+        sql: column.sql.clone(),
+        ty: column.ty.clone(),
+        kind: ExKind::Plain,
+        nullable: column.nullable,
+    }
 }
 
 /// A row value; its own text is its JSON object, which is what most functions of rows want.
 pub(super) fn row_value(fields: Vec<(String, Ex)>, ty: Type) -> Ex {
-    Ex { sql: String::new(), ty: ty.into(), kind: ExKind::Row(fields), nullable: true }
+    Ex {
+        sql: String::new(),
+        ty: ty.into(),
+        kind: ExKind::Row(fields),
+        nullable: true,
+    }
 }
 
 /// A bare column name, when the expression is one.

@@ -17,7 +17,12 @@ impl Translator<'_> {
             return Ok(ex);
         }
         match expr {
-            Expr::Null => Ok(Ex { sql: "NULL".into(), ty: Type::Unknown.into(), kind: ExKind::Null, nullable: true }),
+            Expr::Null => Ok(Ex {
+                sql: "NULL".into(),
+                ty: Type::Unknown.into(),
+                kind: ExKind::Null,
+                nullable: true,
+            }),
             Expr::Bool(value) => Ok(Ex::new(if *value { "1" } else { "0" }, Type::Bool).not_null()),
             Expr::Number(text) => Ok(number(text)),
             Expr::String(text) => Ok(Ex {
@@ -35,13 +40,21 @@ impl Translator<'_> {
             Expr::Not(inner) => {
                 let inner = self.expr(inner)?;
                 let inner = self.boolean(inner, "NOT")?;
-                Ok(Ex { nullable: inner.nullable, ..Ex::new(format!("(NOT {})", inner.sql), Type::Bool) })
+                Ok(Ex {
+                    nullable: inner.nullable,
+                    ..Ex::new(format!("(NOT {})", inner.sql), Type::Bool)
+                })
             }
             Expr::Unary { op, expr, span } => {
                 let inner = self.expr(expr)?;
                 self.unary(op, inner, *span)
             }
-            Expr::Binary { op, left, right, span } => {
+            Expr::Binary {
+                op,
+                left,
+                right,
+                span,
+            } => {
                 let left = self.expr(left)?;
                 let right = self.expr(right)?;
                 self.binary(op, left, right, *span)
@@ -53,7 +66,11 @@ impl Translator<'_> {
                 }
                 Ok(is_null(&inner, *negated))
             }
-            Expr::IsBool { expr, value, negated } => {
+            Expr::IsBool {
+                expr,
+                value,
+                negated,
+            } => {
                 let inner = self.expr(expr)?;
                 let inner = self.boolean(inner, "IS TRUE")?;
                 let wanted = match value {
@@ -64,15 +81,28 @@ impl Translator<'_> {
                 let not = if *negated { " NOT" } else { "" };
                 Ok(Ex::new(format!("({} IS{not} {wanted})", inner.sql), Type::Bool).not_null())
             }
-            Expr::IsDistinct { left, right, negated } => {
+            Expr::IsDistinct {
+                left,
+                right,
+                negated,
+            } => {
                 let left = self.expr(left)?;
                 let right = self.expr(right)?;
                 self.is_distinct(left, right, *negated)
             }
-            Expr::Like { kind, expr, pattern, escape, negated } => {
+            Expr::Like {
+                kind,
+                expr,
+                pattern,
+                escape,
+                negated,
+            } => {
                 let value = self.expr(expr)?;
                 let pattern = self.expr(pattern)?;
-                let escape = escape.as_ref().map(|escape| self.expr(escape)).transpose()?;
+                let escape = escape
+                    .as_ref()
+                    .map(|escape| self.expr(escape))
+                    .transpose()?;
                 let function = match kind {
                     LikeKind::Like => "pg_like",
                     LikeKind::Ilike => "pg_ilike",
@@ -80,20 +110,46 @@ impl Translator<'_> {
                 };
                 self.pattern(function, *negated, value, pattern, escape)
             }
-            Expr::Between { expr, low, high, symmetric, negated } => {
+            Expr::Between {
+                expr,
+                low,
+                high,
+                symmetric,
+                negated,
+            } => {
                 let value = self.expr(expr)?;
                 let low = self.expr(low)?;
                 let high = self.expr(high)?;
                 self.between(value, low, high, *symmetric, *negated)
             }
-            Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
-            Expr::InQuery { expr, query, negated } => self.in_query(expr, query, *negated),
-            Expr::AnyArray { left, op, array, all, span } => {
+            Expr::InList {
+                expr,
+                list,
+                negated,
+            } => self.in_list(expr, list, *negated),
+            Expr::InQuery {
+                expr,
+                query,
+                negated,
+            } => self.in_query(expr, query, *negated),
+            Expr::AnyArray {
+                left,
+                op,
+                array,
+                all,
+                span,
+            } => {
                 let left = self.expr(left)?;
                 let array = self.expr(array)?;
                 self.any_array(left, op, array, *all, *span)
             }
-            Expr::AnyQuery { left, op, query, all, span } => self.any_query(left, op, query, *all, *span),
+            Expr::AnyQuery {
+                left,
+                op,
+                query,
+                all,
+                span,
+            } => self.any_query(left, op, query, *all, *span),
             Expr::Exists(query) => {
                 let out = self.subquery(query)?;
                 Ok(Ex::new(format!("EXISTS ({})", out.sql), Type::Bool).not_null())
@@ -108,7 +164,11 @@ impl Translator<'_> {
                 }
                 Ok(row_value(fields, Type::Record))
             }
-            Expr::Case { operand, whens, otherwise } => self.case(operand.as_deref(), whens, otherwise.as_deref()),
+            Expr::Case {
+                operand,
+                whens,
+                otherwise,
+            } => self.case(operand.as_deref(), whens, otherwise.as_deref()),
             Expr::Call(call) => self.call(call),
             Expr::Index { base, index } => self.index(base, index),
             Expr::Slice { base, low, high } => self.slice(base, low.as_deref(), high.as_deref()),
@@ -119,18 +179,27 @@ impl Translator<'_> {
                     "C" | "POSIX" | "C.UTF-8" | "C.utf8" | "default" | "ucs_basic" => Ok(inner),
                     other => Err(SqlError::new(
                         "0A000",
-                        format!("collation \"{other}\" is not supported; text compares as in C.UTF-8"),
+                        format!(
+                            "collation \"{other}\" is not supported; text compares as in C.UTF-8"
+                        ),
                     )
                     .at(collation.span)),
                 }
             }
             Expr::AtTimeZone { expr, zone } => self.at_time_zone(expr, zone),
-            Expr::Default => Err(SqlError::new("42601", "DEFAULT is not allowed in this context")),
+            Expr::Default => Err(SqlError::new(
+                "42601",
+                "DEFAULT is not allowed in this context",
+            )),
         }
     }
 
     /// A condition in `WHERE`, `ON`, `HAVING`, `CHECK` or a policy.
-    pub(crate) fn condition_expr(&mut self, expr: &Expr, place: &'static str) -> Result<Ex, SqlError> {
+    pub(crate) fn condition_expr(
+        &mut self,
+        expr: &Expr,
+        place: &'static str,
+    ) -> Result<Ex, SqlError> {
         let clause = if place == "HAVING" { "" } else { place };
         self.in_clause(clause, |this| {
             this.condition(|this| {
@@ -154,10 +223,17 @@ impl Translator<'_> {
 
     /// In a grouped query, an expression that is one of the grouping keys.
     fn grouped_expression(&mut self, expr: &Expr) -> Result<Option<Ex>, SqlError> {
-        let Some(depth) = self.scopes.len().checked_sub(1) else { return Ok(None) };
-        let is_key = self.scopes[depth].grouping.as_ref().is_some_and(|grouping| {
-            grouping.inside_aggregate == 0 && !matches!(expr, Expr::Column(_)) && grouping.keys.contains(expr)
-        });
+        let Some(depth) = self.scopes.len().checked_sub(1) else {
+            return Ok(None);
+        };
+        let is_key = self.scopes[depth]
+            .grouping
+            .as_ref()
+            .is_some_and(|grouping| {
+                grouping.inside_aggregate == 0
+                    && !matches!(expr, Expr::Column(_))
+                    && grouping.keys.contains(expr)
+            });
         if !is_key {
             return Ok(None);
         }
@@ -173,7 +249,10 @@ impl Translator<'_> {
         let right = self.expr(right)?;
         let right = self.boolean(right, op)?;
         let nullable = left.nullable || right.nullable;
-        Ok(Ex { nullable, ..Ex::new(format!("({} {op} {})", left.sql, right.sql), Type::Bool) })
+        Ok(Ex {
+            nullable,
+            ..Ex::new(format!("({} {op} {})", left.sql, right.sql), Type::Bool)
+        })
     }
 
     fn cast(&mut self, expr: &Expr, ty: &TypeName) -> Result<Ex, SqlError> {
@@ -182,18 +261,21 @@ impl Translator<'_> {
         if target.ty == Type::Regclass {
             return self.regclass(ex);
         }
-        self.coerce(ex, &target, How::Explicit).map_err(|error| error.at(ty.name.span))
+        self.coerce(ex, &target, How::Explicit)
+            .map_err(|error| error.at(ty.name.span))
     }
 
     /// A written type.
     pub(crate) fn type_named(&self, ty: &TypeName) -> Result<ColumnType, SqlError> {
-        self.catalog.resolve_type(ty, &self.search_path).ok_or_else(|| {
-            let shown = match &ty.name.schema {
-                Some(schema) => format!("{schema}.{}", ty.name.name),
-                None => ty.name.name.clone(),
-            };
-            SqlError::new("42704", format!("type \"{shown}\" does not exist")).at(ty.name.span)
-        })
+        self.catalog
+            .resolve_type(ty, &self.search_path)
+            .ok_or_else(|| {
+                let shown = match &ty.name.schema {
+                    Some(schema) => format!("{schema}.{}", ty.name.name),
+                    None => ty.name.name.clone(),
+                };
+                SqlError::new("42704", format!("type \"{shown}\" does not exist")).at(ty.name.span)
+            })
     }
 
     /// `'s'::regclass`: the full name of a relation or sequence.
@@ -203,7 +285,11 @@ impl Translator<'_> {
         };
         let full = super::call::resolve_relation_name(self.catalog, &self.search_path, text)
             .ok_or_else(|| SqlError::new("42P01", format!("relation \"{text}\" does not exist")))?;
-        Ok(Ex::new(literal(&format!("{}.{}", full.schema, full.name)), Type::Regclass).not_null())
+        Ok(Ex::new(
+            literal(&format!("{}.{}", full.schema, full.name)),
+            Type::Regclass,
+        )
+        .not_null())
     }
 
     fn is_distinct(&mut self, left: Ex, right: Ex, negated: bool) -> Result<Ex, SqlError> {
@@ -214,10 +300,21 @@ impl Translator<'_> {
         let right = self.coerce(right, &ty.clone().into(), How::Implicit)?;
         let op = if negated { "IS" } else { "IS NOT" };
         let collation = collate(&ty, self.catalog);
-        Ok(Ex::new(format!("({} {op} {}{collation})", left.sql, right.sql), Type::Bool).not_null())
+        Ok(Ex::new(
+            format!("({} {op} {}{collation})", left.sql, right.sql),
+            Type::Bool,
+        )
+        .not_null())
     }
 
-    fn between(&mut self, value: Ex, low: Ex, high: Ex, symmetric: bool, negated: bool) -> Result<Ex, SqlError> {
+    fn between(
+        &mut self,
+        value: Ex,
+        low: Ex,
+        high: Ex,
+        symmetric: bool,
+        negated: bool,
+    ) -> Result<Ex, SqlError> {
         let pair = |this: &mut Self, low: Ex, high: Ex| -> Result<String, SqlError> {
             let above = this.compare(">=", value.clone(), low)?;
             let below = this.compare("<=", value.clone(), high)?;
@@ -245,12 +342,16 @@ impl Translator<'_> {
                 terms.push(self.compare("=", value.clone(), item)?.sql);
             }
             let any = format!("({})", terms.join(" OR "));
-            return Ok(Ex::new(if negated { format!("(NOT {any})") } else { any }, Type::Bool));
+            return Ok(Ex::new(
+                if negated { format!("(NOT {any})") } else { any },
+                Type::Bool,
+            ));
         }
         let mut ty = value.ty.ty.clone();
         for item in &items {
             let probe = Ex::new("", ty.clone());
-            ty = super::operator::comparison_type(&probe, item).ok_or_else(|| undefined("=", &probe, item))?;
+            ty = super::operator::comparison_type(&probe, item)
+                .ok_or_else(|| undefined("=", &probe, item))?;
         }
         if ty == Type::Unknown {
             ty = Type::Text;
@@ -262,7 +363,10 @@ impl Translator<'_> {
         }
         let collation = collate(&ty, self.catalog);
         let op = if negated { "NOT IN" } else { "IN" };
-        Ok(Ex::new(format!("({}{collation} {op} ({}))", value.sql, texts.join(", ")), Type::Bool))
+        Ok(Ex::new(
+            format!("({}{collation} {op} ({}))", value.sql, texts.join(", ")),
+            Type::Bool,
+        ))
     }
 
     fn in_query(&mut self, expr: &Expr, query: &Query, negated: bool) -> Result<Ex, SqlError> {
@@ -277,14 +381,18 @@ impl Translator<'_> {
             for ((_, field), (_, ty)) in fields.into_iter().zip(&out.columns) {
                 left.push(self.coerce(field, ty, How::Implicit)?.sql);
             }
-            return Ok(Ex::new(format!("(({}) {op} ({}))", left.join(", "), out.sql), Type::Bool));
+            return Ok(Ex::new(
+                format!("(({}) {op} ({}))", left.join(", "), out.sql),
+                Type::Bool,
+            ));
         }
         let out = self.subquery(query)?;
         let [(_, ty)] = out.columns.as_slice() else {
             return Err(SqlError::new("42601", "subquery has too many columns"));
         };
         let right = Ex::new("", ty.clone());
-        let common = super::operator::comparison_type(&value, &right).ok_or_else(|| undefined("=", &value, &right))?;
+        let common = super::operator::comparison_type(&value, &right)
+            .ok_or_else(|| undefined("=", &value, &right))?;
         let value = self.coerce(value, &common.clone().into(), How::Implicit)?;
         let sql = if common == ty.ty || ty.ty == Type::Unknown || same_storage(&common, &ty.ty) {
             out.sql
@@ -294,29 +402,50 @@ impl Translator<'_> {
             format!("SELECT {} FROM ({}) AS {alias}", inner.sql, out.sql)
         };
         let collation = collate(&common, self.catalog);
-        Ok(Ex::new(format!("({}{collation} {op} ({sql}))", value.sql), Type::Bool))
+        Ok(Ex::new(
+            format!("({}{collation} {op} ({sql}))", value.sql),
+            Type::Bool,
+        ))
     }
 
-    fn any_array(&mut self, left: Ex, op: &str, array: Ex, all: bool, span: Span) -> Result<Ex, SqlError> {
+    fn any_array(
+        &mut self,
+        left: Ex,
+        op: &str,
+        array: Ex,
+        all: bool,
+        span: Span,
+    ) -> Result<Ex, SqlError> {
         let element = match &array.ty.ty {
             Type::Array(element) => element.as_ref().clone(),
             Type::Unknown if left.is_unknown() => Type::Text,
             Type::Unknown => left.ty.ty.clone(),
             other => {
-                return Err(SqlError::new("42809", format!("op ANY/ALL (array) requires array on right side, not {other}")).at(span));
+                return Err(SqlError::new(
+                    "42809",
+                    format!("op ANY/ALL (array) requires array on right side, not {other}"),
+                )
+                .at(span));
             }
         };
         let array = self.coerce(array, &element.clone().array().into(), How::Implicit)?;
         let alias = self.alias("a");
-        let item = Ex::new(Self::from_element(&format!("{alias}.value"), &element), element.clone());
+        let item = Ex::new(
+            Self::from_element(&format!("{alias}.value"), &element),
+            element.clone(),
+        );
         if op == "=" && !all {
-            let common = super::operator::comparison_type(&left, &item).ok_or_else(|| undefined(op, &left, &item))?;
+            let common = super::operator::comparison_type(&left, &item)
+                .ok_or_else(|| undefined(op, &left, &item))?;
             let left = self.coerce(left, &common.clone().into(), How::Implicit)?;
             let item = self.convert(item, &common);
             let collation = collate(&common, self.catalog);
             // A null array makes the result null: then the list has a null in it.
-            let unknown =
-                if array.nullable { format!(" UNION ALL SELECT NULL WHERE {} IS NULL", array.sql) } else { String::new() };
+            let unknown = if array.nullable {
+                format!(" UNION ALL SELECT NULL WHERE {} IS NULL", array.sql)
+            } else {
+                String::new()
+            };
             return Ok(Ex::new(
                 format!(
                     "({}{collation} IN (SELECT {} FROM json_each({}) AS {alias}{unknown}))",
@@ -345,7 +474,14 @@ impl Translator<'_> {
         ))
     }
 
-    fn any_query(&mut self, left: &Expr, op: &str, query: &Query, all: bool, span: Span) -> Result<Ex, SqlError> {
+    fn any_query(
+        &mut self,
+        left: &Expr,
+        op: &str,
+        query: &Query,
+        all: bool,
+        span: Span,
+    ) -> Result<Ex, SqlError> {
         if op == "=" && !all {
             return self.in_query(left, query, false);
         }
@@ -365,8 +501,7 @@ impl Translator<'_> {
             format!(
                 "(SELECT CASE WHEN sum(r IS {decisive}) > 0 THEN {decisive} WHEN count(*) > count(r) THEN NULL ELSE {other} END \
                  FROM (SELECT {} AS r FROM ({}) AS {alias}))",
-                test.sql,
-                out.sql,
+                test.sql, out.sql,
             ),
             Type::Bool,
         ))
@@ -376,16 +511,26 @@ impl Translator<'_> {
     pub(super) fn scalar(&mut self, query: &Query) -> Result<Ex, SqlError> {
         let out = self.subquery(query)?;
         let [(_, ty)] = out.columns.as_slice() else {
-            return Err(SqlError::new("42601", "subquery must return only one column"));
+            return Err(SqlError::new(
+                "42601",
+                "subquery must return only one column",
+            ));
         };
-        let ty = if ty.ty == Type::Unknown { Type::Text.into() } else { ty.clone() };
+        let ty = if ty.ty == Type::Unknown {
+            Type::Text.into()
+        } else {
+            ty.clone()
+        };
         if out.at_most_one {
             return Ok(Ex::new(format!("({})", out.sql), ty));
         }
         self.note_leaky();
         let alias = self.alias("q");
         Ok(Ex::new(
-            format!("(SELECT pg_single(c1) FROM (SELECT c1 FROM ({}) LIMIT 2) AS {alias})", out.sql),
+            format!(
+                "(SELECT pg_single(c1) FROM (SELECT c1 FROM ({}) LIMIT 2) AS {alias})",
+                out.sql
+            ),
             ty,
         ))
     }
@@ -393,13 +538,23 @@ impl Translator<'_> {
     fn array_query(&mut self, query: &Query) -> Result<Ex, SqlError> {
         let out = self.subquery(query)?;
         let [(_, ty)] = out.columns.as_slice() else {
-            return Err(SqlError::new("42601", "subquery must return only one column"));
+            return Err(SqlError::new(
+                "42601",
+                "subquery must return only one column",
+            ));
         };
-        let ty = if ty.ty == Type::Unknown { Type::Text } else { ty.ty.clone() };
+        let ty = if ty.ty == Type::Unknown {
+            Type::Text
+        } else {
+            ty.ty.clone()
+        };
         let alias = self.alias("q");
         let element = self.element(Ex::new(format!("{alias}.c1"), ty.clone()))?;
         let nested = matches!(ty, Type::Array(_));
-        let sql = format!("(SELECT coalesce(array_agg_({element}),'[]') FROM ({}) AS {alias})", out.sql);
+        let sql = format!(
+            "(SELECT coalesce(array_agg_({element}),'[]') FROM ({}) AS {alias})",
+            out.sql
+        );
         Ok(Ex::new(sql, if nested { ty } else { ty.array() }).not_null())
     }
 
@@ -410,7 +565,12 @@ impl Translator<'_> {
         }
         if values.is_empty() {
             // Its type must come from a cast: `ARRAY[]::int[]`.
-            return Ok(Ex { sql: "'[]'".into(), ty: Type::Unknown.into(), kind: ExKind::Literal("{}".into()), nullable: false });
+            return Ok(Ex {
+                sql: "'[]'".into(),
+                ty: Type::Unknown.into(),
+                kind: ExKind::Literal("{}".into()),
+                nullable: false,
+            });
         }
         let references: Vec<&Ex> = values.iter().collect();
         let ty = self.common_type(&references, "ARRAY")?;
@@ -472,15 +632,29 @@ impl Translator<'_> {
                 Ok(Ex::new(Self::from_element(&sql, &element), *element))
             }
             Type::Jsonb => self.binary("->", base, index, Span::default()),
-            other => Err(SqlError::new("42804", format!("cannot subscript type {other} because it does not support subscripting"))),
+            other => Err(SqlError::new(
+                "42804",
+                format!("cannot subscript type {other} because it does not support subscripting"),
+            )),
         }
     }
 
-    fn slice(&mut self, base: &Expr, low: Option<&Expr>, high: Option<&Expr>) -> Result<Ex, SqlError> {
+    fn slice(
+        &mut self,
+        base: &Expr,
+        low: Option<&Expr>,
+        high: Option<&Expr>,
+    ) -> Result<Ex, SqlError> {
         let base = self.expr(base)?;
         self.note_leaky();
         let Type::Array(_) = base.ty.ty else {
-            return Err(SqlError::new("42804", format!("cannot subscript type {} because it does not support subscripting", base.ty.ty)));
+            return Err(SqlError::new(
+                "42804",
+                format!(
+                    "cannot subscript type {} because it does not support subscripting",
+                    base.ty.ty
+                ),
+            ));
         };
         let mut bounds = Vec::with_capacity(2);
         for bound in [low, high] {
@@ -493,7 +667,10 @@ impl Translator<'_> {
             });
         }
         let unbounded = (i32::from(low.is_none()), i32::from(high.is_none()));
-        let sql = format!("array_slice({},{},{},{},{})", base.sql, bounds[0], bounds[1], unbounded.0, unbounded.1);
+        let sql = format!(
+            "array_slice({},{},{},{},{})",
+            base.sql, bounds[0], bounds[1], unbounded.0, unbounded.1
+        );
         Ok(Ex::new(sql, base.ty))
     }
 
@@ -504,7 +681,10 @@ impl Translator<'_> {
         {
             return Ok(field);
         }
-        Err(SqlError::new("42703", format!("column \"{name}\" not found in data type {}", base.ty.ty)))
+        Err(SqlError::new(
+            "42703",
+            format!("column \"{name}\" not found in data type {}", base.ty.ty),
+        ))
     }
 
     fn at_time_zone(&mut self, expr: &Expr, zone: &Expr) -> Result<Ex, SqlError> {
@@ -514,14 +694,22 @@ impl Translator<'_> {
         let zone = self.coerce(zone, &Type::Text.into(), How::Implicit)?;
         let (value, function, ty) = match value.ty.ty {
             Type::Timestamp => (value, "ts_from_zone", Type::Timestamptz),
-            Type::Date | Type::Unknown | Type::Timestamptz => {
-                (self.coerce(value, &Type::Timestamptz.into(), How::Implicit)?, "ts_to_zone", Type::Timestamp)
-            }
+            Type::Date | Type::Unknown | Type::Timestamptz => (
+                self.coerce(value, &Type::Timestamptz.into(), How::Implicit)?,
+                "ts_to_zone",
+                Type::Timestamp,
+            ),
             other => {
-                return Err(SqlError::new("42883", format!("function pg_catalog.timezone(unknown, {other}) does not exist")));
+                return Err(SqlError::new(
+                    "42883",
+                    format!("function pg_catalog.timezone(unknown, {other}) does not exist"),
+                ));
             }
         };
-        Ok(Ex::new(format!("{function}({},{})", value.sql, zone.sql), ty))
+        Ok(Ex::new(
+            format!("{function}({},{})", value.sql, zone.sql),
+            ty,
+        ))
     }
 
     /// The JSON text of a value.
@@ -535,7 +723,11 @@ impl Translator<'_> {
             return Ok(json_object(&parts));
         }
         let ex = self.settle(ex)?;
-        Ok(format!("pg_to_json({},{})", ex.sql, literal(&type_code(&ex.ty.ty))))
+        Ok(format!(
+            "pg_to_json({},{})",
+            ex.sql,
+            literal(&type_code(&ex.ty.ty))
+        ))
     }
 }
 
@@ -545,24 +737,46 @@ fn json_object(parts: &[String]) -> String {
     if parts.len() <= MOST_ARGUMENTS {
         return format!("pg_json_object({})", parts.join(","));
     }
-    let pieces: Vec<String> =
-        parts.chunks(MOST_ARGUMENTS).map(|chunk| format!("pg_json_object({})", chunk.join(","))).collect();
+    let pieces: Vec<String> = parts
+        .chunks(MOST_ARGUMENTS)
+        .map(|chunk| format!("pg_json_object({})", chunk.join(",")))
+        .collect();
     format!("pg_json_merge({})", pieces.join(","))
 }
 
 /// A numeric constant: the smallest of integer, bigint and numeric that holds it.
 pub(super) fn number(text: &str) -> Ex {
     let kind = ExKind::Number(text.to_owned());
-    let shown = |text: &str| if text.starts_with('-') { format!("({text})") } else { text.to_owned() };
+    let shown = |text: &str| {
+        if text.starts_with('-') {
+            format!("({text})")
+        } else {
+            text.to_owned()
+        }
+    };
     if let Ok(value) = text.parse::<i64>() {
-        let ty = if i32::try_from(value).is_ok() { Type::Int4 } else { Type::Int8 };
+        let ty = if i32::try_from(value).is_ok() {
+            Type::Int4
+        } else {
+            Type::Int8
+        };
         let sql = super::coerce::constant(&plinth_sql::types::io::Stored::Int(value));
-        return Ex { sql, ty: ty.into(), kind, nullable: false };
+        return Ex {
+            sql,
+            ty: ty.into(),
+            kind,
+            nullable: false,
+        };
     }
     let canonical = text
         .parse::<plinth_sql::types::numeric::Numeric>()
         .map_or_else(|_| shown(text), |value| value.to_string());
-    Ex { sql: literal(&canonical), ty: Type::Numeric.into(), kind, nullable: false }
+    Ex {
+        sql: literal(&canonical),
+        ty: Type::Numeric.into(),
+        kind,
+        nullable: false,
+    }
 }
 
 /// `IS NULL`; a row is null when all its fields are.
@@ -571,10 +785,17 @@ fn is_null(ex: &Ex, negated: bool) -> Ex {
     let sql = match &ex.kind {
         ExKind::Row(fields) if fields.is_empty() => i32::from(negated).to_string(),
         ExKind::Row(fields) => {
-            let terms: Vec<String> = fields.iter().map(|(_, field)| is_null(field, negated).sql).collect();
+            let terms: Vec<String> = fields
+                .iter()
+                .map(|(_, field)| is_null(field, negated).sql)
+                .collect();
             format!("({})", terms.join(" AND "))
         }
-        ExKind::Param(_) | ExKind::Plain | ExKind::Null | ExKind::Literal(_) | ExKind::Number(_) => format!("({} {op})", ex.sql),
+        ExKind::Param(_)
+        | ExKind::Plain
+        | ExKind::Null
+        | ExKind::Literal(_)
+        | ExKind::Number(_) => format!("({} {op})", ex.sql),
     };
     Ex::new(sql, Type::Bool).not_null()
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{
-    Call, ColumnRef, Expr, FromItem, GroupBy, JoinKind, JoinOn, ObjectName, PolicyCommand, Select, TableAlias,
+    Call, ColumnRef, Expr, FromItem, GroupBy, JoinKind, JoinOn, ObjectName, PolicyCommand, Select,
+    TableAlias,
 };
 use plinth_sql::catalog::{Privilege, Relation, RelationKind};
 use plinth_sql::types::{ColumnType, Type};
@@ -18,25 +19,46 @@ impl Translator<'_> {
     pub(crate) fn from_item(&mut self, item: &FromItem) -> Result<String, SqlError> {
         match item {
             FromItem::Table { name, alias } => self.table(name, alias.as_ref()),
-            FromItem::Subquery { lateral, query, alias } => {
+            FromItem::Subquery {
+                lateral,
+                query,
+                alias,
+            } => {
                 if *lateral {
                     return self.lateral(query, alias.as_ref());
                 }
                 // A subquery does not see its siblings.
-                let siblings = self.scopes.last_mut().map(std::mem::take).unwrap_or_default();
+                let siblings = self
+                    .scopes
+                    .last_mut()
+                    .map(std::mem::take)
+                    .unwrap_or_default();
                 let out = self.query(query, None);
                 if let Some(scope) = self.scopes.last_mut() {
                     *scope = siblings;
                 }
                 let out = out?;
                 let sqlite = self.alias("s");
-                let alias = alias.clone().unwrap_or_else(|| TableAlias { name: sqlite.clone(), ..TableAlias::default() });
+                let alias = alias.clone().unwrap_or_else(|| TableAlias {
+                    name: sqlite.clone(),
+                    ..TableAlias::default()
+                });
                 let columns = named(out.columns, &alias.columns, &alias.name)?;
                 self.add_item(&alias.name, None, positional(&sqlite, columns), false)?;
                 Ok(format!("({}) AS {sqlite}", out.sql))
             }
-            FromItem::Function { call, ordinality, alias, .. } => self.function(call, *ordinality, alias.as_ref()),
-            FromItem::Join { left, right, kind, on } => self.join(left, right, *kind, on),
+            FromItem::Function {
+                call,
+                ordinality,
+                alias,
+                ..
+            } => self.function(call, *ordinality, alias.as_ref()),
+            FromItem::Join {
+                left,
+                right,
+                kind,
+                on,
+            } => self.join(left, right, *kind, on),
         }
     }
 
@@ -52,24 +74,45 @@ impl Translator<'_> {
             return Err(SqlError::new("XX000", "FROM outside a query"));
         };
         if scope.items.iter().any(|item| item.alias == alias) {
-            return Err(SqlError::new("42712", format!("table name \"{alias}\" specified more than once")));
+            return Err(SqlError::new(
+                "42712",
+                format!("table name \"{alias}\" specified more than once"),
+            ));
         }
-        scope.items.push(Item { alias: alias.to_owned(), relation, role, columns, scalar });
+        scope.items.push(Item {
+            alias: alias.to_owned(),
+            relation,
+            role,
+            columns,
+            scalar,
+        });
         Ok(())
     }
 
     fn table(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Result<String, SqlError> {
         if name.schema.is_none()
-            && let Some(cte) = self.ctes[self.cte_floor..].iter().rev().find(|cte| cte.name == name.name).cloned()
+            && let Some(cte) = self.ctes[self.cte_floor..]
+                .iter()
+                .rev()
+                .find(|cte| cte.name == name.name)
+                .cloned()
         {
             let sqlite = self.alias("t");
             let shown = alias.map_or(name.name.as_str(), |alias| alias.name.as_str());
-            let columns = named(cte.columns, alias.map(|alias| alias.columns.as_slice()).unwrap_or_default(), shown)?;
+            let columns = named(
+                cte.columns,
+                alias
+                    .map(|alias| alias.columns.as_slice())
+                    .unwrap_or_default(),
+                shown,
+            )?;
             self.add_item(shown, None, positional(&sqlite, columns), false)?;
             return Ok(format!("{} AS {sqlite}", cte.sqlite));
         }
         let relation = self.relation(name)?;
-        let shown = alias.map_or(name.name.as_str(), |alias| alias.name.as_str()).to_owned();
+        let shown = alias
+            .map_or(name.name.as_str(), |alias| alias.name.as_str())
+            .to_owned();
         let role = self.role.clone();
         self.use_column(&role, &relation, None, Privilege::Select);
         match &relation.kind {
@@ -91,7 +134,11 @@ impl Translator<'_> {
                     return Err(SqlError::new("54001", "views are nested too deeply"));
                 }
                 self.expanding.push(relation.name.clone());
-                let role = if view.security_invoker { self.user.clone() } else { relation.owner.clone() };
+                let role = if view.security_invoker {
+                    self.user.clone()
+                } else {
+                    relation.owner.clone()
+                };
                 let scopes = std::mem::take(&mut self.scopes);
                 let floor = std::mem::replace(&mut self.scope_floor, 0);
                 let frames = std::mem::take(&mut self.frames);
@@ -102,8 +149,11 @@ impl Translator<'_> {
                 self.expanding.pop();
                 let out = out?;
                 let sqlite = self.alias("v");
-                let named: Vec<(String, ColumnType)> =
-                    relation.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
+                let named: Vec<(String, ColumnType)> = relation
+                    .columns
+                    .iter()
+                    .map(|column| (column.name.clone(), column.ty.clone()))
+                    .collect();
                 let mut columns = positional(&sqlite, named);
                 rename(&mut columns, alias)?;
                 self.add_item(&shown, Some(relation), columns, false)?;
@@ -121,10 +171,18 @@ impl Translator<'_> {
             Some(schema) => format!("{schema}.{}", name.name),
             None => name.name.clone(),
         };
-        if matches!(name.schema.as_deref(), Some("information_schema" | "pg_catalog")) || name.name.starts_with("pg_") {
-            return Err(SqlError::unsupported(format!("the system catalog \"{shown}\""))
-                .hint("Ask `plinth status` or the OpenAPI document of /rest/v1/ for the schema.")
-                .at(name.span));
+        if matches!(
+            name.schema.as_deref(),
+            Some("information_schema" | "pg_catalog")
+        ) || name.name.starts_with("pg_")
+        {
+            return Err(
+                SqlError::unsupported(format!("the system catalog \"{shown}\""))
+                    .hint(
+                        "Ask `plinth status` or the OpenAPI document of /rest/v1/ for the schema.",
+                    )
+                    .at(name.span),
+            );
         }
         Err(SqlError::new("42P01", format!("relation \"{shown}\" does not exist")).at(name.span))
     }
@@ -146,7 +204,10 @@ impl Translator<'_> {
 
     /// What the innermost `FROM` lists.
     pub(crate) fn current_items(&self) -> Vec<Item> {
-        self.scopes.last().map(|scope| scope.items.clone()).unwrap_or_default()
+        self.scopes
+            .last()
+            .map(|scope| scope.items.clone())
+            .unwrap_or_default()
     }
 
     /// Runs `read` where these rows of values are in sight: alias, relation, columns.
@@ -158,9 +219,18 @@ impl Translator<'_> {
         let role = self.role.clone();
         let items = rows
             .into_iter()
-            .map(|(alias, relation, columns)| Item { alias, relation, role: role.clone(), columns, scalar: false })
+            .map(|(alias, relation, columns)| Item {
+                alias,
+                relation,
+                role: role.clone(),
+                columns,
+                scalar: false,
+            })
             .collect();
-        self.scopes.push(super::Scope { items, ..super::Scope::default() });
+        self.scopes.push(super::Scope {
+            items,
+            ..super::Scope::default()
+        });
         let result = read(self);
         self.scopes.pop();
         result
@@ -187,10 +257,14 @@ impl Translator<'_> {
         let table = names::table(&relation.name);
         self.fence.tables.insert(table.clone());
         for column in &relation.columns {
-            self.fence.columns.insert((table.clone(), column.name.clone()));
+            self.fence
+                .columns
+                .insert((table.clone(), column.name.clone()));
         }
         let inner = self.alias("p");
-        let Some(mut condition) = self.visible(relation, &inner, commands)? else { return Ok(names::quote(&table)) };
+        let Some(mut condition) = self.visible(relation, &inner, commands)? else {
+            return Ok(names::quote(&table));
+        };
         self.policed = true;
         let mut barrier = "";
         if self.barrier {
@@ -199,8 +273,11 @@ impl Translator<'_> {
             }
             barrier = " LIMIT -1 OFFSET 0";
         }
-        let columns: Vec<String> =
-            relation.columns.iter().map(|column| format!("{inner}.{}", names::quote(&column.name))).collect();
+        let columns: Vec<String> = relation
+            .columns
+            .iter()
+            .map(|column| format!("{inner}.{}", names::quote(&column.name)))
+            .collect();
         Ok(format!(
             "(SELECT {inner}.rowid AS \"rowid\", {} FROM {} AS {inner} WHERE {condition}{barrier})",
             columns.join(", "),
@@ -244,8 +321,17 @@ impl Translator<'_> {
     ) -> Result<T, SqlError> {
         let frames = std::mem::take(&mut self.frames);
         let result = self.isolated(None, |this| {
-            let item = Item { alias: alias.to_owned(), relation: None, role: this.role.clone(), columns, scalar: false };
-            this.scopes.push(super::Scope { items: vec![item], ..super::Scope::default() });
+            let item = Item {
+                alias: alias.to_owned(),
+                relation: None,
+                role: this.role.clone(),
+                columns,
+                scalar: false,
+            };
+            this.scopes.push(super::Scope {
+                items: vec![item],
+                ..super::Scope::default()
+            });
             let result = read(this);
             this.scopes.pop();
             result
@@ -265,20 +351,34 @@ impl Translator<'_> {
         while let Some(expr) = left.pop() {
             match expr {
                 Expr::And(a, b) => left.extend([a.as_ref(), b.as_ref()]),
-                Expr::Binary { op, left: a, right: b, .. } if super::operator::is_comparison(op) => {
+                Expr::Binary {
+                    op,
+                    left: a,
+                    right: b,
+                    ..
+                } if super::operator::is_comparison(op) => {
                     let column = match (a.as_ref(), b.as_ref()) {
-                        (Expr::Column(column), value) | (value, Expr::Column(column)) if is_constant(value) => column,
+                        (Expr::Column(column), value) | (value, Expr::Column(column))
+                            if is_constant(value) =>
+                        {
+                            column
+                        }
                         _ => continue,
                     };
                     push(&mut found, column, expr, single);
                 }
                 // `IS NULL` may ask for rows that an outer join made up.
-                Expr::IsNull { expr: inner, negated } if *negated || single => {
+                Expr::IsNull {
+                    expr: inner,
+                    negated,
+                } if *negated || single => {
                     if let Expr::Column(column) = inner.as_ref() {
                         push(&mut found, column, expr, single);
                     }
                 }
-                Expr::InList { expr: inner, list, .. } if list.iter().all(is_constant) => {
+                Expr::InList {
+                    expr: inner, list, ..
+                } if list.iter().all(is_constant) => {
                     if let Expr::Column(column) = inner.as_ref() {
                         push(&mut found, column, expr, single);
                     }
@@ -289,7 +389,13 @@ impl Translator<'_> {
         found
     }
 
-    fn join(&mut self, left: &FromItem, right: &FromItem, kind: JoinKind, on: &JoinOn) -> Result<String, SqlError> {
+    fn join(
+        &mut self,
+        left: &FromItem,
+        right: &FromItem,
+        kind: JoinKind,
+        on: &JoinOn,
+    ) -> Result<String, SqlError> {
         let before = self.scopes.last().map_or(0, |scope| scope.items.len());
         let left_sql = self.from_item(left)?;
         let middle = self.scopes.last().map_or(0, |scope| scope.items.len());
@@ -304,7 +410,10 @@ impl Translator<'_> {
                 JoinKind::Full => (true, true),
             };
             for (range, null) in [(before..middle, left_null), (middle..end, right_null)] {
-                for column in scope.items[range].iter_mut().flat_map(|item| &mut item.columns) {
+                for column in scope.items[range]
+                    .iter_mut()
+                    .flat_map(|item| &mut item.columns)
+                {
                     column.nullable |= null;
                 }
             }
@@ -317,7 +426,11 @@ impl Translator<'_> {
             JoinKind::Cross => "CROSS JOIN",
         };
         // A join on the right side needs parentheses to stay there.
-        let right_sql = if matches!(right, FromItem::Join { .. }) { format!("({right_sql})") } else { right_sql };
+        let right_sql = if matches!(right, FromItem::Join { .. }) {
+            format!("({right_sql})")
+        } else {
+            right_sql
+        };
         let condition = match on {
             JoinOn::None => String::new(),
             JoinOn::On(expr) => format!(" ON {}", self.condition_expr(expr, "JOIN/ON")?.sql),
@@ -327,26 +440,52 @@ impl Translator<'_> {
                 self.using(&shared, before, middle, kind)?
             }
         };
-        let word = if condition.is_empty() && kind == JoinKind::Inner { "CROSS JOIN" } else { word };
+        let word = if condition.is_empty() && kind == JoinKind::Inner {
+            "CROSS JOIN"
+        } else {
+            word
+        };
         Ok(format!("{left_sql} {word} {right_sql}{condition}"))
     }
 
     fn shared_columns(&self, before: usize, middle: usize) -> Vec<String> {
-        let Some(scope) = self.scopes.last() else { return Vec::new() };
+        let Some(scope) = self.scopes.last() else {
+            return Vec::new();
+        };
         let names = |items: &[Item]| -> Vec<String> {
-            items.iter().flat_map(|item| &item.columns).filter(|column| !column.hidden).map(|column| column.name.clone()).collect()
+            items
+                .iter()
+                .flat_map(|item| &item.columns)
+                .filter(|column| !column.hidden)
+                .map(|column| column.name.clone())
+                .collect()
         };
         let right = names(&scope.items[middle..]);
-        names(&scope.items[before..middle]).into_iter().filter(|name| right.contains(name)).collect()
+        names(&scope.items[before..middle])
+            .into_iter()
+            .filter(|name| right.contains(name))
+            .collect()
     }
 
     /// `USING (…)`: an equality a column, and one merged column for both.
-    fn using(&mut self, columns: &[String], before: usize, middle: usize, kind: JoinKind) -> Result<String, SqlError> {
+    fn using(
+        &mut self,
+        columns: &[String],
+        before: usize,
+        middle: usize,
+        kind: JoinKind,
+    ) -> Result<String, SqlError> {
         let mut terms = Vec::with_capacity(columns.len());
         for name in columns {
-            let merged = self.scopes.last().and_then(|scope| scope.merged.iter().position(|column| column.name == *name));
+            let merged = self
+                .scopes
+                .last()
+                .and_then(|scope| scope.merged.iter().position(|column| column.name == *name));
             let left = match merged {
-                Some(place) => self.scopes.last_mut().map(|scope| scope.merged.remove(place)),
+                Some(place) => self
+                    .scopes
+                    .last_mut()
+                    .map(|scope| scope.merged.remove(place)),
                 None => self.take_side(name, before, Some(middle)),
             };
             let right = self.take_side(name, middle, None);
@@ -354,24 +493,40 @@ impl Translator<'_> {
                 let side = "left";
                 return Err(SqlError::new(
                     "42703",
-                    format!("column \"{name}\" specified in USING clause does not exist in {side} table"),
+                    format!(
+                        "column \"{name}\" specified in USING clause does not exist in {side} table"
+                    ),
                 ));
             };
             let left_ex = super::column::column_ex(&left);
             let right_ex = super::column::column_ex(&right);
-            terms.push(self.condition(|this| this.compare("=", left_ex.clone(), right_ex.clone()))?.sql);
+            terms.push(
+                self.condition(|this| this.compare("=", left_ex.clone(), right_ex.clone()))?
+                    .sql,
+            );
             let ty = self.common_type(&[&left_ex, &right_ex], "JOIN/USING")?;
             let sql = match kind {
                 JoinKind::Right => right.sql,
                 JoinKind::Full => format!("coalesce({},{})", left.sql, right.sql),
                 JoinKind::Inner | JoinKind::Left | JoinKind::Cross => left.sql,
             };
-            let column = ItemColumn { name: name.clone(), ty: ty.into(), sql, hidden: false, nullable: true, source: None };
+            let column = ItemColumn {
+                name: name.clone(),
+                ty: ty.into(),
+                sql,
+                hidden: false,
+                nullable: true,
+                source: None,
+            };
             if let Some(scope) = self.scopes.last_mut() {
                 scope.merged.push(column);
             }
         }
-        Ok(if terms.is_empty() { String::new() } else { format!(" ON {}", terms.join(" AND ")) })
+        Ok(if terms.is_empty() {
+            String::new()
+        } else {
+            format!(" ON {}", terms.join(" AND "))
+        })
     }
 
     /// Finds a column among some items and hides it there.
@@ -382,7 +537,11 @@ impl Translator<'_> {
         let mut used = None;
         let mut found: Option<ItemColumn> = None;
         for item in &mut scope.items[from..end] {
-            if let Some(column) = item.columns.iter_mut().find(|column| column.name == name && !column.hidden) {
+            if let Some(column) = item
+                .columns
+                .iter_mut()
+                .find(|column| column.name == name && !column.hidden)
+            {
                 column.hidden = true;
                 found = Some(column.clone());
                 used.clone_from(&item.relation);
@@ -390,7 +549,11 @@ impl Translator<'_> {
             }
         }
         if let Some(relation) = used {
-            let source = found.as_ref().and_then(|column| column.source.as_deref()).unwrap_or(name).to_owned();
+            let source = found
+                .as_ref()
+                .and_then(|column| column.source.as_deref())
+                .unwrap_or(name)
+                .to_owned();
             self.use_column(&role, &relation, Some(&source), Privilege::Select);
         }
         found
@@ -398,12 +561,21 @@ impl Translator<'_> {
 
     /// A `LATERAL` subquery: SQLite's subqueries do not see their siblings, but the arguments of its table
     /// functions do, so the rows travel as one JSON text.
-    fn lateral(&mut self, query: &plinth_sql::ast::Query, alias: Option<&TableAlias>) -> Result<String, SqlError> {
+    fn lateral(
+        &mut self,
+        query: &plinth_sql::ast::Query,
+        alias: Option<&TableAlias>,
+    ) -> Result<String, SqlError> {
         let out = self.query(query, None)?;
         let inner = self.alias("l");
         let sqlite = self.alias("s");
-        let parts: Vec<String> = (1..=out.columns.len()).map(|place| format!("pg_pack({inner}.c{place})")).collect();
-        let alias = alias.cloned().unwrap_or_else(|| TableAlias { name: sqlite.clone(), ..TableAlias::default() });
+        let parts: Vec<String> = (1..=out.columns.len())
+            .map(|place| format!("pg_pack({inner}.c{place})"))
+            .collect();
+        let alias = alias.cloned().unwrap_or_else(|| TableAlias {
+            name: sqlite.clone(),
+            ..TableAlias::default()
+        });
         let columns = named(out.columns, &alias.columns, &alias.name)?
             .into_iter()
             .enumerate()
@@ -424,11 +596,21 @@ impl Translator<'_> {
         ))
     }
 
-    fn function(&mut self, call: &Call, ordinality: bool, alias: Option<&TableAlias>) -> Result<String, SqlError> {
+    fn function(
+        &mut self,
+        call: &Call,
+        ordinality: bool,
+        alias: Option<&TableAlias>,
+    ) -> Result<String, SqlError> {
         let sqlite = self.alias("f");
         // Held results belong to the caller's own FROM, never to a call inside a view, a policy or a function.
-        let own = self.scopes.len() == 1 && self.expanding.is_empty() && self.policies_of.is_empty();
-        let held = self.materialized.iter().find(|made| own && made.call == *call).cloned();
+        let own =
+            self.scopes.len() == 1 && self.expanding.is_empty() && self.policies_of.is_empty();
+        let held = self
+            .materialized
+            .iter()
+            .find(|made| own && made.call == *call)
+            .cloned();
         let source = match held {
             Some(made) => SetSource {
                 sql: format!("temp.{}", names::quote(&made.sqlite)),
@@ -438,7 +620,9 @@ impl Translator<'_> {
             },
             None => self.set_source(call, &sqlite, alias)?,
         };
-        let default_name = alias.map_or(call.name.name.as_str(), |alias| alias.name.as_str()).to_owned();
+        let default_name = alias
+            .map_or(call.name.name.as_str(), |alias| alias.name.as_str())
+            .to_owned();
         let single = source.columns.len() == 1 && source.scalar;
         let mut columns = source.columns;
         if single {
@@ -451,9 +635,19 @@ impl Translator<'_> {
         }
         if ordinality {
             let Some(sql) = source.ordinal else {
-                return Err(SqlError::unsupported(format!("WITH ORDINALITY for {}", call.name.name)));
+                return Err(SqlError::unsupported(format!(
+                    "WITH ORDINALITY for {}",
+                    call.name.name
+                )));
             };
-            columns.push(ItemColumn { name: "ordinality".into(), ty: Type::Int8.into(), sql, hidden: false, nullable: false, source: None });
+            columns.push(ItemColumn {
+                name: "ordinality".into(),
+                ty: Type::Int8.into(),
+                sql,
+                hidden: false,
+                nullable: false,
+                source: None,
+            });
         }
         rename(&mut columns, alias)?;
         self.add_item(&default_name, None, columns, single && !ordinality)?;
@@ -473,7 +667,12 @@ pub(super) struct SetSource {
     pub(super) scalar: bool,
 }
 
-fn push(found: &mut Vec<(Option<String>, Expr)>, column: &ColumnRef, condition: &Expr, single: bool) {
+fn push(
+    found: &mut Vec<(Option<String>, Expr)>,
+    column: &ColumnRef,
+    condition: &Expr,
+    single: bool,
+) {
     match column.parts.as_slice() {
         [_] if single => found.push((None, condition.clone())),
         [table, _] => found.push((Some(table.clone()), condition.clone())),
@@ -482,7 +681,10 @@ fn push(found: &mut Vec<(Option<String>, Expr)>, column: &ColumnRef, condition: 
 }
 
 fn is_constant(expr: &Expr) -> bool {
-    matches!(expr, Expr::Param(_) | Expr::String(_) | Expr::Number(_) | Expr::Bool(_) | Expr::Null)
+    matches!(
+        expr,
+        Expr::Param(_) | Expr::String(_) | Expr::Number(_) | Expr::Bool(_) | Expr::Null
+    )
 }
 
 /// Columns `c1`…`cn` of a subquery under their names.
@@ -553,4 +755,3 @@ pub(crate) fn row_columns(relation: &Relation, sql: impl Fn(usize) -> String) ->
         })
         .collect()
 }
-

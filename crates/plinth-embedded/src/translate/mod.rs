@@ -38,7 +38,9 @@ const EXPANSION_DEPTH: usize = 48;
 
 /// Where names without a schema are looked for when nothing else is said.
 pub(crate) fn default_search_path() -> Vec<String> {
-    ["pg_catalog", "public", "extensions"].map(str::to_owned).to_vec()
+    ["pg_catalog", "public", "extensions"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// A translated statement.
@@ -130,7 +132,12 @@ pub(crate) enum ExKind {
 impl Ex {
     /// A plain expression of a type.
     pub(crate) fn new(sql: impl Into<String>, ty: impl Into<ColumnType>) -> Ex {
-        Ex { sql: sql.into(), ty: ty.into(), kind: ExKind::Plain, nullable: true }
+        Ex {
+            sql: sql.into(),
+            ty: ty.into(),
+            kind: ExKind::Plain,
+            nullable: true,
+        }
     }
 
     /// One that is never null.
@@ -230,7 +237,10 @@ struct Use {
 }
 
 /// Reads statements. One translator serves one statement.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about the statement")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about the statement"
+)]
 pub(crate) struct Translator<'a> {
     /// The snapshot.
     pub(crate) catalog: &'a Catalog,
@@ -303,7 +313,12 @@ pub(crate) struct Materialized {
 
 impl<'a> Translator<'a> {
     /// A translator for one statement. `params` holds the types of `$n` that are known already.
-    pub(crate) fn new(catalog: &'a Catalog, role: &str, search_path: &[String], params: Vec<ColumnType>) -> Self {
+    pub(crate) fn new(
+        catalog: &'a Catalog,
+        role: &str,
+        search_path: &[String],
+        params: Vec<ColumnType>,
+    ) -> Self {
         Translator {
             catalog,
             search_path: search_path.to_vec(),
@@ -356,19 +371,36 @@ impl<'a> Translator<'a> {
     }
 
     /// The finished plan. Checks privileges.
-    pub(crate) fn finish(self, sql: String, columns: Vec<(String, ColumnType)>) -> Result<Plan, SqlError> {
+    pub(crate) fn finish(
+        self,
+        sql: String,
+        columns: Vec<(String, ColumnType)>,
+    ) -> Result<Plan, SqlError> {
         self.check_privileges()?;
         let params = self.params.into_iter().map(decided).collect();
-        let columns = columns.into_iter().map(|(name, ty)| (name, decided(ty))).collect();
-        Ok(Plan { sql, binds: self.binds, params, columns, fence: Arc::new(self.fence) })
+        let columns = columns
+            .into_iter()
+            .map(|(name, ty)| (name, decided(ty)))
+            .collect();
+        Ok(Plan {
+            sql,
+            binds: self.binds,
+            params,
+            columns,
+            fence: Arc::new(self.fence),
+        })
     }
 
     /// `?n` for this bind; equal binds share a number.
     pub(crate) fn bind(&mut self, bind: Bind) -> String {
-        let place = self.binds.iter().position(|known| *known == bind).unwrap_or_else(|| {
-            self.binds.push(bind);
-            self.binds.len() - 1
-        });
+        let place = self
+            .binds
+            .iter()
+            .position(|known| *known == bind)
+            .unwrap_or_else(|| {
+                self.binds.push(bind);
+                self.binds.len() - 1
+            });
         format!("?{}", place + 1)
     }
 
@@ -388,7 +420,10 @@ impl<'a> Translator<'a> {
     }
 
     /// Runs `read` on a condition.
-    fn condition<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, SqlError>) -> Result<T, SqlError> {
+    fn condition<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
         self.in_condition += 1;
         let result = read(self);
         self.in_condition -= 1;
@@ -414,7 +449,13 @@ impl<'a> Translator<'a> {
     }
 
     /// Notes that a column of a relation is used.
-    pub(crate) fn use_column(&mut self, role: &str, relation: &Arc<Relation>, column: Option<&str>, privilege: Privilege) {
+    pub(crate) fn use_column(
+        &mut self,
+        role: &str,
+        relation: &Arc<Relation>,
+        column: Option<&str>,
+        privilege: Privilege,
+    ) {
         let known = self.uses.iter().position(|known| {
             known.role == role && known.privilege == privilege && known.relation.oid == relation.oid
         });
@@ -428,7 +469,8 @@ impl<'a> Translator<'a> {
             });
             self.uses.len() - 1
         });
-        self.uses[place].by_name |= self.trusted == 0 && self.policies_of.is_empty() && self.expanding.is_empty();
+        self.uses[place].by_name |=
+            self.trusted == 0 && self.policies_of.is_empty() && self.expanding.is_empty();
         if let Some(column) = column {
             self.uses[place].columns.insert(column.to_owned());
         }
@@ -453,7 +495,9 @@ impl<'a> Translator<'a> {
         let table = crate::names::table(&relation.name);
         self.fence.tables.insert(table.clone());
         for column in &relation.columns {
-            self.fence.columns.insert((table.clone(), column.name.clone()));
+            self.fence
+                .columns
+                .insert((table.clone(), column.name.clone()));
         }
     }
 
@@ -466,19 +510,27 @@ impl<'a> Translator<'a> {
         for used in &self.uses {
             let catalog = self.catalog;
             let schema = &used.relation.name.schema;
-            let open = catalog
-                .schemas
-                .get(schema)
-                .is_some_and(|known| catalog.allows(&used.role, &known.owner, &known.acl, Privilege::Usage));
+            let open = catalog.schemas.get(schema).is_some_and(|known| {
+                catalog.allows(&used.role, &known.owner, &known.acl, Privilege::Usage)
+            });
             if used.by_name && !open {
-                return Err(SqlError::new("42501", format!("permission denied for schema {schema}")));
+                return Err(SqlError::new(
+                    "42501",
+                    format!("permission denied for schema {schema}"),
+                ));
             }
-            let by_column = matches!(used.privilege, Privilege::Select | Privilege::Insert | Privilege::Update);
+            let by_column = matches!(
+                used.privilege,
+                Privilege::Select | Privilege::Insert | Privilege::Update
+            );
             let allowed = if used.columns.is_empty() {
-                let any = by_column && catalog.may_any_column(&used.role, &used.relation, used.privilege);
+                let any =
+                    by_column && catalog.may_any_column(&used.role, &used.relation, used.privilege);
                 any || catalog.may(&used.role, &used.relation, used.privilege)
             } else {
-                used.columns.iter().all(|column| catalog.may_column(&used.role, &used.relation, column, used.privilege))
+                used.columns.iter().all(|column| {
+                    catalog.may_column(&used.role, &used.relation, column, used.privilege)
+                })
             };
             if !allowed {
                 return Err(denied(&used.relation));
@@ -489,21 +541,34 @@ impl<'a> Translator<'a> {
 
     /// Whether a column of this relation is read by the caller itself (which makes `SELECT` policies count for writes).
     pub(crate) fn reads(&self, relation: &Relation) -> bool {
-        self.uses
-            .iter()
-            .any(|used| used.privilege == Privilege::Select && used.relation.oid == relation.oid && !used.columns.is_empty())
+        self.uses.iter().any(|used| {
+            used.privilege == Privilege::Select
+                && used.relation.oid == relation.oid
+                && !used.columns.is_empty()
+        })
     }
 }
 
 /// `42501` for a relation.
 pub(crate) fn denied(relation: &Relation) -> SqlError {
-    let what = if relation.view().is_some() { "view" } else { "table" };
-    SqlError::new("42501", format!("permission denied for {what} {}", relation.name.name))
+    let what = if relation.view().is_some() {
+        "view"
+    } else {
+        "table"
+    };
+    SqlError::new(
+        "42501",
+        format!("permission denied for {what} {}", relation.name.name),
+    )
 }
 
 /// What nobody decided is text, as in Postgres.
 fn decided(ty: ColumnType) -> ColumnType {
-    if ty.ty == Type::Unknown { Type::Text.into() } else { ty }
+    if ty.ty == Type::Unknown {
+        Type::Text.into()
+    } else {
+        ty
+    }
 }
 
 /// Translates a whole query.
@@ -526,8 +591,14 @@ pub(crate) fn query(
 
 /// Whether a function is built in and changes nothing.
 pub(crate) fn is_harmless(name: &ObjectName) -> bool {
-    let ours = matches!(name.schema.as_deref(), None | Some("pg_catalog" | "auth" | "extensions"));
-    let writes = matches!(name.name.as_str(), "nextval" | "setval" | "set_config" | "currval");
+    let ours = matches!(
+        name.schema.as_deref(),
+        None | Some("pg_catalog" | "auth" | "extensions")
+    );
+    let writes = matches!(
+        name.name.as_str(),
+        "nextval" | "setval" | "set_config" | "currval"
+    );
     ours && !writes
         && (builtin::exists(&name.name)
             || builtin::set_returning(&name.name).is_some()

@@ -15,9 +15,17 @@ pub(crate) fn is_comparison(op: &str) -> bool {
 
 impl Translator<'_> {
     /// `left op right`.
-    pub(super) fn binary(&mut self, op: &str, left: Ex, right: Ex, span: Span) -> Result<Ex, SqlError> {
+    pub(super) fn binary(
+        &mut self,
+        op: &str,
+        left: Ex,
+        right: Ex,
+        span: Span,
+    ) -> Result<Ex, SqlError> {
         if is_comparison(op) {
-            return self.compare(op, left, right).map_err(|error| error.at(span));
+            return self
+                .compare(op, left, right)
+                .map_err(|error| error.at(span));
         }
         let done = match op {
             "||" => self.concat(left, right),
@@ -43,7 +51,9 @@ impl Translator<'_> {
         if let (ExKind::Row(_), ExKind::Row(_)) = (&left.kind, &right.kind) {
             return self.compare_rows(op, left, right);
         }
-        let Some(ty) = comparison_type(&left, &right) else { return Err(undefined(op, &left, &right)) };
+        let Some(ty) = comparison_type(&left, &right) else {
+            return Err(undefined(op, &left, &right));
+        };
         if matches!(ty, Type::Json | Type::Record | Type::Void) {
             return Err(undefined(op, &left, &right));
         }
@@ -51,15 +61,26 @@ impl Translator<'_> {
         let left = self.coerce(left, &ty.clone().into(), How::Implicit)?;
         let right = self.coerce(right, &ty.clone().into(), How::Implicit)?;
         let collation = collate(&ty, self.catalog);
-        Ok(Ex { sql: format!("({} {op} {}{collation})", left.sql, right.sql), ty: Type::Bool.into(), kind: ExKind::Plain, nullable })
+        Ok(Ex {
+            sql: format!("({} {op} {}{collation})", left.sql, right.sql),
+            ty: Type::Bool.into(),
+            kind: ExKind::Plain,
+            nullable,
+        })
     }
 
     fn compare_rows(&mut self, op: &str, left: Ex, right: Ex) -> Result<Ex, SqlError> {
         let (ExKind::Row(left), ExKind::Row(right)) = (left.kind, right.kind) else {
-            return Err(SqlError::new("42883", "rows can only be compared with rows"));
+            return Err(SqlError::new(
+                "42883",
+                "rows can only be compared with rows",
+            ));
         };
         if left.len() != right.len() {
-            return Err(SqlError::new("42601", "unequal number of entries in row expressions"));
+            return Err(SqlError::new(
+                "42601",
+                "unequal number of entries in row expressions",
+            ));
         }
         // (a, b) < (c, d) is a < c or (a = c and b < d); built from the end.
         let mut result: Option<String> = None;
@@ -90,17 +111,26 @@ impl Translator<'_> {
                 let left = self.coerce(left, &Type::Jsonb.into(), How::Implicit)?;
                 let right = self.coerce(right, &Type::Jsonb.into(), How::Implicit)?;
                 self.note_leaky();
-                Ok(Ex::new(format!("jsonb_concat({},{})", left.sql, right.sql), Type::Jsonb))
+                Ok(Ex::new(
+                    format!("jsonb_concat({},{})", left.sql, right.sql),
+                    Type::Jsonb,
+                ))
             }
             (Type::Array(a), Type::Array(_) | Type::Unknown) => {
                 let ty = Type::Array(a.clone());
                 let right = self.coerce(right, &ty.clone().into(), How::Implicit)?;
-                Ok(Ex::new(format!("array_cat({},{})", left.sql, right.sql), ty))
+                Ok(Ex::new(
+                    format!("array_cat({},{})", left.sql, right.sql),
+                    ty,
+                ))
             }
             (Type::Unknown, Type::Array(b)) => {
                 let ty = Type::Array(b.clone());
                 let left = self.coerce(left, &ty.clone().into(), How::Implicit)?;
-                Ok(Ex::new(format!("array_cat({},{})", left.sql, right.sql), ty))
+                Ok(Ex::new(
+                    format!("array_cat({},{})", left.sql, right.sql),
+                    ty,
+                ))
             }
             (Type::Array(a), _) => {
                 let (element, ty) = (a.as_ref().clone(), left.ty.ty.clone());
@@ -117,17 +147,30 @@ impl Translator<'_> {
             (Type::Bytea, _) | (_, Type::Bytea) => {
                 let left = self.coerce(left, &Type::Bytea.into(), How::Implicit)?;
                 let right = self.coerce(right, &Type::Bytea.into(), How::Implicit)?;
-                Ok(Ex::new(format!("bytea_cat({},{})", left.sql, right.sql), Type::Bytea))
+                Ok(Ex::new(
+                    format!("bytea_cat({},{})", left.sql, right.sql),
+                    Type::Bytea,
+                ))
             }
-            (a, b) if a.is_string() || b.is_string() || (*a == Type::Unknown && *b == Type::Unknown) => {
+            (a, b)
+                if a.is_string()
+                    || b.is_string()
+                    || (*a == Type::Unknown && *b == Type::Unknown) =>
+            {
                 let left = self.coerce(left, &text, How::Assignment)?;
                 let right = self.coerce(right, &text, How::Assignment)?;
-                Ok(Ex::new(format!("({} || {})", left.sql, right.sql), Type::Text))
+                Ok(Ex::new(
+                    format!("({} || {})", left.sql, right.sql),
+                    Type::Text,
+                ))
             }
             (Type::Unknown, _) | (_, Type::Unknown) => {
                 let left = self.coerce(left, &text, How::Assignment)?;
                 let right = self.coerce(right, &text, How::Assignment)?;
-                Ok(Ex::new(format!("({} || {})", left.sql, right.sql), Type::Text))
+                Ok(Ex::new(
+                    format!("({} || {})", left.sql, right.sql),
+                    Type::Text,
+                ))
             }
             _ => Err(undefined("||", &left, &right)),
         }
@@ -146,13 +189,20 @@ impl Translator<'_> {
         }
         if op == "-" && left.ty.ty == Type::Jsonb {
             return match &right.ty.ty {
-                Type::Int2 | Type::Int4 | Type::Int8 => {
-                    Ok(Ex::new(format!("jsonb_delete_index({},{})", left.sql, right.sql), Type::Jsonb))
-                }
-                Type::Array(_) => Ok(Ex::new(format!("jsonb_delete_keys({},{})", left.sql, right.sql), Type::Jsonb)),
+                Type::Int2 | Type::Int4 | Type::Int8 => Ok(Ex::new(
+                    format!("jsonb_delete_index({},{})", left.sql, right.sql),
+                    Type::Jsonb,
+                )),
+                Type::Array(_) => Ok(Ex::new(
+                    format!("jsonb_delete_keys({},{})", left.sql, right.sql),
+                    Type::Jsonb,
+                )),
                 _ => {
                     let right = self.coerce(right, &Type::Text.into(), How::Implicit)?;
-                    Ok(Ex::new(format!("jsonb_delete({},{})", left.sql, right.sql), Type::Jsonb))
+                    Ok(Ex::new(
+                        format!("jsonb_delete({},{})", left.sql, right.sql),
+                        Type::Jsonb,
+                    ))
                 }
             };
         }
@@ -199,7 +249,10 @@ impl Translator<'_> {
         let nullable = left.nullable || right.nullable;
         let left = self.coerce(left, &ty.clone().into(), How::Implicit)?;
         let right = self.coerce(right, &ty.clone().into(), How::Implicit)?;
-        Ok(Ex { nullable, ..Ex::new(format!("{prefix}_{name}({},{})", left.sql, right.sql), ty) })
+        Ok(Ex {
+            nullable,
+            ..Ex::new(format!("{prefix}_{name}({},{})", left.sql, right.sql), ty)
+        })
     }
 
     /// Dates, times and intervals. None when neither side is one.
@@ -226,7 +279,10 @@ impl Translator<'_> {
             };
             right = self.coerce(right, &ty.into(), How::Implicit)?;
         }
-        if op == "+" && matches!(left.ty.ty, Interval) && matches!(right.ty.ty, Date | Time | Timestamp | Timestamptz) {
+        if op == "+"
+            && matches!(left.ty.ty, Interval)
+            && matches!(right.ty.ty, Date | Time | Timestamp | Timestamptz)
+        {
             std::mem::swap(&mut left, &mut right);
         }
         if op == "+" && left.ty.ty.is_integer() && right.ty.ty == Date {
@@ -255,7 +311,11 @@ impl Translator<'_> {
             ("+", Timestamp | Timestamptz, Interval) => ("ts_add", l.clone()),
             ("-", Timestamp | Timestamptz, Interval) => ("ts_sub", l.clone()),
             ("-", Timestamp | Timestamptz | Date, Timestamp | Timestamptz | Date) => {
-                let common = if l == Timestamptz || r == Timestamptz { Timestamptz } else { Timestamp };
+                let common = if l == Timestamptz || r == Timestamptz {
+                    Timestamptz
+                } else {
+                    Timestamp
+                };
                 left = self.convert(left, &common);
                 right = self.convert(right, &common);
                 ("ts_diff", Interval)
@@ -275,7 +335,10 @@ impl Translator<'_> {
             }
             _ => return Err(undefined(op, &left, &right)),
         };
-        Ok(Some(Ex::new(format!("{function}({},{})", left.sql, right.sql), ty)))
+        Ok(Some(Ex::new(
+            format!("{function}({},{})", left.sql, right.sql),
+            ty,
+        )))
     }
 
     fn json_member(&mut self, op: &str, left: Ex, right: Ex) -> Result<Ex, SqlError> {
@@ -284,11 +347,21 @@ impl Translator<'_> {
         let (function, right) = if right.ty.ty.is_integer() {
             ("index", right)
         } else {
-            ("key", self.coerce(right, &Type::Text.into(), How::Implicit)?)
+            (
+                "key",
+                self.coerce(right, &Type::Text.into(), How::Implicit)?,
+            )
         };
-        let (suffix, result) = if op == "->>" { ("_text", Type::Text) } else { ("", ty.clone()) };
+        let (suffix, result) = if op == "->>" {
+            ("_text", Type::Text)
+        } else {
+            ("", ty.clone())
+        };
         let prefix = if ty == Type::Jsonb { "jsonb" } else { "json" };
-        Ok(Ex::new(format!("{prefix}_{function}{suffix}({},{})", left.sql, right.sql), result))
+        Ok(Ex::new(
+            format!("{prefix}_{function}{suffix}({},{})", left.sql, right.sql),
+            result,
+        ))
     }
 
     fn json_path(&mut self, op: &str, left: Ex, right: Ex) -> Result<Ex, SqlError> {
@@ -301,7 +374,10 @@ impl Translator<'_> {
             "#>" => (format!("{prefix}_path"), ty),
             _ => ("jsonb_delete_path".to_owned(), Type::Jsonb),
         };
-        Ok(Ex::new(format!("{function}({},{})", left.sql, right.sql), result))
+        Ok(Ex::new(
+            format!("{function}({},{})", left.sql, right.sql),
+            result,
+        ))
     }
 
     fn json_side(&self, op: &str, left: &Ex, right: &Ex) -> Result<Type, SqlError> {
@@ -312,7 +388,9 @@ impl Translator<'_> {
     }
 
     fn containment(&mut self, op: &str, left: Ex, right: Ex) -> Result<Ex, SqlError> {
-        let Some(ty) = comparison_type(&left, &right) else { return Err(undefined(op, &left, &right)) };
+        let Some(ty) = comparison_type(&left, &right) else {
+            return Err(undefined(op, &left, &right));
+        };
         let function = match &ty {
             Type::Jsonb => "jsonb_contains",
             Type::Array(_) => "array_contains",
@@ -322,8 +400,15 @@ impl Translator<'_> {
         let left = self.coerce(left, &ty.clone().into(), How::Implicit)?;
         let code = element_code(&ty);
         let right = self.coerce(right, &ty.into(), How::Implicit)?;
-        let (outer, inner) = if op == "@>" { (left, right) } else { (right, left) };
-        Ok(Ex::new(format!("{function}({},{}{code})", outer.sql, inner.sql), Type::Bool))
+        let (outer, inner) = if op == "@>" {
+            (left, right)
+        } else {
+            (right, left)
+        };
+        Ok(Ex::new(
+            format!("{function}({},{}{code})", outer.sql, inner.sql),
+            Type::Bool,
+        ))
     }
 
     fn overlap(&mut self, left: Ex, right: Ex) -> Result<Ex, SqlError> {
@@ -333,7 +418,10 @@ impl Translator<'_> {
                 let left = self.coerce(left, &ty.clone().into(), How::Implicit)?;
                 let code = element_code(&ty);
                 let right = self.coerce(right, &ty.into(), How::Implicit)?;
-                Ok(Ex::new(format!("array_overlaps({},{}{code})", left.sql, right.sql), Type::Bool))
+                Ok(Ex::new(
+                    format!("array_overlaps({},{}{code})", left.sql, right.sql),
+                    Type::Bool,
+                ))
             }
             _ => Err(undefined("&&", &left, &right)),
         }
@@ -350,12 +438,16 @@ impl Translator<'_> {
             _ => ("jsonb_exists_all", Type::Text.array()),
         };
         let right = self.coerce(right, &ty.into(), How::Implicit)?;
-        Ok(Ex::new(format!("{function}({},{})", left.sql, right.sql), Type::Bool))
+        Ok(Ex::new(
+            format!("{function}({},{})", left.sql, right.sql),
+            Type::Bool,
+        ))
     }
 
     fn regex(&mut self, op: &str, left: Ex, right: Ex) -> Result<Ex, SqlError> {
         self.note_leaky();
-        let both = (left.ty.ty.is_string() || left.is_unknown()) && (right.ty.ty.is_string() || right.is_unknown());
+        let both = (left.ty.ty.is_string() || left.is_unknown())
+            && (right.ty.ty.is_string() || right.is_unknown());
         if !both {
             return Err(undefined(op, &left, &right));
         }
@@ -363,7 +455,11 @@ impl Translator<'_> {
         let right = self.coerce(right, &Type::Text.into(), How::Implicit)?;
         let insensitive = i32::from(op.ends_with('*'));
         let call = format!("pg_regex({},{},{insensitive})", left.sql, right.sql);
-        let sql = if op.starts_with('!') { format!("(NOT {call})") } else { call };
+        let sql = if op.starts_with('!') {
+            format!("(NOT {call})")
+        } else {
+            call
+        };
         Ok(Ex::new(sql, Type::Bool))
     }
 
@@ -378,7 +474,8 @@ impl Translator<'_> {
     ) -> Result<Ex, SqlError> {
         self.note_leaky();
         let op = if function == "pg_ilike" { "~~*" } else { "~~" };
-        let both = (value.ty.ty.is_string() || value.is_unknown()) && (pattern.ty.ty.is_string() || pattern.is_unknown());
+        let both = (value.ty.ty.is_string() || value.is_unknown())
+            && (pattern.ty.ty.is_string() || pattern.is_unknown());
         if !both {
             return Err(undefined(op, &value, &pattern));
         }
@@ -391,8 +488,15 @@ impl Translator<'_> {
             }
             None => format!("{function}({},{})", value.sql, pattern.sql),
         };
-        let sql = if negated { format!("(NOT {call})") } else { call };
-        Ok(Ex { nullable: value.nullable || pattern.nullable, ..Ex::new(sql, Type::Bool) })
+        let sql = if negated {
+            format!("(NOT {call})")
+        } else {
+            call
+        };
+        Ok(Ex {
+            nullable: value.nullable || pattern.nullable,
+            ..Ex::new(sql, Type::Bool)
+        })
     }
 
     fn bits(&mut self, op: &str, left: Ex, right: Ex) -> Result<Ex, SqlError> {
@@ -414,7 +518,9 @@ impl Translator<'_> {
     /// Prefix operators.
     pub(super) fn unary(&mut self, op: &str, ex: Ex, span: Span) -> Result<Ex, SqlError> {
         if let ("-", ExKind::Number(text)) = (op, &ex.kind) {
-            let opposite = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_owned);
+            let opposite = text
+                .strip_prefix('-')
+                .map_or_else(|| format!("-{text}"), str::to_owned);
             return Ok(super::expr::number(&opposite));
         }
         let ty = ex.ty.ty.clone();
@@ -461,7 +567,12 @@ impl Translator<'_> {
     /// An element of an array's storage as a value.
     pub(super) fn from_element(sql: &str, ty: &Type) -> String {
         match ty {
-            Type::Text | Type::Varchar | Type::Name | Type::Numeric | Type::Json | Type::Enum(_) => sql.to_owned(),
+            Type::Text
+            | Type::Varchar
+            | Type::Name
+            | Type::Numeric
+            | Type::Json
+            | Type::Enum(_) => sql.to_owned(),
             Type::Int2 | Type::Int4 | Type::Int8 => format!("CAST({sql} AS INTEGER)"),
             ty => format!("pg_in({sql},{})", literal(&type_code(ty))),
         }
@@ -477,7 +588,11 @@ pub(super) fn comparison_type(left: &Ex, right: &Ex) -> Option<Type> {
         (a, b) if a == b => a.clone(),
         (a, b) if a.is_number() && b.is_number() => {
             let wide = wider(a, b);
-            if wide == Type::Float4 { Type::Float8 } else { wide }
+            if wide == Type::Float4 {
+                Type::Float8
+            } else {
+                wide
+            }
         }
         // char(n) keeps its own comparison only among its kind.
         (a, b) if a.is_string() && b.is_string() => Type::Text,
@@ -489,11 +604,19 @@ pub(super) fn comparison_type(left: &Ex, right: &Ex) -> Option<Type> {
 
 /// `,'int4[]'` for arrays, whose functions compare elements by their type; nothing for other types.
 fn element_code(ty: &Type) -> String {
-    if matches!(ty, Type::Array(_)) { format!(",{}", literal(&type_code(ty))) } else { String::new() }
+    if matches!(ty, Type::Array(_)) {
+        format!(",{}", literal(&type_code(ty)))
+    } else {
+        String::new()
+    }
 }
 
 fn wider(a: &Type, b: &Type) -> Type {
-    if castable(a, b, How::Implicit) { b.clone() } else { a.clone() }
+    if castable(a, b, How::Implicit) {
+        b.clone()
+    } else {
+        a.clone()
+    }
 }
 
 /// `42883`.

@@ -34,7 +34,11 @@ impl Translator<'_> {
         for command in commands {
             let (permissive, restrictive) = self.policies(relation, *command);
             let any = self.conditions(relation, sqlite, &permissive, Policy::existing_row)?;
-            terms.push(if any.is_empty() { "0".to_owned() } else { format!("({})", any.join(" OR ")) });
+            terms.push(if any.is_empty() {
+                "0".to_owned()
+            } else {
+                format!("({})", any.join(" OR "))
+            });
             terms.extend(self.conditions(relation, sqlite, &restrictive, Policy::existing_row)?);
         }
         Ok(Some(terms.join(" AND ")))
@@ -52,7 +56,11 @@ impl Translator<'_> {
         if !self.catalog.row_security_applies(&self.role, relation) {
             return Ok(Vec::new());
         }
-        let pick = if using { Policy::existing_row } else { Policy::new_row };
+        let pick = if using {
+            Policy::existing_row
+        } else {
+            Policy::new_row
+        };
         let (permissive, restrictive) = self.policies(relation, command);
         let mut any = Vec::new();
         for policy in &permissive {
@@ -60,12 +68,19 @@ impl Translator<'_> {
                 any.push(self.policy_expr(relation, columns.to_vec(), condition)?);
             }
         }
-        let sql = if any.is_empty() { "0".to_owned() } else { format!("({})", any.join(" OR ")) };
+        let sql = if any.is_empty() {
+            "0".to_owned()
+        } else {
+            format!("({})", any.join(" OR "))
+        };
         let mut checks = vec![Check { sql, policy: None }];
         for policy in &restrictive {
             if let Some(condition) = pick(policy) {
                 let sql = self.policy_expr(relation, columns.to_vec(), condition)?;
-                checks.push(Check { sql, policy: Some(policy.name.clone()) });
+                checks.push(Check {
+                    sql,
+                    policy: Some(policy.name.clone()),
+                });
             }
         }
         Ok(checks)
@@ -81,7 +96,11 @@ impl Translator<'_> {
         let mut texts = Vec::with_capacity(policies.len());
         for policy in policies {
             if let Some(condition) = pick(policy) {
-                texts.push(self.policy_expr(relation, stored_columns(relation, sqlite), condition)?);
+                texts.push(self.policy_expr(
+                    relation,
+                    stored_columns(relation, sqlite),
+                    condition,
+                )?);
             }
         }
         Ok(texts)
@@ -96,7 +115,10 @@ impl Translator<'_> {
         if self.policies_of.contains(&relation.name) {
             return Err(SqlError::new(
                 "42P17",
-                format!("infinite recursion detected in policy for relation \"{}\"", relation.name.name),
+                format!(
+                    "infinite recursion detected in policy for relation \"{}\"",
+                    relation.name.name
+                ),
             ));
         }
         self.policies_of.push(relation.name.clone());
@@ -105,11 +127,18 @@ impl Translator<'_> {
             this.policed = false;
             this.leaky = false;
             this.barrier = barrier;
-            this.in_table_scope(&name, columns.clone(), |this| this.condition_expr(condition, "POLICY"))
+            this.in_table_scope(&name, columns.clone(), |this| {
+                this.condition_expr(condition, "POLICY")
+            })
         };
         // The policy's text may raise on rows of its own table; the rows of other protected tables that it looks at
         // are hidden from it too, so it is read again behind a barrier when it could show them.
-        let outer = (self.policed, self.leaky, self.barrier, std::mem::take(&mut self.trusted));
+        let outer = (
+            self.policed,
+            self.leaky,
+            self.barrier,
+            std::mem::take(&mut self.trusted),
+        );
         let mut result = read(self, false);
         if result.is_ok() && self.policed && self.leaky {
             result = read(self, true);
@@ -123,7 +152,10 @@ impl Translator<'_> {
     fn policies(&self, relation: &Relation, command: PolicyCommand) -> (Vec<Policy>, Vec<Policy>) {
         let applies = |policy: &&Policy| {
             (policy.command == PolicyCommand::All || policy.command == command)
-                && policy.roles.iter().any(|role| role == "public" || self.catalog.has_role(&self.role, role))
+                && policy
+                    .roles
+                    .iter()
+                    .any(|role| role == "public" || self.catalog.has_role(&self.role, role))
         };
         relation
             .table()

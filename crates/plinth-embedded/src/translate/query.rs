@@ -28,7 +28,11 @@ impl Translator<'_> {
     }
 
     /// A query. With `targets` its columns are coerced as for an assignment to columns of these types.
-    pub(crate) fn query(&mut self, query: &Query, targets: Option<&[ColumnType]>) -> Result<QueryOut, SqlError> {
+    pub(crate) fn query(
+        &mut self,
+        query: &Query,
+        targets: Option<&[ColumnType]>,
+    ) -> Result<QueryOut, SqlError> {
         let visible = self.ctes.len();
         let with = match &query.with {
             Some(with) => self.with(with)?,
@@ -43,7 +47,11 @@ impl Translator<'_> {
         Ok(out)
     }
 
-    fn query_body(&mut self, query: &Query, targets: Option<&[ColumnType]>) -> Result<QueryOut, SqlError> {
+    fn query_body(
+        &mut self,
+        query: &Query,
+        targets: Option<&[ColumnType]>,
+    ) -> Result<QueryOut, SqlError> {
         let page = self.page(query)?;
         let locking = std::mem::replace(&mut self.locking, query.locking.is_some());
         let done = self.query_rows(query, targets, &page);
@@ -63,12 +71,20 @@ impl Translator<'_> {
                 let at_most_one = parts.at_most_one;
                 let (mut sql, columns) = self.render_select(parts, targets)?;
                 sql.push_str(&page.sql);
-                Ok(QueryOut { sql, columns, at_most_one: at_most_one || page.one })
+                Ok(QueryOut {
+                    sql,
+                    columns,
+                    at_most_one: at_most_one || page.one,
+                })
             }
             SetExpr::Values(rows) if query.order_by.is_empty() => {
                 let (mut sql, columns) = self.values(rows, targets)?;
                 sql.push_str(&page.sql);
-                Ok(QueryOut { sql, columns, at_most_one: rows.len() == 1 || page.one })
+                Ok(QueryOut {
+                    sql,
+                    columns,
+                    at_most_one: rows.len() == 1 || page.one,
+                })
             }
             body @ (SetExpr::Values(_) | SetExpr::Query(_) | SetExpr::SetOp { .. }) => {
                 let (sql, columns) = self.set_body(body)?;
@@ -79,7 +95,11 @@ impl Translator<'_> {
                     Some(targets) => self.coerce_rows(&mut sql, columns, targets)?,
                     None => columns,
                 };
-                Ok(QueryOut { sql, columns, at_most_one: page.one })
+                Ok(QueryOut {
+                    sql,
+                    columns,
+                    at_most_one: page.one,
+                })
             }
         }
     }
@@ -104,7 +124,9 @@ impl Translator<'_> {
             };
             match &query.offset {
                 None => {}
-                Some(Expr::Number(text)) if text.parse::<u32>().is_ok() => sql.push_str(&format!(" OFFSET {text}")),
+                Some(Expr::Number(text)) if text.parse::<u32>().is_ok() => {
+                    sql.push_str(&format!(" OFFSET {text}"))
+                }
                 Some(offset) => {
                     let offset = self.expr(offset)?;
                     let offset = self.coerce(offset, &Type::Int8.into(), How::Assignment)?;
@@ -116,7 +138,10 @@ impl Translator<'_> {
     }
 
     /// A body that is not a plain `SELECT`.
-    fn set_body(&mut self, body: &SetExpr) -> Result<(String, Vec<(String, ColumnType)>), SqlError> {
+    fn set_body(
+        &mut self,
+        body: &SetExpr,
+    ) -> Result<(String, Vec<(String, ColumnType)>), SqlError> {
         match body {
             SetExpr::Select(select) => {
                 let parts = self.select(select, &[])?;
@@ -125,9 +150,17 @@ impl Translator<'_> {
             SetExpr::Values(rows) => self.values(rows, None),
             SetExpr::Query(query) => {
                 let out = self.query(query, None)?;
-                Ok((format!("SELECT {} FROM ({})", numbered(out.columns.len()), out.sql), out.columns))
+                Ok((
+                    format!("SELECT {} FROM ({})", numbered(out.columns.len()), out.sql),
+                    out.columns,
+                ))
             }
-            SetExpr::SetOp { op, all, left, right } => self.set_operation(*op, *all, left, right),
+            SetExpr::SetOp {
+                op,
+                all,
+                left,
+                right,
+            } => self.set_operation(*op, *all, left, right),
         }
     }
 
@@ -146,7 +179,10 @@ impl Translator<'_> {
         let left = self.side(left)?;
         let right = self.side(right)?;
         if left.columns.len() != right.columns.len() {
-            return Err(SqlError::new("42601", format!("each {word} query must have the same number of columns")));
+            return Err(SqlError::new(
+                "42601",
+                format!("each {word} query must have the same number of columns"),
+            ));
         }
         let mut types = Vec::with_capacity(left.columns.len());
         for ((_, a), (_, b)) in left.columns.iter().zip(&right.columns) {
@@ -156,17 +192,30 @@ impl Translator<'_> {
         }
         let left_sql = self.render_side(&left, &types, !all)?;
         let right_sql = self.render_side(&right, &types, !all)?;
-        let columns = left.columns.iter().zip(&types).map(|((name, _), ty)| (name.clone(), ty.clone())).collect();
+        let columns = left
+            .columns
+            .iter()
+            .zip(&types)
+            .map(|((name, _), ty)| (name.clone(), ty.clone()))
+            .collect();
         let sql = match (op, all) {
-            (SetOperator::Union, true) => format!("SELECT * FROM ({left_sql}) UNION ALL SELECT * FROM ({right_sql})"),
+            (SetOperator::Union, true) => {
+                format!("SELECT * FROM ({left_sql}) UNION ALL SELECT * FROM ({right_sql})")
+            }
             (_, false) => format!("SELECT * FROM ({left_sql}) {word} SELECT * FROM ({right_sql})"),
             // Rows that occur n and m times: numbered, equal rows pair up.
             (_, true) => {
                 let names = numbered(types.len());
                 let number = |sql: &str| {
-                    format!("SELECT {names}, row_number() OVER (PARTITION BY {names}) AS rn FROM ({sql})")
+                    format!(
+                        "SELECT {names}, row_number() OVER (PARTITION BY {names}) AS rn FROM ({sql})"
+                    )
                 };
-                format!("SELECT {names} FROM ({} {word} {})", number(&left_sql), number(&right_sql))
+                format!(
+                    "SELECT {names} FROM ({} {word} {})",
+                    number(&left_sql),
+                    number(&right_sql)
+                )
             }
         };
         let sql = format!("SELECT {} FROM ({sql})", numbered(types.len()));
@@ -178,7 +227,11 @@ impl Translator<'_> {
         if let SetExpr::Select(select) = body {
             let parts = self.select(select, &[])?;
             let columns = parts.columns.clone();
-            return Ok(Side { parts: Some(parts), sql: String::new(), columns });
+            return Ok(Side {
+                parts: Some(parts),
+                sql: String::new(),
+                columns,
+            });
         }
         let (sql, columns) = self.set_body(body)?;
         let alias = self.alias("q");
@@ -187,17 +240,34 @@ impl Translator<'_> {
             .enumerate()
             .map(|(place, (name, ty))| (name, Ex::new(format!("{alias}.c{}", place + 1), ty)))
             .collect();
-        Ok(Side { parts: None, sql: format!("({sql}) AS {alias}"), columns })
+        Ok(Side {
+            parts: None,
+            sql: format!("({sql}) AS {alias}"),
+            columns,
+        })
     }
 
-    fn render_side(&mut self, side: &Side, types: &[ColumnType], distinct: bool) -> Result<String, SqlError> {
+    fn render_side(
+        &mut self,
+        side: &Side,
+        types: &[ColumnType],
+        distinct: bool,
+    ) -> Result<String, SqlError> {
         let mut columns = Vec::with_capacity(types.len());
         for (place, ((_, ex), ty)) in side.columns.iter().zip(types).enumerate() {
             let ex = self.coerce(ex.clone(), &ty.ty.clone().into(), How::Implicit)?;
-            let collation = if distinct { collate(&ty.ty, self.catalog) } else { String::new() };
+            let collation = if distinct {
+                collate(&ty.ty, self.catalog)
+            } else {
+                String::new()
+            };
             columns.push(format!("{}{collation} AS c{}", ex.sql, place + 1));
         }
-        let columns = if columns.is_empty() { "NULL AS c1".to_owned() } else { columns.join(", ") };
+        let columns = if columns.is_empty() {
+            "NULL AS c1".to_owned()
+        } else {
+            columns.join(", ")
+        };
         Ok(match &side.parts {
             Some(parts) => parts.with_columns(&columns),
             None => format!("SELECT {columns} FROM {}", side.sql),
@@ -214,7 +284,10 @@ impl Translator<'_> {
         let mut translated = Vec::with_capacity(rows.len());
         for row in rows {
             if row.len() != width {
-                return Err(SqlError::new("42601", "VALUES lists must all be the same length"));
+                return Err(SqlError::new(
+                    "42601",
+                    "VALUES lists must all be the same length",
+                ));
             }
             let mut values = Vec::with_capacity(width);
             for value in row {
@@ -232,7 +305,11 @@ impl Translator<'_> {
                 }
             });
         }
-        let how = if targets.is_some() { How::Assignment } else { How::Implicit };
+        let how = if targets.is_some() {
+            How::Assignment
+        } else {
+            How::Implicit
+        };
         let mut lines = Vec::with_capacity(rows.len());
         for row in translated {
             let mut texts = Vec::with_capacity(width);
@@ -242,8 +319,15 @@ impl Translator<'_> {
             lines.push(format!("({})", texts.join(",")));
         }
         let names = numbered(width);
-        let sql = format!("SELECT {names} FROM (WITH r({names}) AS (VALUES {}) SELECT * FROM r)", lines.join(","));
-        let columns = types.into_iter().enumerate().map(|(place, ty)| (format!("column{}", place + 1), ty)).collect();
+        let sql = format!(
+            "SELECT {names} FROM (WITH r({names}) AS (VALUES {}) SELECT * FROM r)",
+            lines.join(",")
+        );
+        let columns = types
+            .into_iter()
+            .enumerate()
+            .map(|(place, ty)| (format!("column{}", place + 1), ty))
+            .collect();
         Ok((sql, columns))
     }
 
@@ -271,7 +355,12 @@ impl Translator<'_> {
     }
 
     /// Coerces for an assignment; the error names the column.
-    pub(crate) fn assign(&mut self, ex: Ex, target: &ColumnType, column: &str) -> Result<Ex, SqlError> {
+    pub(crate) fn assign(
+        &mut self,
+        ex: Ex,
+        target: &ColumnType,
+        column: &str,
+    ) -> Result<Ex, SqlError> {
         let from = ex.ty.ty.clone();
         self.coerce(ex, target, How::Assignment).map_err(|error| {
             if error.code != "42846" {
@@ -279,7 +368,10 @@ impl Translator<'_> {
             }
             SqlError::new(
                 "42804",
-                format!("column \"{column}\" is of type {} but expression is of type {from}", target.ty),
+                format!(
+                    "column \"{column}\" is of type {} but expression is of type {from}",
+                    target.ty
+                ),
             )
             .hint("You will need to rewrite or cast the expression.")
         })
@@ -294,7 +386,10 @@ impl Translator<'_> {
         let mut keys = Vec::with_capacity(order_by.len());
         for order in order_by {
             let place = match &order.expr {
-                Expr::Number(text) => text.parse::<usize>().ok().filter(|place| (1..=columns.len()).contains(place)),
+                Expr::Number(text) => text
+                    .parse::<usize>()
+                    .ok()
+                    .filter(|place| (1..=columns.len()).contains(place)),
                 expr => super::column::bare_name(expr)
                     .and_then(|name| columns.iter().position(|(known, _)| known == name))
                     .map(|place| place + 1),
@@ -307,7 +402,11 @@ impl Translator<'_> {
             let ex = Ex::new(format!("c{place}"), columns[place - 1].1.clone());
             keys.push(self.sort_key(&ex, order));
         }
-        Ok(if keys.is_empty() { String::new() } else { format!(" ORDER BY {}", keys.join(", ")) })
+        Ok(if keys.is_empty() {
+            String::new()
+        } else {
+            format!(" ORDER BY {}", keys.join(", "))
+        })
     }
 
     /// One key of `ORDER BY`, with Postgres's place for nulls.
@@ -321,7 +420,10 @@ impl Translator<'_> {
         } else {
             ""
         };
-        format!("{}{collation}{direction}{nulls}", super::select::not_a_place(&ex.sql))
+        format!(
+            "{}{collation}{direction}{nulls}",
+            super::select::not_a_place(&ex.sql)
+        )
     }
 
     /// `WITH …`; the names stay in sight until the caller cuts them off.
@@ -353,14 +455,35 @@ impl Translator<'_> {
             Some(false) => "NOT MATERIALIZED ",
             None => "",
         };
-        let sql = format!("{sqlite}({}) AS {hint}({})", numbered(columns.len()), out.sql);
-        self.ctes.push(CteName { name: cte.name.clone(), sqlite, columns });
+        let sql = format!(
+            "{sqlite}({}) AS {hint}({})",
+            numbered(columns.len()),
+            out.sql
+        );
+        self.ctes.push(CteName {
+            name: cte.name.clone(),
+            sqlite,
+            columns,
+        });
         Ok(sql)
     }
 
     /// A self-referencing CTE: the first arm decides the types.
-    fn recursive_cte(&mut self, cte: &Cte, query: &Query, sqlite: &str) -> Result<Option<String>, SqlError> {
-        let SetExpr::SetOp { op: SetOperator::Union, all, left, right } = &query.body else { return Ok(None) };
+    fn recursive_cte(
+        &mut self,
+        cte: &Cte,
+        query: &Query,
+        sqlite: &str,
+    ) -> Result<Option<String>, SqlError> {
+        let SetExpr::SetOp {
+            op: SetOperator::Union,
+            all,
+            left,
+            right,
+        } = &query.body
+        else {
+            return Ok(None);
+        };
         // Its arms may be moved into the conditions around it, like any other query's.
         self.in_cte += 1;
         let read = self.recursive_arms(cte, left, right, *all, sqlite);
@@ -379,13 +502,23 @@ impl Translator<'_> {
         let (left_sql, columns) = self.set_body(left)?;
         let columns = named(columns, &cte.columns, &cte.name)?;
         let types: Vec<ColumnType> = columns.iter().map(|(_, ty)| ty.clone()).collect();
-        self.ctes.push(CteName { name: cte.name.clone(), sqlite: sqlite.to_owned(), columns: columns.clone() });
+        self.ctes.push(CteName {
+            name: cte.name.clone(),
+            sqlite: sqlite.to_owned(),
+            columns: columns.clone(),
+        });
         let right = self.side(right)?;
         if right.columns.len() != types.len() {
-            return Err(SqlError::new("42601", "each UNION query must have the same number of columns"));
+            return Err(SqlError::new(
+                "42601",
+                "each UNION query must have the same number of columns",
+            ));
         }
         for (place, ((_, ex), (name, ty))) in right.columns.iter().zip(&columns).enumerate() {
-            if !ex.is_unknown() && ex.ty.ty != ty.ty && self.common_type(&[&Ex::new("", ty.clone()), ex], "UNION")? != ty.ty {
+            if !ex.is_unknown()
+                && ex.ty.ty != ty.ty
+                && self.common_type(&[&Ex::new("", ty.clone()), ex], "UNION")? != ty.ty
+            {
                 return Err(SqlError::new(
                     "42804",
                     format!(
@@ -401,7 +534,10 @@ impl Translator<'_> {
         }
         let right_sql = self.render_side(&right, &types, false)?;
         let word = if all { "UNION ALL" } else { "UNION" };
-        Ok(format!("{sqlite}({}) AS ({left_sql} {word} {right_sql})", numbered(types.len())))
+        Ok(format!(
+            "{sqlite}({}) AS ({left_sql} {word} {right_sql})",
+            numbered(types.len())
+        ))
     }
 }
 
@@ -418,7 +554,10 @@ struct Side {
 
 /// `c1, c2, …`; a query without columns still has one for SQLite.
 pub(super) fn numbered(count: usize) -> String {
-    (1..=count.max(1)).map(|place| format!("c{place}")).collect::<Vec<_>>().join(", ")
+    (1..=count.max(1))
+        .map(|place| format!("c{place}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Columns under the names an alias gives them.
@@ -430,7 +569,11 @@ pub(super) fn named(
     if names.len() > columns.len() {
         return Err(SqlError::new(
             "42P10",
-            format!("table \"{alias}\" has {} columns available but {} columns specified", columns.len(), names.len()),
+            format!(
+                "table \"{alias}\" has {} columns available but {} columns specified",
+                columns.len(),
+                names.len()
+            ),
         ));
     }
     let mut columns = columns;

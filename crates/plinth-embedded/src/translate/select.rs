@@ -1,7 +1,9 @@
 //! One `SELECT`.
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{ColumnRef, Distinct, Expr, FromItem, GroupBy, OrderBy, Select, SelectItem, SetExpr, TableAlias};
+use plinth_sql::ast::{
+    ColumnRef, Distinct, Expr, FromItem, GroupBy, OrderBy, Select, SelectItem, SetExpr, TableAlias,
+};
 use plinth_sql::types::{ColumnType, Type};
 
 use super::column::{bare_name, column_ex, find_item};
@@ -35,7 +37,11 @@ impl SelectParts {
 
 impl Translator<'_> {
     /// Reads one `SELECT` with the `ORDER BY` that belongs to it.
-    pub(super) fn select(&mut self, select: &Select, order_by: &[OrderBy]) -> Result<SelectParts, SqlError> {
+    pub(super) fn select(
+        &mut self,
+        select: &Select,
+        order_by: &[OrderBy],
+    ) -> Result<SelectParts, SqlError> {
         if self.scopes.len() - self.scope_floor > super::EXPANSION_DEPTH {
             return Err(SqlError::new("54001", "stack depth limit exceeded"));
         }
@@ -50,7 +56,11 @@ impl Translator<'_> {
         parts
     }
 
-    fn select_in_scope(&mut self, select: &Select, order_by: &[OrderBy]) -> Result<SelectParts, SqlError> {
+    fn select_in_scope(
+        &mut self,
+        select: &Select,
+        order_by: &[OrderBy],
+    ) -> Result<SelectParts, SqlError> {
         let mut tail = String::new();
         let mut from = Vec::with_capacity(select.from.len());
         for item in &select.from {
@@ -72,7 +82,12 @@ impl Translator<'_> {
         result
     }
 
-    fn select_list(&mut self, select: &Select, order_by: &[OrderBy], mut tail: String) -> Result<SelectParts, SqlError> {
+    fn select_list(
+        &mut self,
+        select: &Select,
+        order_by: &[OrderBy],
+        mut tail: String,
+    ) -> Result<SelectParts, SqlError> {
         let depth = self.scopes.len() - 1;
         let mut grouped = !select.group_by.is_empty() || select.having.is_some();
         let seen = std::mem::take(&mut self.aggregates_seen);
@@ -152,13 +167,21 @@ impl Translator<'_> {
     fn functions_to_from(&self, select: &Select) -> Result<Option<Select>, SqlError> {
         let mut rewritten: Option<Select> = None;
         for (place, item) in select.projection.iter().enumerate() {
-            let SelectItem::Expr { expr: Expr::Call(call), alias } = item else { continue };
+            let SelectItem::Expr {
+                expr: Expr::Call(call),
+                alias,
+            } = item
+            else {
+                continue;
+            };
             if !self.returns_rows(call) {
                 continue;
             }
             if rewritten.is_some() {
-                return Err(SqlError::unsupported("more than one set-returning function in a select list")
-                    .hint("Write them in FROM."));
+                return Err(SqlError::unsupported(
+                    "more than one set-returning function in a select list",
+                )
+                .hint("Write them in FROM."));
             }
             let mut copy = select.clone();
             let hidden = format!("{} in the select list", call.name.name);
@@ -170,7 +193,10 @@ impl Translator<'_> {
                 lateral: true,
                 call: call.as_ref().clone(),
                 ordinality: false,
-                alias: Some(TableAlias { name: hidden, ..TableAlias::default() }),
+                alias: Some(TableAlias {
+                    name: hidden,
+                    ..TableAlias::default()
+                }),
             });
             rewritten = Some(copy);
         }
@@ -194,25 +220,42 @@ impl Translator<'_> {
             if let Some(place) = self.output_reference(&key.expr, &columns) {
                 let ex = &columns[place].1;
                 orderable(&ex.ty.ty)?;
-                let shown = Ex { sql: format!("c{}", place + 1), ..ex.clone() };
-                order.push((self.sort_key(&shown, key), Some((place, self.sort_key(ex, key)))));
+                let shown = Ex {
+                    sql: format!("c{}", place + 1),
+                    ..ex.clone()
+                };
+                order.push((
+                    self.sort_key(&shown, key),
+                    Some((place, self.sort_key(ex, key))),
+                ));
                 continue;
             }
             if let Expr::Number(text) = &key.expr {
-                return Err(SqlError::new("42P10", format!("ORDER BY position {text} is not in select list")));
+                return Err(SqlError::new(
+                    "42P10",
+                    format!("ORDER BY position {text} is not in select list"),
+                ));
             }
             let ex = self.expr(&key.expr)?;
             let ex = self.settle(ex)?;
             orderable(&ex.ty.ty)?;
             order.push((self.sort_key(&ex, key), None));
         }
-        Ok(Outputs { columns, order, sorted_by: order_by.iter().map(|key| key.expr.clone()).collect() })
+        Ok(Outputs {
+            columns,
+            order,
+            sorted_by: order_by.iter().map(|key| key.expr.clone()).collect(),
+        })
     }
 
     /// The output that a sort key means: by place or by name.
     fn output_reference(&self, expr: &Expr, columns: &[(String, Ex)]) -> Option<usize> {
         match expr {
-            Expr::Number(text) => text.parse::<usize>().ok()?.checked_sub(1).filter(|place| *place < columns.len()),
+            Expr::Number(text) => text
+                .parse::<usize>()
+                .ok()?
+                .checked_sub(1)
+                .filter(|place| *place < columns.len()),
             expr => {
                 let name = bare_name(expr)?;
                 columns.iter().position(|(known, _)| known == name)
@@ -221,7 +264,10 @@ impl Translator<'_> {
     }
 
     /// A select list or `RETURNING` list, stars spread out.
-    pub(crate) fn projection(&mut self, items: &[SelectItem]) -> Result<Vec<(String, Ex)>, SqlError> {
+    pub(crate) fn projection(
+        &mut self,
+        items: &[SelectItem],
+    ) -> Result<Vec<(String, Ex)>, SqlError> {
         let mut columns = Vec::with_capacity(items.len());
         for item in items {
             match item {
@@ -239,7 +285,10 @@ impl Translator<'_> {
             }
         }
         if columns.len() > 1_664 {
-            return Err(SqlError::new("54011", "target lists can have at most 1664 entries"));
+            return Err(SqlError::new(
+                "54011",
+                "target lists can have at most 1664 entries",
+            ));
         }
         Ok(columns)
     }
@@ -248,7 +297,10 @@ impl Translator<'_> {
         let depth = self.scopes.len() - 1;
         let scope = self.scopes[depth].clone();
         if scope.items.is_empty() {
-            return Err(SqlError::new("42601", "SELECT * with no tables specified is not valid"));
+            return Err(SqlError::new(
+                "42601",
+                "SELECT * with no tables specified is not valid",
+            ));
         }
         for column in &scope.merged {
             columns.push((column.name.clone(), column_ex(column)));
@@ -263,14 +315,20 @@ impl Translator<'_> {
         Ok(())
     }
 
-    fn table_star(&mut self, parts: &[String], columns: &mut Vec<(String, Ex)>) -> Result<(), SqlError> {
+    fn table_star(
+        &mut self,
+        parts: &[String],
+        columns: &mut Vec<(String, Ex)>,
+    ) -> Result<(), SqlError> {
         let (schema, table) = match parts {
             [table] => (None, table),
             [schema, table, ..] => (Some(schema.as_str()), table),
             [] => return Ok(()),
         };
         for depth in (self.scope_floor..self.scopes.len()).rev() {
-            let Some(place) = find_item(&self.scopes[depth].items, schema, table) else { continue };
+            let Some(place) = find_item(&self.scopes[depth].items, schema, table) else {
+                continue;
+            };
             let item = self.scopes[depth].items[place].clone();
             for column in &item.columns {
                 let reference = star_reference(&item.alias, &column.name);
@@ -279,7 +337,10 @@ impl Translator<'_> {
             }
             return Ok(());
         }
-        Err(SqlError::new("42P01", format!("missing FROM-clause entry for table \"{table}\"")))
+        Err(SqlError::new(
+            "42P01",
+            format!("missing FROM-clause entry for table \"{table}\""),
+        ))
     }
 
     /// The expressions grouped by; places and output names are replaced by what they stand for.
@@ -300,20 +361,33 @@ impl Translator<'_> {
 
     fn group_key(&mut self, expr: &Expr, select: &Select) -> Result<Expr, SqlError> {
         if let Expr::Number(text) = expr {
-            let place = text.parse::<usize>().ok().and_then(|place| place.checked_sub(1));
+            let place = text
+                .parse::<usize>()
+                .ok()
+                .and_then(|place| place.checked_sub(1));
             return match place.and_then(|place| select.projection.get(place)) {
                 Some(SelectItem::Expr { expr, .. }) => Ok(expr.clone()),
-                _ => Err(SqlError::new("42P10", format!("GROUP BY position {text} is not in select list"))),
+                _ => Err(SqlError::new(
+                    "42P10",
+                    format!("GROUP BY position {text} is not in select list"),
+                )),
             };
         }
         // An input column of this name wins over an output.
         if let Some(name) = bare_name(expr) {
             let input = self.scopes.last().is_some_and(|scope| {
-                scope.merged.iter().chain(scope.items.iter().flat_map(|item| &item.columns)).any(|column| column.name == name)
+                scope
+                    .merged
+                    .iter()
+                    .chain(scope.items.iter().flat_map(|item| &item.columns))
+                    .any(|column| column.name == name)
             });
             if !input {
                 for item in &select.projection {
-                    if let SelectItem::Expr { expr, alias: Some(alias) } = item
+                    if let SelectItem::Expr {
+                        expr,
+                        alias: Some(alias),
+                    } = item
                         && alias == name
                     {
                         return Ok(expr.clone());
@@ -332,12 +406,18 @@ impl Translator<'_> {
                 !key.is_empty()
                     && key.iter().all(|name| {
                         item.columns.iter().any(|column| {
-                            column.source.as_ref().unwrap_or(&column.name) == name && columns.contains(&column.sql)
+                            column.source.as_ref().unwrap_or(&column.name) == name
+                                && columns.contains(&column.sql)
                         })
                     })
             })
         };
-        self.scopes[depth].items.iter().filter(free).map(|item| item.alias.clone()).collect()
+        self.scopes[depth]
+            .items
+            .iter()
+            .filter(free)
+            .map(|item| item.alias.clone())
+            .collect()
     }
 
     /// The finished text of a `SELECT`.
@@ -353,9 +433,16 @@ impl Translator<'_> {
                 Some(target) => self.assign(ex.clone(), target, name)?,
                 None => self.settle(ex.clone())?,
             };
-            let collation = if parts.distinct { collate(&ex.ty.ty, self.catalog) } else { String::new() };
+            let collation = if parts.distinct {
+                collate(&ex.ty.ty, self.catalog)
+            } else {
+                String::new()
+            };
             if parts.distinct && ex.ty.ty == Type::Json {
-                return Err(SqlError::new("42883", "could not identify an equality operator for type json"));
+                return Err(SqlError::new(
+                    "42883",
+                    "could not identify an equality operator for type json",
+                ));
             }
             texts.push(format!("{}{collation} AS c{}", ex.sql, place + 1));
             columns.push((name.clone(), ex.ty));
@@ -378,9 +465,17 @@ impl Translator<'_> {
         let inner: Vec<&str> = parts
             .order
             .iter()
-            .map(|(key, output)| output.as_ref().map_or(key.as_str(), |(_, written_out)| written_out.as_str()))
+            .map(|(key, output)| {
+                output
+                    .as_ref()
+                    .map_or(key.as_str(), |(_, written_out)| written_out.as_str())
+            })
             .collect();
-        let order = if inner.is_empty() { String::new() } else { format!(" ORDER BY {}", inner.join(", ")) };
+        let order = if inner.is_empty() {
+            String::new()
+        } else {
+            format!(" ORDER BY {}", inner.join(", "))
+        };
         let over = format!("PARTITION BY {}{order}", parts.distinct_on.join(", "));
         let mut outer_order = order;
         if outer_order.is_empty() {
@@ -407,21 +502,33 @@ struct Outputs {
 
 /// SQLite takes a whole number in `GROUP BY` or `ORDER BY` for a place in the select list, also inside parentheses.
 pub(super) fn not_a_place(sql: &str) -> String {
-    let number = sql.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'(' | b')' | b'-' | b' '));
-    if number { format!("coalesce({sql},NULL)") } else { sql.to_owned() }
+    let number = sql
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'(' | b')' | b'-' | b' '));
+    if number {
+        format!("coalesce({sql},NULL)")
+    } else {
+        sql.to_owned()
+    }
 }
 
 /// `42883` for types without an order.
 fn orderable(ty: &Type) -> Result<(), SqlError> {
     if *ty == Type::Json {
-        return Err(SqlError::new("42883", "could not identify an ordering operator for type json")
-            .hint("Use an explicit ordering operator or modify the query."));
+        return Err(SqlError::new(
+            "42883",
+            "could not identify an ordering operator for type json",
+        )
+        .hint("Use an explicit ordering operator or modify the query."));
     }
     Ok(())
 }
 
 fn star_reference(table: &str, column: &str) -> ColumnRef {
-    ColumnRef { parts: vec![table.to_owned(), column.to_owned()], span: plinth_sql::ast::Span::default() }
+    ColumnRef {
+        parts: vec![table.to_owned(), column.to_owned()],
+        span: plinth_sql::ast::Span::default(),
+    }
 }
 
 /// The name Postgres gives an output without an alias.
@@ -431,24 +538,35 @@ pub(crate) fn output_name(expr: &Expr) -> String {
 
 fn inner_name(expr: &Expr) -> Option<String> {
     Some(match expr {
-        Expr::Column(ColumnRef { parts, .. }) | Expr::Wildcard(ColumnRef { parts, .. }) => parts.last()?.clone(),
+        Expr::Column(ColumnRef { parts, .. }) | Expr::Wildcard(ColumnRef { parts, .. }) => {
+            parts.last()?.clone()
+        }
         Expr::Call(call) => match call.name.name.as_str() {
-            "ltrim" | "rtrim" | "btrim" | "extract" | "position" | "substring" | "overlay" => call.name.name.clone(),
+            "ltrim" | "rtrim" | "btrim" | "extract" | "position" | "substring" | "overlay" => {
+                call.name.name.clone()
+            }
             name => name.to_owned(),
         },
         Expr::Cast { expr, ty } => return strong_name(expr).or_else(|| Some(ty.name.name.clone())),
         Expr::Case { otherwise, .. } => {
-            return otherwise.as_deref().and_then(strong_name).or_else(|| Some("case".to_owned()));
+            return otherwise
+                .as_deref()
+                .and_then(strong_name)
+                .or_else(|| Some("case".to_owned()));
         }
         Expr::Exists(_) => "exists".into(),
         Expr::Array(_) | Expr::ArrayQuery(_) => "array".into(),
         Expr::Row(_) => "row".into(),
         Expr::Field { name, .. } => name.clone(),
-        Expr::Index { base, .. } | Expr::Slice { base, .. } | Expr::Collate { expr: base, .. } => return inner_name(base),
+        Expr::Index { base, .. } | Expr::Slice { base, .. } | Expr::Collate { expr: base, .. } => {
+            return inner_name(base);
+        }
         Expr::AtTimeZone { .. } => "timezone".into(),
         Expr::Scalar(query) => match &query.body {
             SetExpr::Select(select) => match select.projection.first()? {
-                SelectItem::Expr { expr, alias } => return alias.clone().or_else(|| inner_name(expr)),
+                SelectItem::Expr { expr, alias } => {
+                    return alias.clone().or_else(|| inner_name(expr));
+                }
                 SelectItem::Wildcard | SelectItem::QualifiedWildcard(_) => return None,
             },
             SetExpr::Values(_) => "column1".into(),
@@ -466,4 +584,3 @@ fn strong_name(expr: &Expr) -> Option<String> {
         other => inner_name(other),
     }
 }
-

@@ -21,19 +21,37 @@ impl Translator<'_> {
     pub(super) fn user_call(&mut self, call: &Call) -> Result<Ex, SqlError> {
         let (function, args) = self.resolve(call)?;
         if function.returns.set {
-            return Err(SqlError::unsupported(format!("the set-returning function {} outside FROM", function.name.display()))
-                .hint(format!("Write it in FROM: from {}(…) as x.", function.name.display())));
+            return Err(SqlError::unsupported(format!(
+                "the set-returning function {} outside FROM",
+                function.name.display()
+            ))
+            .hint(format!(
+                "Write it in FROM: from {}(…) as x.",
+                function.name.display()
+            )));
         }
         let (args, source) = self.hold_arguments(args);
-        let nulls: Vec<String> = args.iter().map(|(_, ex)| format!("{} IS NULL", ex.sql)).collect();
+        let nulls: Vec<String> = args
+            .iter()
+            .map(|(_, ex)| format!("{} IS NULL", ex.sql))
+            .collect();
         let out = self.body(&function, args)?;
         let [(_, ty)] = out.columns.as_slice() else {
-            return Err(SqlError::unsupported(format!("a row of {} as a value", function.name.display()))
-                .hint(format!("Write it in FROM: from {}(…) as x.", function.name.display())));
+            return Err(SqlError::unsupported(format!(
+                "a row of {} as a value",
+                function.name.display()
+            ))
+            .hint(format!(
+                "Write it in FROM: from {}(…) as x.",
+                function.name.display()
+            )));
         };
         let mut sql = format!("({})", out.sql);
         if function.strict && !nulls.is_empty() {
-            sql = format!("(CASE WHEN {} THEN NULL ELSE {sql} END)", nulls.join(" OR "));
+            sql = format!(
+                "(CASE WHEN {} THEN NULL ELSE {sql} END)",
+                nulls.join(" OR ")
+            );
         }
         if let Some(source) = source {
             sql = format!("(SELECT {sql} FROM {source})");
@@ -50,47 +68,79 @@ impl Translator<'_> {
     /// A user's function in `FROM`.
     pub(super) fn user_set(&mut self, call: &Call, sqlite: &str) -> Result<SetSource, SqlError> {
         let (function, args) = self.resolve(call)?;
-        let given: Vec<String> = args.iter().map(|(_, ex)| format!("{} IS NOT NULL", ex.sql)).collect();
+        let given: Vec<String> = args
+            .iter()
+            .map(|(_, ex)| format!("{} IS NOT NULL", ex.sql))
+            .collect();
         let mut out = self.body(&function, args)?;
         if function.strict && !given.is_empty() {
             out.sql = format!("SELECT * FROM ({}) WHERE {}", out.sql, given.join(" AND "));
         }
         let wanted = self.result_columns(&function);
         if wanted.len() != out.columns.len() {
-            return Err(SqlError::new("42P13", "return type mismatch in function declared to return record")
-                .detail("Final statement returns too few or too many columns."));
+            return Err(SqlError::new(
+                "42P13",
+                "return type mismatch in function declared to return record",
+            )
+            .detail("Final statement returns too few or too many columns."));
         }
         let targets: Vec<ColumnType> = wanted.iter().map(|(_, ty)| ty.clone()).collect();
         let columns = self.coerce_rows(&mut out.sql, out.columns, &targets)?;
         let names = wanted.into_iter().map(|(name, _)| name);
-        let columns = names.zip(columns).map(|(name, (_, ty))| (name, ty)).collect();
+        let columns = names
+            .zip(columns)
+            .map(|(name, (_, ty))| (name, ty))
+            .collect();
         let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
         if !function.returns.set && !out.at_most_one {
             out.sql = format!("SELECT * FROM ({}) LIMIT 1", out.sql);
         }
-        Ok(SetSource { sql: format!("({})", out.sql), columns: positional(sqlite, columns), ordinal: None, scalar })
+        Ok(SetSource {
+            sql: format!("({})", out.sql),
+            columns: positional(sqlite, columns),
+            ordinal: None,
+            scalar,
+        })
     }
 
     /// Names and types of what the function returns as rows.
     pub(crate) fn result_columns(&self, function: &Function) -> Vec<(String, ColumnType)> {
         if !function.returns.columns.is_empty() {
-            return function.returns.columns.iter().map(|(name, ty)| (name.clone(), ty.clone().into())).collect();
+            return function
+                .returns
+                .columns
+                .iter()
+                .map(|(name, ty)| (name.clone(), ty.clone().into()))
+                .collect();
         }
         if let Type::Row(name) = &function.returns.ty
             && let Some(relation) = self.catalog.relations.get(name.as_ref())
         {
-            return relation.columns.iter().map(|column| (column.name.clone(), column.ty.clone())).collect();
+            return relation
+                .columns
+                .iter()
+                .map(|column| (column.name.clone(), column.ty.clone()))
+                .collect();
         }
-        vec![(function.name.name.clone(), function.returns.ty.clone().into())]
+        vec![(
+            function.name.name.clone(),
+            function.returns.ty.clone().into(),
+        )]
     }
 
     /// The function that a call means, and its arguments in order, coerced.
-    pub(crate) fn resolve(&mut self, call: &Call) -> Result<(Arc<Function>, Vec<(Option<String>, Ex)>), SqlError> {
+    pub(crate) fn resolve(
+        &mut self,
+        call: &Call,
+    ) -> Result<(Arc<Function>, Vec<(Option<String>, Ex)>), SqlError> {
         let mut given = Vec::with_capacity(call.args.len());
         for arg in &call.args {
             given.push((arg.name.clone(), self.expr(&arg.value)?));
         }
-        let candidates = self.catalog.functions(&call.name, &self.search_path).to_vec();
+        let candidates = self
+            .catalog
+            .functions(&call.name, &self.search_path)
+            .to_vec();
         let found = candidates
             .iter()
             .filter_map(|function| fit(function, &given).map(|score| (score, function)))
@@ -112,17 +162,31 @@ impl Translator<'_> {
         };
         let function = function.clone();
         let schema = self.catalog.schemas.get(&function.name.schema);
-        let open = schema.is_some_and(|schema| self.catalog.may_schema(&self.user, schema, Privilege::Usage));
+        let open = schema.is_some_and(|schema| {
+            self.catalog
+                .may_schema(&self.user, schema, Privilege::Usage)
+        });
         if !open && self.policies_of.is_empty() && self.expanding.is_empty() && self.trusted == 0 {
-            return Err(SqlError::new("42501", format!("permission denied for schema {}", function.name.schema)));
+            return Err(SqlError::new(
+                "42501",
+                format!("permission denied for schema {}", function.name.schema),
+            ));
         }
         if !self.catalog.may_execute(&self.user, &function) {
-            return Err(SqlError::new("42501", format!("permission denied for function {}", function.name.name)));
+            return Err(SqlError::new(
+                "42501",
+                format!("permission denied for function {}", function.name.name),
+            ));
         }
         let mut args = Vec::with_capacity(function.args.len());
         for (place, wanted) in function.args.iter().enumerate() {
-            let by_name = given.iter().position(|(name, _)| name.is_some() && *name == wanted.name);
-            let by_place = given.get(place).filter(|(name, _)| name.is_none()).map(|_| place);
+            let by_name = given
+                .iter()
+                .position(|(name, _)| name.is_some() && *name == wanted.name);
+            let by_place = given
+                .get(place)
+                .filter(|(name, _)| name.is_none())
+                .map(|_| place);
             let value = match by_place.or(by_name) {
                 Some(at) => given[at].1.clone(),
                 None => match &wanted.default {
@@ -137,11 +201,12 @@ impl Translator<'_> {
     }
 
     /// Arguments that are more than a name or a constant are computed once, in a `FROM` of their own.
-    fn hold_arguments(&mut self, args: Vec<(Option<String>, Ex)>) -> (Vec<(Option<String>, Ex)>, Option<String>) {
-        let simple = |ex: &Ex| {
-            matches!(ex.kind, ExKind::Row(_) | ExKind::Null)
-                || !ex.sql.contains('(')
-        };
+    fn hold_arguments(
+        &mut self,
+        args: Vec<(Option<String>, Ex)>,
+    ) -> (Vec<(Option<String>, Ex)>, Option<String>) {
+        let simple =
+            |ex: &Ex| matches!(ex.kind, ExKind::Row(_) | ExKind::Null) || !ex.sql.contains('(');
         if args.iter().all(|(_, ex)| simple(ex)) {
             return (args, None);
         }
@@ -155,25 +220,46 @@ impl Translator<'_> {
                 }
                 let column = format!("a{}", columns.len() + 1);
                 columns.push(format!("{} AS {column}", ex.sql));
-                (name, Ex { sql: format!("{alias}.{column}"), kind: ExKind::Plain, ..ex })
+                (
+                    name,
+                    Ex {
+                        sql: format!("{alias}.{column}"),
+                        kind: ExKind::Plain,
+                        ..ex
+                    },
+                )
             })
             .collect();
-        (held, Some(format!("(SELECT {}) AS {alias}", columns.join(", "))))
+        (
+            held,
+            Some(format!("(SELECT {}) AS {alias}", columns.join(", "))),
+        )
     }
 
     /// Names the statement's parameters as the arguments of a function that runs by itself.
     pub(crate) fn name_arguments(&mut self, function: &str, names: &[Option<String>]) {
         let mut args = Vec::with_capacity(names.len());
         for (place, name) in names.iter().enumerate() {
-            let ty = self.params.get(place).cloned().unwrap_or_else(|| Type::Text.into());
+            let ty = self
+                .params
+                .get(place)
+                .cloned()
+                .unwrap_or_else(|| Type::Text.into());
             let sql = self.bind(super::Bind::Param(place + 1));
             args.push((name.clone(), Ex::new(sql, ty)));
         }
-        self.frames.push(Frame { function: function.to_owned(), args });
+        self.frames.push(Frame {
+            function: function.to_owned(),
+            args,
+        });
     }
 
     /// The query of a body as it is checked when the function is made: arguments are values of their types.
-    pub(crate) fn function_body(&mut self, function: &Function, query: &Query) -> Result<QueryOut, SqlError> {
+    pub(crate) fn function_body(
+        &mut self,
+        function: &Function,
+        query: &Query,
+    ) -> Result<QueryOut, SqlError> {
         let args = function
             .args
             .iter()
@@ -186,12 +272,18 @@ impl Translator<'_> {
                             .map(|column| (column.name.clone(), Ex::new("NULL", column.ty.clone())))
                             .collect()
                     });
-                    (arg.name.clone(), super::column::row_value(fields.unwrap_or_default(), arg.ty.clone()))
+                    (
+                        arg.name.clone(),
+                        super::column::row_value(fields.unwrap_or_default(), arg.ty.clone()),
+                    )
                 }
                 ty => (arg.name.clone(), Ex::new("NULL", ty.clone())),
             })
             .collect();
-        self.frames.push(Frame { function: function.name.name.clone(), args });
+        self.frames.push(Frame {
+            function: function.name.name.clone(),
+            args,
+        });
         self.expanding.push(function.name.clone());
         let out = self.query(query, None);
         self.expanding.pop();
@@ -200,14 +292,21 @@ impl Translator<'_> {
     }
 
     /// The query of a function's body over these arguments.
-    fn body(&mut self, function: &Arc<Function>, args: Vec<(Option<String>, Ex)>) -> Result<QueryOut, SqlError> {
+    fn body(
+        &mut self,
+        function: &Arc<Function>,
+        args: Vec<(Option<String>, Ex)>,
+    ) -> Result<QueryOut, SqlError> {
         let query = single_query(function)?;
         if self.expanding.len() >= EXPANSION_DEPTH {
             return Err(SqlError::new("54001", "stack depth limit exceeded")
                 .hint("SQL functions that call themselves are not supported."));
         }
         self.expanding.push(function.name.clone());
-        self.frames.push(Frame { function: function.name.name.clone(), args });
+        self.frames.push(Frame {
+            function: function.name.name.clone(),
+            args,
+        });
         let search_path = function
             .settings
             .iter()
@@ -215,13 +314,19 @@ impl Translator<'_> {
             .map(|(_, value)| function_search_path(value));
         let outer = search_path.map(|path| std::mem::replace(&mut self.search_path, path));
         // An invoker's function runs as the current user, also inside a view of somebody else's.
-        let user = if function.security_definer { function.owner.clone() } else { self.user.clone() };
+        let user = if function.security_definer {
+            function.owner.clone()
+        } else {
+            self.user.clone()
+        };
         let outer_user = std::mem::replace(&mut self.user, user.clone());
         let windows = std::mem::take(&mut self.windows);
         let seen = std::mem::take(&mut self.aggregates_seen);
         let mut out = self.isolated(Some(&user), |this| this.query(query, None));
         self.user = outer_user;
-        if function.security_definer && let Ok(out) = &mut out {
+        if function.security_definer
+            && let Ok(out) = &mut out
+        {
             // The caller's conditions must not run on rows that the body leaves out.
             out.sql = format!("SELECT * FROM ({}) LIMIT -1 OFFSET 0", out.sql);
         }
@@ -239,14 +344,23 @@ impl Translator<'_> {
 /// `SET search_path = …` of a function; the system's own schema is always in sight.
 pub(crate) fn function_search_path(value: &[String]) -> Vec<String> {
     let mut path = vec!["pg_catalog".to_owned()];
-    path.extend(value.iter().map(|part| part.trim().trim_matches('"').to_owned()).filter(|part| !part.is_empty()));
+    path.extend(
+        value
+            .iter()
+            .map(|part| part.trim().trim_matches('"').to_owned())
+            .filter(|part| !part.is_empty()),
+    );
     path
 }
 
 /// The one query that a body consists of.
 fn single_query(function: &Function) -> Result<&Query, SqlError> {
     if function.language != "sql" {
-        return Err(SqlError::unsupported(format!("calling the {} function {}", function.language, function.name.display())));
+        return Err(SqlError::unsupported(format!(
+            "calling the {} function {}",
+            function.language,
+            function.name.display()
+        )));
     }
     match function.body.as_slice() {
         [Statement::Query(query)] => Ok(query),
@@ -283,6 +397,10 @@ fn fit(function: &Function, given: &[(Option<String>, Ex)]) -> Option<usize> {
             _ => return None,
         };
     }
-    let complete = function.args.iter().zip(&used).all(|(arg, used)| *used || arg.default.is_some());
+    let complete = function
+        .args
+        .iter()
+        .zip(&used)
+        .all(|(arg, used)| *used || arg.default.is_some());
     complete.then_some(score)
 }

@@ -21,8 +21,12 @@ impl Scratch {
     fn new() -> Scratch {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("plinth-embedded-{}-{number}", std::process::id()));
-        Scratch { engine: open(&folder).unwrap(), folder }
+        let folder =
+            std::env::temp_dir().join(format!("plinth-embedded-{}-{number}", std::process::id()));
+        Scratch {
+            engine: open(&folder).unwrap(),
+            folder,
+        }
     }
 
     fn reopen(&mut self) {
@@ -45,12 +49,20 @@ impl Scratch {
             }
             Ok(last)
         };
-        self.engine.submit(session, work, |error| error, move |result| reply.send(result).unwrap()).unwrap();
+        self.engine
+            .submit(
+                session,
+                work,
+                |error| error,
+                move |result| reply.send(result).unwrap(),
+            )
+            .unwrap();
         answer
     }
 
     fn read(&self, session: &Session, sql: &str) -> Result<RowSet, EngineError> {
-        self.engine.query(session, &plinth_sql::parse::statement(sql)?, &[])
+        self.engine
+            .query(session, &plinth_sql::parse::statement(sql)?, &[])
     }
 
     fn value(&self, sql: &str) -> Option<String> {
@@ -83,7 +95,8 @@ fn code(error: &EngineError) -> String {
 #[test]
 fn a_failed_request_leaves_its_neighbours_alone() {
     let db = Scratch::new();
-    db.run(Session::system(), "create table t (id int primary key)").unwrap();
+    db.run(Session::system(), "create table t (id int primary key)")
+        .unwrap();
     let answers: Vec<_> = (0..50)
         .map(|number| {
             // Every third request writes a row and then fails.
@@ -109,19 +122,33 @@ fn a_failed_request_leaves_its_neighbours_alone() {
 #[test]
 fn an_endless_statement_ends_at_its_deadline_and_costs_nobody_else() {
     let db = Scratch::new();
-    db.run(Session::system(), "create table t (id int primary key)").unwrap();
-    let endless = "with recursive n(i) as (select 1 union all select i from n) select count(*) from n";
-    let hasty = Session { timeout: Duration::from_millis(100), ..Session::system() };
+    db.run(Session::system(), "create table t (id int primary key)")
+        .unwrap();
+    let endless =
+        "with recursive n(i) as (select 1 union all select i from n) select count(*) from n";
+    let hasty = Session {
+        timeout: Duration::from_millis(100),
+        ..Session::system()
+    };
     let write = format!("insert into t {endless}");
     let answers = [
         db.send(Session::system(), "insert into t values (1)"),
         db.send(hasty.clone(), &write),
         db.send(Session::system(), "insert into t values (2)"),
     ];
-    let results: Vec<_> = answers.into_iter().map(|answer| answer.recv().unwrap()).collect();
+    let results: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.recv().unwrap())
+        .collect();
     assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
-    assert!(matches!(results[1], Err(EngineError::Timeout)), "{results:?}");
-    assert!(matches!(db.read(&hasty, endless), Err(EngineError::Timeout)));
+    assert!(
+        matches!(results[1], Err(EngineError::Timeout)),
+        "{results:?}"
+    );
+    assert!(matches!(
+        db.read(&hasty, endless),
+        Err(EngineError::Timeout)
+    ));
     assert_eq!(db.value("select count(*) from t").as_deref(), Some("2"));
 }
 
@@ -138,20 +165,34 @@ fn schema_rows_and_sequences_survive_reopening() {
     .unwrap();
     db.reopen();
     assert_eq!(db.value("select m from v").as_deref(), Some("glad"));
-    let inserted = db.run(Session::system(), "insert into t (m, n) values ('sad', 3) returning id").unwrap();
+    let inserted = db
+        .run(
+            Session::system(),
+            "insert into t (m, n) values ('sad', 3) returning id",
+        )
+        .unwrap();
     assert_eq!(inserted.rows[0][0].as_deref(), Some("3"));
-    let refused = db.run(Session::system(), "insert into t (n) values (-1)").unwrap_err();
+    let refused = db
+        .run(Session::system(), "insert into t (n) values (-1)")
+        .unwrap_err();
     assert_eq!(code(&refused), "23514");
 }
 
 #[test]
 fn nothing_of_one_session_reaches_the_next() {
     let db = Scratch::new();
-    let first = Session { claims: Some("{\"sub\":\"11111111-1111-1111-1111-111111111111\"}".into()), ..Session::system() };
+    let first = Session {
+        claims: Some("{\"sub\":\"11111111-1111-1111-1111-111111111111\"}".into()),
+        ..Session::system()
+    };
     let uid = "select auth.uid()";
     assert!(db.read(&first, uid).unwrap().rows[0][0].is_some());
     assert!(db.read(&Session::system(), uid).unwrap().rows[0][0].is_none());
-    db.run(Session::system(), "select set_config('request.jwt.claims', '{\"role\":\"x\"}', false)").unwrap();
+    db.run(
+        Session::system(),
+        "select set_config('request.jwt.claims', '{\"role\":\"x\"}', false)",
+    )
+    .unwrap();
     let role = db.run(Session::system(), "select auth.role()").unwrap();
     assert_eq!(role.rows[0][0], None);
 }
@@ -159,10 +200,17 @@ fn nothing_of_one_session_reaches_the_next() {
 #[test]
 fn a_rolled_back_schema_change_leaves_no_trace() {
     let db = Scratch::new();
-    let failed = db.run(Session::system(), "create table t (id int); insert into t values (1); select 1/0").unwrap_err();
+    let failed = db
+        .run(
+            Session::system(),
+            "create table t (id int); insert into t values (1); select 1/0",
+        )
+        .unwrap_err();
     assert_eq!(code(&failed), "22012");
     let missing = db.read(&Session::system(), "select * from t").unwrap_err();
     assert_eq!(code(&missing), "42P01");
-    db.run(Session::system(), "create table t (id text)").unwrap();
-    db.run(Session::system(), "insert into t values ('a')").unwrap();
+    db.run(Session::system(), "create table t (id text)")
+        .unwrap();
+    db.run(Session::system(), "insert into t values ('a')")
+        .unwrap();
 }
