@@ -126,7 +126,7 @@ fn constants_and_columns() {
             'é'
             'a'
             ' a $$ b '
-            'a'
+            ('a'::bpchar)
             1.5
             .5
             1e10
