@@ -35,7 +35,7 @@ impl From<SqlError> for EngineError {
 }
 
 /// Errors of SQLite. Those that our own functions raised carry a whole [`SqlError`] in their text; see
-/// [`crate::functions::raise`].
+/// `functions::raise`.
 impl From<rusqlite::Error> for EngineError {
     fn from(error: rusqlite::Error) -> EngineError {
         use rusqlite::ErrorCode;

@@ -1,8 +1,8 @@
 //! The Postgres dialect on SQLite: translation, policies, constraints, group commit.
 //!
 //! SQLite stores rows; this crate runs statements. A statement of the dialect is translated for one role against
-//! one catalog snapshot, policies included ([`translate`]), and run by an executor that keeps constraints,
-//! foreign keys and returning lists as Postgres does ([`exec`]). One writer thread commits in groups ([`writer`]);
+//! one catalog snapshot, policies included (`translate`), and run by an executor that keeps constraints,
+//! foreign keys and returning lists as Postgres does (`exec`). One writer thread commits in groups (`writer`);
 //! readers never wait for it.
 
 mod changes;

@@ -111,7 +111,7 @@ impl Job {
         Job::Alone(Box::new(move |tx| {
             reply(crate::exec::script::run(
                 tx, &session, &sql, options, &mut *on,
-            ))
+            ));
         }))
     }
 }

@@ -340,7 +340,7 @@ impl Tx {
             .into());
         }
         let sql = format!(
-            "CREATE {}INDEX {} ON {}({}){filter}",
+            "CREATE {}INDEX IF NOT EXISTS {} ON {}({}){filter}",
             if unique { "UNIQUE " } else { "" },
             names::quote(&names::index(&relation.name.schema, name)),
             quoted_table(relation),

@@ -365,7 +365,10 @@ impl Tx {
                 for column in &columns {
                     values.push(self.default_value(&incoming.child, column)?);
                 }
-                self.set_children(parent, incoming, old, &columns, &values, depth)
+                self.set_children(parent, incoming, old, &columns, &values, depth)?;
+                // The default may be the very key that is going.
+                let (child, key) = (incoming.child.clone(), incoming.key.clone());
+                self.refuse_if_referenced(parent, &child, &incoming.constraint, &key, old)
             }
         }
     }
@@ -454,12 +457,6 @@ impl Tx {
             }
             self.check_row(&rules, &mut new)?;
             self.update_row(&rules, key, &row, &new)?;
-            // A default may be the very key that is going: it must still find a parent.
-            if !self.finds_parent(&incoming.child, &incoming.key, &new)? {
-                return Err(self
-                    .missing(&incoming.child, &incoming.constraint, &incoming.key, &new)
-                    .into());
-            }
             changed.push((row, new));
         }
         self.after_update_at(&incoming.child, &changed, depth + 1)

@@ -383,7 +383,7 @@ impl Tx {
                 Expr::String(text) => row[*place] = self.conn.input(&column.ty, text)?,
                 Expr::Param(number) => match params.get((*number as usize).wrapping_sub(1)) {
                     Some(ParamValue::Text(Some(text))) => {
-                        row[*place] = self.conn.input(&column.ty, text)?
+                        row[*place] = self.conn.input(&column.ty, text)?;
                     }
                     Some(ParamValue::Text(None)) => {}
                     _ => {

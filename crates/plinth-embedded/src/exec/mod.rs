@@ -117,10 +117,6 @@ impl Tx {
         statement: &Statement,
         params: &[ParamValue],
     ) -> Result<Executed> {
-        if self.lost() {
-            // SQLite gave the transaction up (a full disk, an interrupt): nothing more may happen in its name.
-            return Err(EngineError::Internal("the transaction is gone".into()));
-        }
         if only_reads(statement) {
             return self.run(statement, params);
         }
@@ -139,7 +135,16 @@ impl Tx {
         }
     }
 
+    /// SQLite gives a transaction up on a full disk or an interrupt: nothing more may happen in its name.
+    fn refuse_if_lost(&self) -> Result<()> {
+        if self.lost() {
+            return Err(EngineError::Internal("the transaction is gone".into()));
+        }
+        Ok(())
+    }
+
     fn run(&mut self, statement: &Statement, params: &[ParamValue]) -> Result<Executed> {
+        self.refuse_if_lost()?;
         if self.conn.out_of_time() {
             return Err(EngineError::Timeout);
         }
@@ -273,6 +278,7 @@ impl Tx {
 
     /// Commits; then the catalog and the changes are everyone's.
     pub(crate) fn commit(&mut self) -> Result<()> {
+        self.refuse_if_lost()?;
         let dirty = self.shared.sequences.take_dirty();
         let saved = crate::store::save_sequences(&self.conn.sqlite, &dirty).and_then(|()| {
             if Arc::ptr_eq(&self.catalog, &self.committed) {
@@ -321,6 +327,7 @@ impl Tx {
 
     /// A savepoint.
     pub(crate) fn mark(&mut self) -> Result<Mark> {
+        self.refuse_if_lost()?;
         self.savepoints += 1;
         let name = format!("p{}", self.savepoints);
         self.conn

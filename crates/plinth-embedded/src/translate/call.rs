@@ -140,7 +140,7 @@ impl Translator<'_> {
             match (found.slot(place), &ex.ty.ty) {
                 (Slot::AnyArray, Type::Array(item)) => element = Some(item.as_ref().clone()),
                 (Slot::AnyElement, ty) if *ty != Type::Unknown && element.is_none() => {
-                    element = Some(ty.clone())
+                    element = Some(ty.clone());
                 }
                 _ => {}
             }

@@ -125,7 +125,7 @@ impl Translator<'_> {
             match &query.offset {
                 None => {}
                 Some(Expr::Number(text)) if text.parse::<u32>().is_ok() => {
-                    sql.push_str(&format!(" OFFSET {text}"))
+                    sql.push_str(&format!(" OFFSET {text}"));
                 }
                 Some(offset) => {
                     let offset = self.expr(offset)?;
