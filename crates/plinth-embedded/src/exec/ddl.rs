@@ -23,7 +23,7 @@ impl Tx {
         let infer = Inference { role: role.clone() };
         let context = apply::Context {
             role: &role,
-            search_path: &self.schema_path(),
+            search_path: &self.search_path.clone(),
             infer: &infer,
         };
         let Some(applied) = apply::apply(&self.catalog, statement, &context)? else {
@@ -74,11 +74,6 @@ impl Tx {
             tag: applied.tag.to_owned(),
             ..Executed::default()
         })
-    }
-
-    /// Where new objects go: the search path without the system's own schema.
-    fn schema_path(&self) -> Vec<String> {
-        self.search_path.clone()
     }
 
     /// Our own statements find rows by SQLite's `rowid`, which a column of that name would hide.
@@ -356,7 +351,8 @@ impl Tx {
                 duplicate.table = Some(relation.name.name.clone());
                 duplicate.constraint = Some(name.to_owned());
                 let values = self.a_duplicate(relation, &keys_text, &filter, translator)?;
-                let shown: Vec<String> = keys.iter().map(|(key, _)| key_name(key)).collect();
+                let written: Vec<Expr> = keys.iter().map(|(key, _)| key.clone()).collect();
+                let shown = super::row::key_names(&written);
                 Err(duplicate
                     .detail(format!(
                         "Key ({})=({values}) is duplicated.",
@@ -804,18 +800,6 @@ impl VisitMut for RenamedLabel<'_> {
             Expr::String(text) if text == self.from => self.to.clone_into(text),
             other => walk_expr(self, other),
         }
-    }
-}
-
-/// A key as messages show it.
-fn key_name(key: &Expr) -> String {
-    match key {
-        Expr::Column(reference) => reference
-            .parts
-            .last()
-            .map(|name| plinth_sql::print::ident(name))
-            .unwrap_or_default(),
-        other => plinth_sql::print::expr(other),
     }
 }
 
