@@ -132,6 +132,8 @@ fn unit_tests() -> Command {
             "it",
             "--test",
             "routes",
+            "--test",
+            "bad_input",
         ]);
     }
     command

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
 use plinth_sql::catalog::Catalog;
 use plinth_sql::session::Session;
 use plinth_sql::types::io;
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Result;
 use crate::names;
 use crate::state::{ConnState, SessionState};
-use crate::translate::{Bind, Context, Plan};
+use crate::translate::{Bind, Context, Plan, Variables};
 
 /// Statements kept ready on each connection.
 const CACHED_STATEMENTS: usize = 512;
@@ -29,14 +30,12 @@ const CACHE_KIB: i32 = 16 * 1024;
 pub(crate) const APPLICATION_ID: i32 = 0x506c_696e;
 
 /// A connection with its functions, collations and session.
+///
+/// Clones are the same connection: a function that SQLite calls while a statement runs may run statements too.
+#[derive(Clone)]
 pub(crate) struct Conn {
-    pub(crate) sqlite: Connection,
+    sqlite: Arc<ReentrantMutex<Connection>>,
     pub(crate) state: Arc<ConnState>,
-    /// When the running statement must end, in milliseconds since `started`; 0 means never.
-    deadline_ms: Arc<AtomicU64>,
-    started: Instant,
-    /// Oids of the enums whose collations are registered, with their number of labels.
-    collated: std::cell::RefCell<Vec<(u32, Vec<String>)>>,
 }
 
 /// A parameter as a caller gives it.
@@ -58,9 +57,33 @@ impl ParamValue {
     }
 }
 
-/// Text parameters.
-pub(crate) fn text_params(params: &[Option<String>]) -> Vec<ParamValue> {
-    params.iter().cloned().map(ParamValue::Text).collect()
+/// What `$1`, `$2`, … of a statement stand for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Params {
+    pub(crate) values: Vec<ParamValue>,
+    /// The names by which the statement knows them too: arguments and variables of the function it stands in.
+    pub(crate) names: Option<Arc<Variables>>,
+}
+
+impl Params {
+    /// No parameters.
+    pub(crate) const NONE: &Params = &Params {
+        values: Vec::new(),
+        names: None,
+    };
+
+    /// Parameters in Postgres's text form.
+    pub(crate) fn texts(texts: &[Option<String>]) -> Params {
+        Params {
+            values: texts.iter().cloned().map(ParamValue::Text).collect(),
+            names: None,
+        }
+    }
+
+    /// Their types, as far as they are known.
+    pub(crate) fn types(&self) -> Vec<ColumnType> {
+        self.values.iter().map(ParamValue::ty).collect()
+    }
 }
 
 impl Conn {
@@ -91,30 +114,40 @@ impl Conn {
         }
         let state = Arc::new(ConnState {
             sequences,
+            read_only: !writer,
             ..ConnState::default()
         });
         crate::functions::register(&sqlite, &state)?;
-        let started = Instant::now();
-        let deadline_ms = Arc::new(AtomicU64::new(0));
-        let deadline = deadline_ms.clone();
+        let deadline = state.deadline_ms.clone();
         sqlite.progress_handler(
             DEADLINE_STEPS,
             Some(move || {
                 let at = deadline.load(Ordering::Relaxed);
-                at != 0 && elapsed_ms(started) > at
+                at != 0 && clock_ms() > at
             }),
         )?;
         let fence = state.clone();
         sqlite.authorizer(Some(move |context: AuthContext<'_>| {
             authorize(&fence, &context)
         }))?;
-        Ok(Conn {
+        let sqlite = Arc::new(ReentrantMutex::new(sqlite));
+        // A second time it would be another connection's; there is none.
+        let _first = state.connection.set(Arc::downgrade(&sqlite));
+        Ok(Conn { sqlite, state })
+    }
+
+    /// The connection that this state belongs to; none while it closes.
+    pub(crate) fn of(state: &Arc<ConnState>) -> Option<Conn> {
+        let sqlite = state.connection.get()?.upgrade()?;
+        Some(Conn {
             sqlite,
-            state,
-            deadline_ms,
-            started,
-            collated: std::cell::RefCell::default(),
+            state: state.clone(),
         })
+    }
+
+    /// SQLite's own connection.
+    pub(crate) fn sqlite(&self) -> ReentrantMutexGuard<'_, Connection> {
+        self.sqlite.lock()
     }
 
     /// Begins a session: its role, claims, time and deadline.
@@ -131,21 +164,21 @@ impl Conn {
 
     /// Gives the session's whole time to what comes next.
     pub(crate) fn renew_deadline(&self, session: &Session) {
-        self.deadline_ms.store(
-            elapsed_ms(self.started) + as_ms(session.timeout).max(1),
+        self.state.deadline_ms.store(
+            clock_ms() + as_ms(session.timeout).max(1),
             Ordering::Relaxed,
         );
     }
 
     /// Ends the deadline: what follows is our own work.
     pub(crate) fn end_session(&self) {
-        self.deadline_ms.store(0, Ordering::Relaxed);
+        self.state.deadline_ms.store(0, Ordering::Relaxed);
     }
 
     /// Whether the session's time is over.
     pub(crate) fn out_of_time(&self) -> bool {
-        let at = self.deadline_ms.load(Ordering::Relaxed);
-        at != 0 && elapsed_ms(self.started) > at
+        let at = self.state.deadline_ms.load(Ordering::Relaxed);
+        at != 0 && clock_ms() > at
     }
 
     /// Makes this the catalog of what follows: functions see it, enum collations follow it.
@@ -155,7 +188,7 @@ impl Conn {
             return Ok(());
         }
         *self.state.catalog.write() = catalog.clone();
-        let mut collated = self.collated.borrow_mut();
+        let mut collated = self.state.collated.lock();
         for enum_type in catalog.enums.values() {
             if collated
                 .iter()
@@ -163,7 +196,7 @@ impl Conn {
             {
                 continue;
             }
-            crate::functions::register_enum(&self.sqlite, enum_type)?;
+            crate::functions::register_enum(&self.sqlite(), enum_type)?;
             collated.retain(|(oid, _)| *oid != enum_type.oid);
             collated.push((enum_type.oid, enum_type.labels.clone()));
         }
@@ -171,12 +204,7 @@ impl Conn {
     }
 
     /// The values that a plan's binds stand for.
-    pub(crate) fn bind(
-        &self,
-        plan: &Plan,
-        params: &[ParamValue],
-        row: &[Value],
-    ) -> Result<Vec<Value>> {
+    pub(crate) fn bind(&self, plan: &Plan, params: &Params, row: &[Value]) -> Result<Vec<Value>> {
         let mut values = Vec::with_capacity(plan.binds.len());
         for bind in &plan.binds {
             values.push(match bind {
@@ -188,8 +216,8 @@ impl Conn {
         Ok(values)
     }
 
-    fn parameter(&self, plan: &Plan, params: &[ParamValue], place: usize) -> Result<Value> {
-        let Some(param) = params.get(place - 1) else {
+    fn parameter(&self, plan: &Plan, params: &Params, place: usize) -> Result<Value> {
+        let Some(param) = params.values.get(place - 1) else {
             return Ok(Value::Null);
         };
         match param {
@@ -228,7 +256,7 @@ impl Conn {
             Context::Today => Value::Integer(session.now.div_euclid(86_400_000_000)),
             // A subject that is no uuid is an error, not a null that a policy might let through.
             Context::Uid => {
-                match claim(session.claims().get("sub")).filter(|text| !text.is_empty()) {
+                match claim(session.settings.claims().get("sub")).filter(|text| !text.is_empty()) {
                     Some(text) => {
                         drop(session);
                         self.input(&Type::Uuid.into(), &text)?
@@ -237,23 +265,25 @@ impl Conn {
                 }
             }
             Context::AuthRole => {
-                claim(session.claims().get("role")).map_or(Value::Null, Value::Text)
+                claim(session.settings.claims().get("role")).map_or(Value::Null, Value::Text)
             }
-            Context::Email => claim(session.claims().get("email")).map_or(Value::Null, Value::Text),
+            Context::Email => {
+                claim(session.settings.claims().get("email")).map_or(Value::Null, Value::Text)
+            }
             Context::Jwt => {
                 let text = session
                     .settings
                     .get("request.jwt.claims")
                     .filter(|text| !text.is_empty())
-                    .cloned();
+                    .map(str::to_owned);
                 drop(session);
                 match text {
                     Some(text) => self.input(&Type::Jsonb.into(), &text)?,
                     None => Value::Null,
                 }
             }
-            Context::CurrentUser => Value::Text(session.role.clone()),
-            Context::SessionUser => Value::Text(session.session_role.clone()),
+            Context::CurrentUser => Value::Text(session.settings.role().to_owned()),
+            Context::SessionUser => Value::Text(session.settings.session_role().to_owned()),
         })
     }
 
@@ -261,12 +291,13 @@ impl Conn {
     pub(crate) fn run(
         &self,
         plan: &Plan,
-        params: &[ParamValue],
+        params: &Params,
         row: &[Value],
     ) -> Result<Vec<Vec<Value>>> {
         let values = self.bind(plan, params, row)?;
         let width = plan.columns.len();
-        let mut statement = self.prepare(plan)?;
+        let sqlite = self.sqlite();
+        let mut statement = self.prepare(&sqlite, plan)?;
         // A row is bound whole; the text may not use its last values.
         for (place, value) in values
             .into_iter()
@@ -288,9 +319,13 @@ impl Conn {
     }
 
     /// Prepares a plan behind its fence.
-    pub(crate) fn prepare(&self, plan: &Plan) -> Result<rusqlite::CachedStatement<'_>> {
+    pub(crate) fn prepare<'c>(
+        &self,
+        sqlite: &'c Connection,
+        plan: &Plan,
+    ) -> Result<rusqlite::CachedStatement<'c>> {
         *self.state.fence.lock() = Some(plan.fence.clone());
-        let prepared = self.sqlite.prepare_cached(&plan.sql);
+        let prepared = sqlite.prepare_cached(&plan.sql);
         *self.state.fence.lock() = None;
         prepared.map_err(|error| {
             tracing::error!(sql = %plan.sql, %error, "SQLite refused a translated statement");
@@ -354,8 +389,10 @@ pub(crate) fn text_of(ty: &Type, value: &Value) -> Result<Option<String>> {
     Ok(io::output(ty, as_stored(value))?)
 }
 
-fn elapsed_ms(since: Instant) -> u64 {
-    as_ms(since.elapsed())
+/// Milliseconds since this process first asked.
+fn clock_ms() -> u64 {
+    static STARTED: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    as_ms(STARTED.get_or_init(Instant::now).elapsed())
 }
 
 fn as_ms(duration: Duration) -> u64 {

@@ -9,7 +9,7 @@ use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, RowSet, ScriptOptions, Session};
 use plinth_sql::shape::{Answer, Read};
 
-use crate::connection::{Conn, text_params};
+use crate::connection::{Conn, Params};
 use crate::error::Result;
 use crate::exec::{self, Tx};
 use crate::state::Sequences;
@@ -68,7 +68,11 @@ impl Engine {
         make_folder(&options.path)?;
         let sequences = Arc::new(Sequences::default());
         let conn = Conn::open(&options.path, sequences.clone(), true)?;
-        let catalog = Arc::new(store::open(&conn.sqlite, options.auto_expose, &sequences)?);
+        let catalog = Arc::new(store::open(
+            &conn.sqlite(),
+            options.auto_expose,
+            &sequences,
+        )?);
         conn.use_catalog(&catalog)?;
         let shared = Arc::new(Shared {
             path: options.path,
@@ -109,7 +113,7 @@ impl Engine {
                 catalog,
                 &session.role,
                 statement,
-                &text_params(params),
+                &Params::texts(params),
             )
         })
     }
@@ -175,7 +179,7 @@ impl Engine {
             .begin_session(session, (self.shared.clock)(), &catalog)
             .and_then(|()| run(&conn, &catalog));
         conn.end_session();
-        conn.sqlite.prepare_cached("ROLLBACK")?.execute([])?;
+        conn.sqlite().prepare_cached("ROLLBACK")?.execute([])?;
         let mut readers = self.shared.readers.lock();
         if readers.len() < IDLE_READERS {
             readers.push(conn);
@@ -189,14 +193,14 @@ impl Engine {
     /// privileges and rows are of one moment.
     fn begin_snapshot(&self, conn: &Conn) -> Result<Arc<Catalog>> {
         for _ in 0..SNAPSHOT_TRIES {
-            conn.sqlite.prepare_cached("BEGIN")?.execute([])?;
-            let version = store::version(&conn.sqlite)?;
+            conn.sqlite().prepare_cached("BEGIN")?.execute([])?;
+            let version = store::version(&conn.sqlite())?;
             let catalog = self.shared.catalog();
             if catalog.version == version {
                 return Ok(catalog);
             }
             // A change of the schema was committed a moment ago and is about to be published.
-            conn.sqlite.execute_batch("ROLLBACK")?;
+            conn.sqlite().execute_batch("ROLLBACK")?;
             std::thread::yield_now();
         }
         Err(EngineError::Busy)

@@ -25,6 +25,22 @@ pub enum EngineError {
     Internal(String),
 }
 
+impl EngineError {
+    /// The error as a statement inside the database sees it.
+    pub(crate) fn into_sql(self) -> SqlError {
+        match self {
+            EngineError::Sql(error) => *error,
+            EngineError::Timeout => {
+                SqlError::new("57014", "canceling statement due to statement timeout")
+            }
+            EngineError::Busy => SqlError::new("53300", "the database is busy"),
+            EngineError::Closed => SqlError::new("57P01", "the database is closed"),
+            EngineError::Disk(text) => SqlError::new("53100", text),
+            EngineError::Internal(text) => SqlError::new("XX000", text),
+        }
+    }
+}
+
 /// The crate's result.
 pub(crate) type Result<T, E = EngineError> = std::result::Result<T, E>;
 

@@ -12,6 +12,7 @@ mod error;
 mod exec;
 mod functions;
 mod names;
+mod settings;
 mod state;
 mod store;
 mod translate;

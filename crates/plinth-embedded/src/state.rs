@@ -1,12 +1,19 @@
 //! What our SQLite functions may know while a statement runs: the session, the time, the sequences.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, ReentrantMutex, RwLock};
 use plinth_sql::SqlError;
 use plinth_sql::catalog::{Catalog, QName};
 use plinth_sql::session::Session;
+
+use rusqlite::Connection;
+
+use crate::changes::Change;
+use crate::exec::Deferred;
+use crate::settings::Settings;
 
 /// Microseconds between 1970 and 2000, where Postgres counts from.
 pub(crate) const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -20,65 +27,66 @@ pub(crate) struct ConnState {
     pub(crate) catalog: RwLock<Arc<Catalog>>,
     /// Sequences, shared by all connections of the engine.
     pub(crate) sequences: Arc<Sequences>,
+    /// What the open transaction has gathered.
+    pub(crate) work: Mutex<Work>,
+    /// The connection itself, for functions that run statements. Weak, because the connection owns the functions.
+    pub(crate) connection: OnceLock<Weak<ReentrantMutex<Connection>>>,
+    /// Nothing may be written here: a reader's connection.
+    pub(crate) read_only: bool,
+    /// When the running statement must end, in milliseconds since the connection was opened; 0 means never.
+    pub(crate) deadline_ms: Arc<AtomicU64>,
+    /// Enums whose collations are registered, with their labels.
+    pub(crate) collated: Mutex<Vec<(u32, Vec<String>)>>,
     /// Tables (and columns) that the statement being prepared may touch; `None` lets everything pass (our own work).
     pub(crate) fence: Mutex<Option<Arc<crate::translate::Fence>>>,
 }
 
-/// What is set for the running session.
+/// What the open transaction has gathered.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// What was done to rows, in order.
+    pub(crate) changes: Vec<Change>,
+    /// Checks of deferred constraints, made before the request is kept.
+    pub(crate) deferred: Vec<Deferred>,
+    /// What the caller is told beside the result.
+    pub(crate) notices: Vec<SqlError>,
+    /// Savepoints set, one inside the other.
+    pub(crate) savepoints: usize,
+    /// Functions that run now, one inside the other.
+    pub(crate) calls: usize,
+}
+
+impl Work {
+    /// The transaction is over.
+    pub(crate) fn forget(&mut self) {
+        self.changes.clear();
+        self.deferred.clear();
+        self.savepoints = 0;
+        self.calls = 0;
+    }
+}
+
+/// What is known of the running session.
 #[derive(Default)]
 pub(crate) struct SessionState {
-    /// The role in effect.
-    pub(crate) role: String,
-    /// The role it began with.
-    pub(crate) session_role: String,
-    /// Settings by lower-case name, `request.jwt.claims` among them.
-    pub(crate) settings: HashMap<String, String>,
+    /// Role, search path and all that `SET` sets.
+    pub(crate) settings: Settings,
     /// Start of the transaction, microseconds since 2000.
     pub(crate) now: i64,
     /// Last value of `nextval` by sequence, and the last of all.
     pub(crate) current_values: HashMap<QName, i64>,
     /// The sequence last used.
     pub(crate) last_sequence: Option<QName>,
-    /// Claims parsed once, for `auth.uid()` and siblings.
-    claims: Option<Arc<serde_json::Value>>,
 }
 
 impl SessionState {
     /// The state for a new session that begins at `now_unix_micros`.
     pub(crate) fn begin(session: &Session, now_unix_micros: i64) -> SessionState {
-        let mut settings: HashMap<String, String> = session.settings.iter().cloned().collect();
-        if let Some(claims) = &session.claims {
-            settings.insert("request.jwt.claims".to_owned(), claims.to_string());
-        }
         SessionState {
-            role: session.role.clone(),
-            session_role: session.role.clone(),
-            settings,
+            settings: Settings::begin(session),
             now: now_unix_micros - POSTGRES_EPOCH_MICROS,
             ..SessionState::default()
         }
-    }
-
-    /// Sets a setting; claims are read anew.
-    pub(crate) fn set(&mut self, name: &str, value: String) {
-        if name == "request.jwt.claims" {
-            self.claims = None;
-        }
-        self.settings.insert(name.to_owned(), value);
-    }
-
-    /// The token's claims; null when there are none or they are no JSON.
-    pub(crate) fn claims(&mut self) -> Arc<serde_json::Value> {
-        if let Some(claims) = &self.claims {
-            return claims.clone();
-        }
-        let parsed = self
-            .settings
-            .get("request.jwt.claims")
-            .and_then(|text| serde_json::from_str(text).ok());
-        let claims = Arc::new(parsed.unwrap_or(serde_json::Value::Null));
-        self.claims = Some(claims.clone());
-        claims
     }
 }
 

@@ -201,7 +201,7 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Grouped>]) -> bool {
         if let Err(error) = run_request(tx, request.as_mut()) {
             request.fail(error);
         }
-        if tx.lost() {
+        if tx.exec.lost() {
             tx.abandon();
             return false;
         }
@@ -218,27 +218,27 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Grouped>]) -> bool {
 
 fn run_request(tx: &mut Tx, request: &mut dyn Grouped) -> Result<()> {
     tx.begin_session(request.session())?;
-    let mark = tx.mark()?;
+    let mark = tx.exec.mark()?;
     // A fault of ours in one request must not take the writer with it.
     let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| request.run(tx)));
     tx.end_session();
     match kept {
-        Ok(true) => match tx.check_deferred() {
-            Ok(()) => tx.keep(mark),
+        Ok(true) => match tx.exec.check_deferred() {
+            Ok(()) => tx.exec.keep(mark),
             Err(error) => {
-                tx.undo(mark)?;
+                tx.exec.undo(mark)?;
                 Err(error)
             }
         },
         Ok(false) => {
-            if !tx.lost() {
-                tx.undo(mark)?;
+            if !tx.exec.lost() {
+                tx.exec.undo(mark)?;
             }
             Ok(())
         }
         Err(_panic) => {
-            if !tx.lost() {
-                tx.undo(mark)?;
+            if !tx.exec.lost() {
+                tx.exec.undo(mark)?;
             }
             Err(EngineError::Internal(
                 "a request panicked in the writer".into(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -12,6 +12,13 @@ use crate::ApiError;
 
 /// Longest a client may take to send a body. At the REST limit of 8 MiB that is some 2 Mbit/s.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much of a body that is too large is read and thrown away. Closing on a client that still sends would reset the
+/// connection, and the client would not see why; one that sends more than this is cut off nevertheless.
+const DISCARDED_BYTES: u64 = 64 << 20;
+
+/// Longest wait for what is thrown away.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A body that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,15 +38,32 @@ pub enum BodyError {
 }
 
 /// The whole body, when it is not larger than the limit. Never holds more than the limit in memory.
-pub async fn read_body(body: Body, limit_bytes: usize) -> Result<Bytes, BodyError> {
-    let whole = Limited::new(body, limit_bytes).collect();
-    let Ok(read) = tokio::time::timeout(TIMEOUT, whole).await else {
-        return Err(BodyError::TooSlow);
-    };
-    match read {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { limit_bytes }),
-        Err(_) => Err(BodyError::Incomplete),
+pub async fn read_body(mut body: Body, limit_bytes: usize) -> Result<Bytes, BodyError> {
+    // A length that is announced is known to be too large before anything of it has come.
+    if body.size_hint().lower() <= limit_bytes as u64 {
+        let whole = Limited::new(&mut body, limit_bytes).collect();
+        match tokio::time::timeout(TIMEOUT, whole).await {
+            Ok(Ok(collected)) => return Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {}
+            Ok(Err(_)) => return Err(BodyError::Incomplete),
+            Err(_) => return Err(BodyError::TooSlow),
+        }
+    }
+    // Whether the rest comes or not changes nothing.
+    let _best_effort = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
+    Err(BodyError::TooLarge { limit_bytes })
+}
+
+async fn discard(mut body: Body) {
+    if body.size_hint().lower() > DISCARDED_BYTES {
+        return;
+    }
+    let mut discarded = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if discarded > DISCARDED_BYTES {
+            return;
+        }
     }
 }
 

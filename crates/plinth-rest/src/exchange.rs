@@ -1,5 +1,6 @@
 //! One request on its way through a handler: who asks, and what the headers say.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -120,7 +121,7 @@ impl Exchange {
     /// The schema that is named, or the first that is exposed.
     pub(crate) fn schema(&self) -> Result<&str, Error> {
         let exposed = &self.config().schemas;
-        match self.profile() {
+        match self.profile().as_deref() {
             None => exposed.first().map(String::as_str).ok_or_else(Error::path),
             Some(named) => exposed
                 .iter()
@@ -139,13 +140,16 @@ impl Exchange {
         self.schema().ok().filter(|_| told)
     }
 
-    fn profile(&self) -> Option<&str> {
+    /// What is no text names a schema too, only none that there is.
+    fn profile(&self) -> Option<Cow<'_, str>> {
         let reads = matches!(self.parts.method, Method::GET | Method::HEAD);
-        self.header(if reads {
+        let name = if reads {
             ACCEPT_PROFILE
         } else {
             CONTENT_PROFILE
-        })
+        };
+        let value = self.parts.headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()))
     }
 
     fn preferences(&self) -> Result<Preferences, Error> {

@@ -8,6 +8,7 @@ mod cors;
 mod guard;
 mod listen;
 mod log;
+mod refusal;
 mod routes;
 
 pub use listen::{ListenError, bind, serve};

@@ -17,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
+use crate::refusal::Explained;
+
 /// Open connections at once. Further clients wait in the kernel's queue; each connection costs some 20 KiB.
 const MAX_CONNECTIONS: usize = 10_000;
 
@@ -142,7 +144,7 @@ fn connection(
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Explained::new(stream)), service)
 }
 
 #[cfg(test)]

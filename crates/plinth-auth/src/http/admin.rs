@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::LINK;
 use axum::http::{HeaderName, HeaderValue};
@@ -26,6 +27,9 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// Accounts on a page when nothing is said, and at most.
 const PAGE_DEFAULT: i64 = 50;
 const PAGE_MAX: i64 = 1000;
+
+/// The segment of the path that names the account; an error when it is no text.
+type UserId = Result<Path<String>, PathRejection>;
 
 /// Creating and changing take the same fields.
 #[derive(Default, Deserialize)]
@@ -84,9 +88,9 @@ pub(crate) async fn list(
 pub(crate) async fn show(
     State(auth): State<AuthApp>,
     _: Admin,
-    id: Path<String>,
+    id: UserId,
 ) -> Result<Response, AuthError> {
-    let user = user::find(&auth.app.db, user_id(&id)?)
+    let user = user::find(&auth.app.db, user_id(id)?)
         .await?
         .ok_or(AuthError::UserNotFound)?;
     Ok(Json(user.to_json()).into_response())
@@ -157,10 +161,10 @@ pub(crate) async fn create(
 pub(crate) async fn update(
     State(auth): State<AuthApp>,
     _: Admin,
-    id: Path<String>,
+    id: UserId,
     body: Body,
 ) -> Result<Response, AuthError> {
-    let id = user_id(&id)?;
+    let id = user_id(id)?;
     let request: Request = body::json(&auth, body).await?;
     let now = auth.app.db.clock().now();
     let fields = check(&auth, &request, now, true).await?;
@@ -210,10 +214,10 @@ pub(crate) async fn update(
 pub(crate) async fn delete(
     State(auth): State<AuthApp>,
     _: Admin,
-    id: Path<String>,
+    id: UserId,
     body: Body,
 ) -> Result<Response, AuthError> {
-    let id = user_id(&id)?;
+    let id = user_id(id)?;
     let Deletion { should_soft_delete } = body::optional_json(&auth, body).await?;
     let (marker, now) = (
         format!("deleted-{}", Uuid::new_v4().simple()),
@@ -347,7 +351,8 @@ fn number(parameters: &Parameters, name: &str) -> Result<Option<i64>, AuthError>
     parameters.get(name).map(parse).transpose()
 }
 
-fn user_id(text: &str) -> Result<Uuid, AuthError> {
+fn user_id(segment: UserId) -> Result<Uuid, AuthError> {
+    let Path(text) = segment.map_err(|_| AuthError::NotAUserId)?;
     text.parse().map_err(|_| AuthError::NotAUserId)
 }
 

@@ -7,9 +7,9 @@ use plinth_sql::ast::{ConflictTarget, Expr};
 use plinth_sql::catalog::{ConstraintKind, Relation};
 use rusqlite::types::Value;
 
-use super::Tx;
+use super::Executor;
 use super::row::bound_row;
-use crate::connection::quoted_table;
+use crate::connection::{Params, quoted_table};
 use crate::error::Result;
 use crate::translate::stored_columns;
 
@@ -22,7 +22,7 @@ pub(crate) struct Unique {
     pub(crate) nulls_not_distinct: bool,
 }
 
-impl Tx {
+impl Executor {
     /// Every unique constraint and index of a table, in order of creation, the primary key first.
     pub(crate) fn unique_indexes(&self, relation: &Relation) -> Vec<Unique> {
         let mut found = Vec::new();
@@ -64,7 +64,7 @@ impl Tx {
         unique: &Unique,
         row: &[Value],
     ) -> Result<Vec<i64>> {
-        let mut translator = self.translator("postgres", &[]);
+        let mut translator = self.translator("postgres", Params::NONE);
         let name = &relation.name.name;
         let mut terms = Vec::new();
         for key in &unique.keys {
@@ -111,7 +111,7 @@ impl Tx {
             sql,
             vec![("rowid".into(), plinth_sql::types::Type::Int8.into())],
         )?;
-        let rows = self.conn.run(&plan, &[], row)?;
+        let rows = self.conn.run(&plan, Params::NONE, row)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| match row.first() {

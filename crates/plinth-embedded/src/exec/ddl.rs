@@ -11,19 +11,19 @@ use rusqlite::types::Value;
 
 use super::infer::Inference;
 use super::update::all_columns;
-use super::{Executed, Tx};
-use crate::connection::quoted_table;
+use super::{Executed, Executor};
+use crate::connection::{Params, quoted_table};
 use crate::error::{EngineError, Result};
 use crate::names;
 use crate::translate::{How, stored_columns};
 
-impl Tx {
+impl Executor {
     pub(crate) fn ddl(&mut self, statement: &Statement) -> Result<Executed> {
         let role = self.role();
         let infer = Inference { role: role.clone() };
         let context = apply::Context {
             role: &role,
-            search_path: &self.search_path.clone(),
+            search_path: &self.search_path().clone(),
             infer: &infer,
         };
         let Some(applied) = apply::apply(&self.catalog, statement, &context)? else {
@@ -33,7 +33,7 @@ impl Tx {
         };
         let old = self.catalog.clone();
         self.set_catalog(applied.catalog)?;
-        self.notices.extend(applied.notices);
+        self.work().notices.extend(applied.notices);
         self.refuse_reserved_columns(&old)?;
         let mut effects = applied.effects.into_iter().peekable();
         while let Some(effect) = effects.next() {
@@ -163,7 +163,7 @@ impl Tx {
             }
             Effect::DropSequence(name) => {
                 self.sequences().remove(&name);
-                crate::store::drop_sequence(&self.conn.sqlite, &name)
+                crate::store::drop_sequence(&self.conn.sqlite(), &name)
             }
             Effect::RestartSequence { name, value } => {
                 self.sequences().set(&name, value, false, true);
@@ -174,7 +174,7 @@ impl Tx {
                     self.sequences().set(&to, value.last, value.called, true);
                     self.sequences().remove(&from);
                 }
-                crate::store::drop_sequence(&self.conn.sqlite, &from)
+                crate::store::drop_sequence(&self.conn.sqlite(), &from)
             }
             Effect::FillTable { table, query } => self.fill_table(&table, *query),
             Effect::RenameEnumLabel { ty, from, to } => self.rename_label(&ty, &from, &to),
@@ -182,7 +182,7 @@ impl Tx {
     }
 
     fn batch(&self, sql: &str) -> Result<()> {
-        self.conn.sqlite.execute_batch(sql).map_err(|error| {
+        self.conn.sqlite().execute_batch(sql).map_err(|error| {
             tracing::error!(sql, %error, "SQLite refused a change of the schema");
             error.into()
         })
@@ -303,7 +303,7 @@ impl Tx {
         unique: bool,
         predicate: Option<&Expr>,
     ) -> Result<()> {
-        let mut translator = self.translator("postgres", &[]);
+        let mut translator = self.translator("postgres", Params::NONE);
         let mut parts = Vec::new();
         let mut keys_text = Vec::new();
         for (key, descending) in keys {
@@ -341,7 +341,7 @@ impl Tx {
             quoted_table(relation),
             parts.join(", "),
         );
-        match self.conn.sqlite.execute_batch(&sql) {
+        match self.conn.sqlite().execute_batch(&sql) {
             Ok(()) => Ok(()),
             Err(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
@@ -397,7 +397,7 @@ impl Tx {
         let plan = translator.finish(sql, columns)?;
         let row = self
             .conn
-            .run(&plan, &[], &[])?
+            .run(&plan, Params::NONE, &[])?
             .into_iter()
             .next()
             .unwrap_or_default();
@@ -413,7 +413,7 @@ impl Tx {
         let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0";
         let count: i64 =
             self.conn
-                .sqlite
+                .sqlite()
                 .query_row(sql, [names::table(&relation.name)], |row| row.get(0))?;
         Ok(count > 0)
     }
@@ -461,7 +461,7 @@ impl Tx {
             names::quote(column),
             names::storage_class(&known.ty.ty)
         ))?;
-        let mut translator = self.translator("postgres", &[]);
+        let mut translator = self.translator("postgres", Params::NONE);
         if let Some(generated) = &known.generated {
             let over = stored_columns(&relation, "t0");
             let ex = translator
@@ -481,7 +481,7 @@ impl Tx {
             vec![(column.to_owned(), known.ty.clone())],
         )?;
         let value = self
-            .project(&plan, &[], &[])?
+            .project(&plan, Params::NONE, &[])?
             .into_iter()
             .next()
             .unwrap_or(Value::Null);
@@ -490,7 +490,7 @@ impl Tx {
             quoted_table(&relation),
             names::quote(column)
         );
-        self.conn.sqlite.execute(&sql, [value])?;
+        self.conn.sqlite().execute(&sql, [value])?;
         Ok(())
     }
 
@@ -518,12 +518,12 @@ impl Tx {
             quoted_table(relation),
             names::quote(column)
         );
-        for row in self.conn.run(&plan, &[], &[])? {
+        for row in self.conn.run(&plan, Params::NONE, &[])? {
             let [key, value] = row.as_slice() else {
                 continue;
             };
             self.conn
-                .sqlite
+                .sqlite()
                 .prepare_cached(&update)?
                 .execute([value, key])?;
         }
@@ -533,7 +533,7 @@ impl Tx {
     /// Other types for columns: the table is made anew, rows keep their keys.
     fn change_types(&mut self, table: &QName, changes: &[TypeChange]) -> Result<()> {
         let relation = self.table(table)?;
-        let mut translator = self.translator("postgres", &[]);
+        let mut translator = self.translator("postgres", Params::NONE);
         let mut texts = vec!["t0.rowid".to_owned()];
         let mut columns = vec![("rowid".to_owned(), ColumnType::from(Type::Int8))];
         for other in &relation.columns {
@@ -568,7 +568,7 @@ impl Tx {
             ),
             columns,
         )?;
-        let rows = self.conn.run(&plan, &[], &[])?;
+        let rows = self.conn.run(&plan, Params::NONE, &[])?;
         self.batch(&format!("DROP TABLE {}", quoted_table(&relation)))?;
         self.batch(&self.table_text(&relation, &names::table(table)))?;
         let places: Vec<String> = (1..=relation.columns.len() + 1)
@@ -582,7 +582,7 @@ impl Tx {
         );
         for row in rows {
             self.conn
-                .sqlite
+                .sqlite()
                 .prepare_cached(&insert)?
                 .execute(rusqlite::params_from_iter(row))?;
         }
@@ -604,7 +604,7 @@ impl Tx {
                 self.validate_foreign_key(&relation, constraint, key)
             }
             ConstraintKind::Check { expr } => {
-                let mut translator = self.translator("postgres", &[]);
+                let mut translator = self.translator("postgres", Params::NONE);
                 let over = stored_columns(&relation, "t0");
                 let ex = translator.in_table_scope(&relation.name.name, over, |this| {
                     this.condition_expr(expr, "CHECK")
@@ -629,7 +629,7 @@ impl Tx {
 
     fn validate_not_null(&mut self, table: &QName, column: &str) -> Result<()> {
         let relation = self.table(table)?;
-        let translator = self.translator("postgres", &[]);
+        let translator = self.translator("postgres", Params::NONE);
         if self.any_row(
             translator,
             &relation,
@@ -662,7 +662,7 @@ impl Tx {
             quoted_table(relation)
         );
         let plan = translator.finish(sql, vec![(String::new(), Type::Int4.into())])?;
-        Ok(!self.conn.run(&plan, &[], &[])?.is_empty())
+        Ok(!self.conn.run(&plan, Params::NONE, &[])?.is_empty())
     }
 
     fn fill_table(&mut self, table: &QName, query: plinth_sql::ast::Query) -> Result<()> {
@@ -676,7 +676,7 @@ impl Tx {
             on_conflict: None,
             returning: Vec::new(),
         };
-        self.insert(&insert, &[])?;
+        self.insert(&insert, Params::NONE)?;
         Ok(())
     }
 
@@ -696,7 +696,7 @@ impl Tx {
                             "UPDATE {} SET {quoted} = ?2 WHERE {quoted} = ?1 COLLATE BINARY",
                             quoted_table(relation)
                         );
-                        self.conn.sqlite.execute(&sql, [from, to])?;
+                        self.conn.sqlite().execute(&sql, [from, to])?;
                     }
                     Type::Array(element) if **element == Type::Enum(Arc::new(ty.clone())) => {
                         let sql = format!(
@@ -704,7 +704,7 @@ impl Tx {
                              FROM json_each({quoted})) WHERE {quoted} IS NOT NULL",
                             quoted_table(relation)
                         );
-                        self.conn.sqlite.execute(&sql, [from, to])?;
+                        self.conn.sqlite().execute(&sql, [from, to])?;
                     }
                     _ => {}
                 }
@@ -765,10 +765,8 @@ impl Tx {
     }
 
     fn drop_helping_indexes(&self, table: &QName) -> Result<()> {
-        let mut statement = self
-            .conn
-            .sqlite
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND name LIKE '%/references'")?;
+        let sqlite = self.conn.sqlite();
+        let mut statement = sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND name LIKE '%/references'")?;
         let found: Vec<String> = statement
             .query_map([names::table(table)], |row| row.get(0))?
             .collect::<std::result::Result<_, _>>()?;

@@ -9,13 +9,13 @@ use plinth_sql::catalog::{Privilege, Relation};
 use rusqlite::types::Value;
 
 use super::update::{TargetText, target_columns};
-use super::{Executed, Tx};
-use crate::connection::{ParamValue, quoted_table};
+use super::{Executed, Executor};
+use crate::connection::{Params, quoted_table};
 use crate::error::Result;
 use crate::translate::Translator;
 
-impl Tx {
-    pub(crate) fn delete(&mut self, delete: &Delete, params: &[ParamValue]) -> Result<Executed> {
+impl Executor {
+    pub(crate) fn delete(&mut self, delete: &Delete, params: &Params) -> Result<Executed> {
         let role = self.role();
         let relation = self.writable(&delete.table, "delete from")?;
         let width = relation.columns.len();
@@ -84,7 +84,7 @@ impl Tx {
         let mut place = 0;
         while place < tables.len() {
             let table = tables[place].clone();
-            let mut translator = self.translator(&role, &[]);
+            let mut translator = self.translator(&role, Params::NONE);
             translator.require(&table, Privilege::Truncate, std::iter::empty());
             translator.check_now()?;
             let catalog = self.catalog.clone();
@@ -110,7 +110,7 @@ impl Tx {
                     ))
                     .into());
                 }
-                self.notices.push(SqlError::new(
+                self.notice(SqlError::new(
                     "00000",
                     format!("truncate cascades to table \"{}\"", child.name.name),
                 ));
@@ -120,7 +120,7 @@ impl Tx {
         }
         for table in &tables {
             self.conn
-                .sqlite
+                .sqlite()
                 .execute(&format!("DELETE FROM {}", quoted_table(table)), [])?;
             if truncate.restart_identity {
                 let owned: Vec<_> = self

@@ -14,8 +14,8 @@ use plinth_sql::types::json::write_json_string;
 use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
-use super::{Executed, Tx};
-use crate::connection::{Conn, ParamValue, as_stored, text_of, text_params};
+use super::{Executed, Executor};
+use crate::connection::{Conn, ParamValue, Params, as_stored, text_of};
 use crate::error::Result;
 use crate::translate::{self, Plan};
 
@@ -35,7 +35,7 @@ pub(crate) fn read(conn: &Conn, catalog: &Arc<Catalog>, role: &str, read: &Read)
     };
     let mut total = None;
     if let Some((query, params)) = &read.count {
-        let params = text_params(params);
+        let params = Params::texts(params);
         let plan = planner.plan_query(query, &params)?;
         let rows = conn.run(&plan, &params, &[])?;
         if let Some(Value::Integer(count)) = rows.first().and_then(|row| row.first()) {
@@ -49,7 +49,7 @@ pub(crate) fn read(conn: &Conn, catalog: &Arc<Catalog>, role: &str, read: &Read)
         )
         .into());
     };
-    let params = text_params(&read.fetch.params);
+    let params = Params::texts(&read.fetch.params);
     let plan = planner.plan_query(query, &params)?;
     let rows = conn.run(&plan, &params, &[])?;
     let document = Document {
@@ -66,9 +66,9 @@ pub(crate) fn read(conn: &Conn, catalog: &Arc<Catalog>, role: &str, read: &Read)
 }
 
 /// Runs a write on the writer.
-pub(crate) fn write(tx: &mut Tx, write: &Write) -> Result<Answer> {
-    let params = text_params(&write.fetch.params);
-    let done = tx.statement(&write.fetch.statement, &params)?;
+pub(crate) fn write(exec: &mut Executor, write: &Write) -> Result<Answer> {
+    let params = Params::texts(&write.fetch.params);
+    let done = exec.statement(&write.fetch.statement, &params)?;
     if let Some(limit) = write.max_affected
         && done.affected > limit
     {
@@ -94,12 +94,13 @@ pub(crate) fn write(tx: &mut Tx, write: &Write) -> Result<Answer> {
         .detail(format!("The result contains {affected} rows"))
         .into());
     }
-    let role = tx.role();
+    let role = exec.role();
+    let search_path = exec.search_path();
     let planner = Planner {
-        conn: &tx.conn,
-        catalog: &tx.catalog,
+        conn: &exec.conn,
+        catalog: &exec.catalog,
         role: &role,
-        path: &tx.search_path,
+        path: &search_path,
     };
     let document = Document {
         planner,
@@ -188,8 +189,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn plan_query(&self, query: &plinth_sql::ast::Query, params: &[ParamValue]) -> Result<Plan> {
-        let types = params.iter().map(ParamValue::ty).collect();
+    fn plan_query(&self, query: &plinth_sql::ast::Query, params: &Params) -> Result<Plan> {
+        let types = params.types();
         Ok(translate::query(
             self.catalog,
             self.role,
@@ -271,11 +272,11 @@ impl Document<'_> {
                                 .map_or(Type::Text.into(), |(_, ty)| ty.clone())
                         })
                         .collect();
-                    let mut params: Vec<ParamValue> = types
+                    let mut params = Params::texts(&embed.fetch.params);
+                    let keys = types
                         .iter()
-                        .map(|ty| ParamValue::Typed(ty.clone(), Value::Null))
-                        .collect();
-                    params.extend(text_params(&embed.fetch.params));
+                        .map(|ty| ParamValue::Typed(ty.clone(), Value::Null));
+                    params.values.splice(0..0, keys);
                     let Statement::Query(query) = &embed.fetch.statement else {
                         return Err(SqlError::new("XX000", "an embed must be a query").into());
                     };
@@ -408,16 +409,17 @@ impl Document<'_> {
         types: &[ColumnType],
         row: &[Value],
     ) -> Result<Vec<Vec<Value>>> {
-        let mut params = Vec::with_capacity(types.len() + embed.fetch.params.len());
+        let mut keys = Vec::with_capacity(types.len());
         for (place, ty) in embed.bind.iter().zip(types) {
             let value = row.get(*place).cloned().unwrap_or(Value::Null);
             // A null refers to nothing.
             if value == Value::Null {
                 return Ok(Vec::new());
             }
-            params.push(ParamValue::Typed(ty.clone(), value));
+            keys.push(ParamValue::Typed(ty.clone(), value));
         }
-        params.extend(text_params(&embed.fetch.params));
+        let mut params = Params::texts(&embed.fetch.params);
+        params.values.splice(0..0, keys);
         let rows = self.planner.conn.run(plan, &params, &[])?;
         if rows.len() > EMBED_ROWS {
             return Err(SqlError::new("54000", "too many related rows")

@@ -10,10 +10,10 @@ use plinth_sql::catalog::{ForeignKey, Relation};
 use plinth_sql::types::Type;
 use rusqlite::types::Value;
 
-use super::Tx;
+use super::Executor;
 use super::row::{bound_row, same};
 use super::update::all_columns;
-use crate::connection::{quoted_table, text_of};
+use crate::connection::{Params, quoted_table, text_of};
 use crate::error::Result;
 use crate::translate::{Ex, stored_columns};
 
@@ -46,7 +46,7 @@ struct Incoming {
     deferrable: Deferrable,
 }
 
-impl Tx {
+impl Executor {
     /// Checks the references of inserted rows.
     pub(crate) fn after_insert(
         &mut self,
@@ -122,7 +122,8 @@ impl Tx {
 
     /// Makes the checks that waited.
     pub(crate) fn check_deferred(&mut self) -> Result<()> {
-        for waiting in std::mem::take(&mut self.deferred) {
+        let waiting = std::mem::take(&mut self.work().deferred);
+        for waiting in waiting {
             match waiting {
                 Deferred::Reference {
                     child,
@@ -177,7 +178,8 @@ impl Tx {
         key: &ForeignKey,
     ) -> Result<()> {
         let sql = format!("SELECT {} FROM {}", all_columns(child), quoted_table(child));
-        let mut statement = self.conn.sqlite.prepare(&sql)?;
+        let sqlite = self.conn.sqlite();
+        let mut statement = sqlite.prepare(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let mut values = Vec::with_capacity(child.columns.len());
@@ -241,7 +243,7 @@ impl Tx {
                 continue;
             }
             if deferrable == Deferrable::InitiallyDeferred {
-                self.deferred.push(Deferred::Reference {
+                self.work().deferred.push(Deferred::Reference {
                     child: relation.clone(),
                     constraint: name,
                     row: row.to_vec(),
@@ -283,7 +285,7 @@ impl Tx {
         row: &[Value],
         one: bool,
     ) -> Result<Vec<i64>> {
-        let mut translator = self.translator("postgres", &[]);
+        let mut translator = self.translator("postgres", Params::NONE);
         let stored = stored_columns(table, "t0");
         let bound = bound_row(&mut translator, other, 0);
         let mut terms = Vec::with_capacity(pairs.len());
@@ -305,7 +307,7 @@ impl Tx {
             terms.join(" AND ")
         );
         let plan = translator.finish(sql, vec![("rowid".into(), Type::Int8.into())])?;
-        let rows = self.conn.run(&plan, &[], row)?;
+        let rows = self.conn.run(&plan, Params::NONE, row)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| match row.first() {
@@ -334,7 +336,7 @@ impl Tx {
         }
         match action {
             ForeignKeyAction::NoAction if incoming.deferrable == Deferrable::InitiallyDeferred => {
-                self.deferred.push(Deferred::Referenced {
+                self.work().deferred.push(Deferred::Referenced {
                     parent: parent.clone(),
                     child: incoming.child.clone(),
                     constraint: incoming.constraint.clone(),
@@ -385,7 +387,7 @@ impl Tx {
         let Some(column) = relation.column(column) else {
             return Ok(Value::Null);
         };
-        let mut translator = self.translator("postgres", &[]);
+        let mut translator = self.translator("postgres", Params::NONE);
         let Some(sql) = super::insert::default_sql(&mut translator, column)? else {
             return Ok(Value::Null);
         };
@@ -394,7 +396,7 @@ impl Tx {
             vec![(column.name.clone(), column.ty.clone())],
         )?;
         Ok(self
-            .project(&plan, &[], &[])?
+            .project(&plan, Params::NONE, &[])?
             .into_iter()
             .next()
             .unwrap_or(Value::Null))

@@ -1,195 +1,189 @@
-//! Functions whose bodies change rows or have several statements: they run by themselves, statement after
-//! statement, and the query that called them reads what the last one returned.
+//! Users' functions that run by themselves, statement after statement: SQL functions that change rows or have several
+//! statements, and PL/pgSQL. SQLite calls them in the middle of a statement, on the same connection.
 
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Call, Expr, FromItem, Query, Select, SelectItem, SetExpr, Statement};
 use plinth_sql::catalog::Function;
 use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
-use super::{Executed, Tx};
-use crate::connection::ParamValue;
-use crate::error::Result;
-use crate::names;
-use crate::translate::{Materialized, function_search_path};
+use super::{Executed, Executor};
+use crate::connection::{Conn, ParamValue, Params};
+use crate::error::{EngineError, Result};
+use crate::functions::unpack;
+use crate::settings::{Lasting, search_path};
+use crate::state::ConnState;
+use crate::translate::{Conflict, Held, Level, Variables, result_columns};
 
-/// Deepest nesting of such functions.
-const CALL_DEPTH: usize = 32;
+/// Deepest nesting of functions, each in a statement of the one around it.
+const CALL_DEPTH: usize = 200;
 
-impl Tx {
-    /// Runs the functions in a query that must run by themselves, then the query over their results. None when
-    /// there are none.
-    pub(crate) fn materialize_calls(
+/// Calls the function of this oid as this user; gives its rows.
+pub(crate) fn call(
+    state: &Arc<ConnState>,
+    oid: u32,
+    user: &str,
+    args: Vec<Value>,
+) -> Result<Vec<Vec<Value>>> {
+    let conn = Conn::of(state).ok_or(EngineError::Closed)?;
+    let mut exec = Executor::within(conn);
+    let function = exec
+        .catalog
+        .functions
+        .values()
+        .flatten()
+        .find(|function| function.oid == oid)
+        .cloned()
+        .ok_or_else(|| SqlError::new("42883", "the function does not exist any more"))?;
+    exec.call(&function, user, args)
+}
+
+impl Executor {
+    /// Calls a function with these arguments; gives its rows.
+    pub(crate) fn call(
         &mut self,
-        query: &Query,
-        params: &[ParamValue],
-    ) -> Result<Option<Executed>> {
-        let SetExpr::Select(select) = &query.body else {
-            return Ok(None);
-        };
-        if let Some((place, call, alias)) = self.lone_call(select) {
-            // `select f(…)`: read as `select f.f from f(…)`.
-            let mut select = select.as_ref().clone();
-            select.projection[place] = SelectItem::Expr {
-                expr: Expr::column(call.name.name.clone()),
-                alias: Some(alias.unwrap_or_else(|| call.name.name.clone())),
-            };
-            select.from = vec![FromItem::Function {
-                lateral: false,
-                call,
-                ordinality: false,
-                alias: None,
-            }];
-            let rewritten = Query {
-                body: SetExpr::Select(Box::new(select)),
-                ..query.clone()
-            };
-            return self.materialize_calls(&rewritten, params);
-        }
-        let mut calls = Vec::new();
-        for item in &select.from {
-            if let FromItem::Function { call, .. } = item
-                && self.runs_by_itself(call)
-            {
-                calls.push(call.clone());
-            }
-        }
-        if calls.is_empty() {
-            return Ok(None);
-        }
-        if calls.len() > 1 || select.from.len() > 1 {
-            return Err(
-                SqlError::unsupported("a function that changes rows beside other tables")
-                    .hint("Call it in a statement of its own.")
-                    .into(),
-            );
-        }
-        let held = self.materialized.len();
-        let made = self.run_function(&calls[0], params)?;
-        self.materialized.push(made);
-        let result = self.query_again(query, params);
-        if let Some(made) = self.materialized.get(held) {
-            self.conn
-                .sqlite
-                .execute_batch(&format!("DROP TABLE temp.{}", names::quote(&made.sqlite)))?;
-        }
-        self.materialized.truncate(held);
-        result.map(Some)
-    }
-
-    fn query_again(&mut self, query: &Query, params: &[ParamValue]) -> Result<Executed> {
-        let role = self.role();
-        let mut translator = self.translator(&role, params);
-        let out = translator.query(query, None)?;
-        let plan = translator.finish(out.sql, out.columns)?;
-        let rows = self.conn.run(&plan, params, &[])?;
-        Ok(super::selected(plan.columns, rows))
-    }
-
-    /// The one call of `select f(…)` when it must run by itself.
-    fn lone_call(&self, select: &Select) -> Option<(usize, Call, Option<String>)> {
-        if !select.from.is_empty() || select.projection.len() != 1 {
-            return None;
-        }
-        match &select.projection[0] {
-            SelectItem::Expr {
-                expr: Expr::Call(call),
-                alias,
-            } if self.runs_by_itself(call) => Some((0, call.as_ref().clone(), alias.clone())),
-            _ => None,
-        }
-    }
-
-    fn runs_by_itself(&self, call: &Call) -> bool {
-        if self.materialized.iter().any(|made| made.call == *call) {
-            return false;
-        }
-        self.catalog
-            .functions(&call.name, &self.search_path)
-            .iter()
-            .any(|function| {
-                function.language == "sql"
-                    && !matches!(function.body.as_slice(), [Statement::Query(_)])
-            })
-    }
-
-    fn run_function(&mut self, call: &Call, params: &[ParamValue]) -> Result<Materialized> {
-        if self.calls >= CALL_DEPTH {
-            return Err(SqlError::new("54001", "stack depth limit exceeded").into());
-        }
-        let role = self.role();
-        let mut translator = self.translator(&role, params);
-        let (function, args) = translator.resolve(call)?;
-        let texts: Vec<String> = args.iter().map(|(_, ex)| ex.sql.clone()).collect();
-        let types: Vec<(String, ColumnType)> = args
-            .iter()
-            .map(|(name, ex)| (name.clone().unwrap_or_default(), ex.ty.clone()))
-            .collect();
-        let columns = translator.result_columns(&function);
-        let mut values = Vec::new();
-        if texts.is_empty() {
-            translator.check_now()?;
-        } else {
-            let plan = translator.finish(format!("SELECT {}", texts.join(", ")), types.clone())?;
-            values = self.project(&plan, params, &[])?;
-        }
-        let given: Vec<ParamValue> = types
-            .into_iter()
-            .zip(values)
-            .map(|((_, ty), value)| ParamValue::Typed(ty, value))
-            .collect();
-        let null = given
-            .iter()
-            .any(|arg| matches!(arg, ParamValue::Typed(_, Value::Null)));
-        let rows = if function.strict && null {
-            let row = vec![Value::Null; columns.len()];
-            if function.returns.set {
+        function: &Arc<Function>,
+        user: &str,
+        args: Vec<Value>,
+    ) -> Result<Vec<Vec<Value>>> {
+        let columns = result_columns(&self.catalog, function);
+        if function.strict && args.contains(&Value::Null) {
+            return Ok(if function.returns.set {
                 Vec::new()
             } else {
-                vec![row]
+                vec![vec![Value::Null; columns.len()]]
+            });
+        }
+        let mut rows =
+            self.as_function(function, user, |exec| match function.language.as_str() {
+                "sql" => exec.run_body(function, args, &columns),
+                other => Err(SqlError::unsupported(format!(
+                    "calling the {other} function {}",
+                    function.name.display()
+                ))
+                .into()),
+            })?;
+        if !function.returns.set {
+            rows.truncate(1);
+            if rows.is_empty() {
+                rows.push(vec![Value::Null; columns.len()]);
             }
-        } else {
-            self.run_body(&function, &given, &columns)?
-        };
-        self.hold(&function, call, columns, rows)
+        }
+        Ok(rows)
     }
 
-    /// Runs the body with the arguments as `$1`, `$2`, …, as its owner when it says so.
+    /// Runs what a function does: with its owner's rights when it says so, under its settings, in bounded depth.
+    pub(crate) fn as_function<T>(
+        &mut self,
+        function: &Function,
+        user: &str,
+        run: impl FnOnce(&mut Executor) -> Result<T>,
+    ) -> Result<T> {
+        {
+            let mut work = self.work();
+            if work.calls >= CALL_DEPTH {
+                return Err(SqlError::new("54001", "stack depth limit exceeded")
+                    .hint("Functions may call each other some 200 levels deep; a function that calls itself needs a way out.")
+                    .into());
+            }
+            work.calls += 1;
+        }
+        let mark = self.enter(function, user);
+        let result = run(self);
+        let own: Vec<&str> = function
+            .settings
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        self.state()
+            .session
+            .lock()
+            .settings
+            .leave_function(&mark, &own);
+        let mut work = self.work();
+        work.calls = work.calls.saturating_sub(1);
+        drop(work);
+        result
+    }
+
+    fn enter(&self, function: &Function, user: &str) -> crate::settings::SettingsMark {
+        let settings = &mut self.state().session.lock().settings;
+        let mark = settings.mark();
+        let user = if function.security_definer {
+            &function.owner
+        } else {
+            user
+        };
+        if settings.role() != user {
+            settings.set_role(user, Lasting::Transaction);
+        }
+        for (name, value) in &function.settings {
+            if name == "search_path" {
+                settings.set_search_path(&search_path(value), Lasting::Transaction);
+            } else {
+                settings.set(name, &value.join(", "), Lasting::Transaction);
+            }
+        }
+        mark
+    }
+
+    /// The arguments of an SQL function as parameters with names.
+    fn arguments(&self, function: &Function, args: Vec<Value>) -> Result<Params> {
+        let mut values = Vec::with_capacity(args.len());
+        let mut names = Vec::with_capacity(args.len());
+        for (arg, value) in function.args.iter().zip(args) {
+            let held = match &arg.ty {
+                Type::Row(name) => {
+                    let Some(relation) = self.catalog.relations.get(name.as_ref()).cloned() else {
+                        return Err(
+                            SqlError::new("42P01", "a row type does not exist any more").into()
+                        );
+                    };
+                    let mut fields = match &value {
+                        Value::Text(packed) => unpack(packed)?.into_iter(),
+                        _ => Vec::new().into_iter(),
+                    };
+                    let mut places = Vec::with_capacity(relation.columns.len());
+                    for column in &relation.columns {
+                        let value = fields.next().unwrap_or(Value::Null);
+                        values.push(ParamValue::Typed(column.ty.clone(), value));
+                        places.push((column.name.clone(), values.len()));
+                    }
+                    Held::Row(arg.ty.clone(), places)
+                }
+                ty => {
+                    values.push(ParamValue::Typed(ty.clone().into(), value));
+                    Held::Value(values.len())
+                }
+            };
+            names.push((arg.name.clone(), held));
+        }
+        let level = Level {
+            label: Some(function.name.name.clone()),
+            names,
+        };
+        Ok(Params {
+            values,
+            names: Some(Arc::new(Variables {
+                levels: vec![level],
+                conflict: Conflict::UseColumn,
+            })),
+        })
+    }
+
+    /// Runs the statements of an SQL function; the rows of the last are its result.
     fn run_body(
         &mut self,
         function: &Arc<Function>,
-        args: &[ParamValue],
+        args: Vec<Value>,
         columns: &[(String, ColumnType)],
     ) -> Result<Vec<Vec<Value>>> {
-        let outer_path = self.search_path.clone();
-        if let Some((_, path)) = function
-            .settings
-            .iter()
-            .find(|(name, _)| name == "search_path")
-        {
-            self.search_path = function_search_path(path);
-        }
-        let outer_role = self.role();
-        if function.security_definer {
-            self.state().session.lock().role.clone_from(&function.owner);
-        }
-        self.calls += 1;
-        let mut last = Ok(Executed::default());
-        let names = function.args.iter().map(|arg| arg.name.clone()).collect();
-        self.arguments.push((function.name.name.clone(), names));
+        let params = self.arguments(function, args)?;
+        let mut done = Executed::default();
         for statement in &function.body {
-            last = self.statement(statement, args);
-            if last.is_err() {
-                break;
-            }
+            done = self.statement(statement, &params)?;
         }
-        self.arguments.pop();
-        self.calls -= 1;
-        self.state().session.lock().role = outer_role;
-        self.search_path = outer_path;
-        let done = last?;
         if function.returns.ty == Type::Void {
             return Ok(vec![vec![Value::Null]]);
         }
@@ -204,53 +198,6 @@ impl Tx {
             .detail("Function's final statement must be SELECT or INSERT/UPDATE/DELETE RETURNING.")
             .into());
         }
-        let mut rows = done.rows;
-        if !function.returns.set {
-            rows.truncate(1);
-            if rows.is_empty() {
-                rows.push(vec![Value::Null; columns.len()]);
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Puts rows where the calling query can read them.
-    fn hold(
-        &mut self,
-        function: &Function,
-        call: &Call,
-        columns: Vec<(String, ColumnType)>,
-        rows: Vec<Vec<Value>>,
-    ) -> Result<Materialized> {
-        let sqlite = format!("result_{}", self.materialized.len() + self.calls * 100 + 1);
-        let names: Vec<String> = (1..=columns.len())
-            .map(|place| format!("c{place}"))
-            .collect();
-        self.conn.sqlite.execute_batch(&format!(
-            "DROP TABLE IF EXISTS temp.{name}; CREATE TEMP TABLE {name}({columns})",
-            name = names::quote(&sqlite),
-            columns = names.join(", ")
-        ))?;
-        let places: Vec<String> = (1..=columns.len())
-            .map(|place| format!("?{place}"))
-            .collect();
-        let insert = format!(
-            "INSERT INTO temp.{} VALUES ({})",
-            names::quote(&sqlite),
-            places.join(", ")
-        );
-        for row in rows {
-            self.conn
-                .sqlite
-                .prepare(&insert)?
-                .execute(rusqlite::params_from_iter(row))?;
-        }
-        let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
-        Ok(Materialized {
-            call: call.clone(),
-            sqlite,
-            columns,
-            scalar,
-        })
+        Ok(done.rows)
     }
 }

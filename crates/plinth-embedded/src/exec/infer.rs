@@ -69,12 +69,12 @@ impl Infer for Inference {
                 .find(|(name, _)| name == "search_path")
                 .map_or_else(
                     || search_path.to_vec(),
-                    |(_, value)| crate::translate::function_search_path(value),
+                    |(_, value)| crate::settings::search_path(value),
                 );
             let mut translator = Translator::new(catalog, &self.role, &path, Vec::new());
             let out = translator.function_body(function, query)?;
             if place == last && !function.returns.set && function.returns.ty != Type::Void {
-                let wanted = translator.result_columns(function);
+                let wanted = crate::translate::result_columns(catalog, function);
                 if out.columns.len() != wanted.len() {
                     return Err(SqlError::new(
                         "42P13",

@@ -15,8 +15,8 @@ use rusqlite::types::Value;
 use super::conflict::Unique;
 use super::row::{RowPolicies, RowRules, bound_row, policy_violation};
 use super::update::Assigned;
-use super::{Executed, Tx, no_target_column};
-use crate::connection::ParamValue;
+use super::{Executed, Executor, no_target_column};
+use crate::connection::{ParamValue, Params};
 use crate::error::Result;
 use crate::translate::{Plan, Translator};
 
@@ -36,15 +36,15 @@ struct ConflictUpdate {
     rules: RowRules,
 }
 
-impl Tx {
-    pub(crate) fn insert(&mut self, insert: &Insert, params: &[ParamValue]) -> Result<Executed> {
+impl Executor {
+    pub(crate) fn insert(&mut self, insert: &Insert, params: &Params) -> Result<Executed> {
         if insert.with.is_some() && !matches!(insert.source, InsertSource::Query(_)) {
             return Err(SqlError::unsupported("WITH before INSERT … VALUES").into());
         }
         let role = self.role();
         let relation = self.writable(&insert.table, "insert into")?;
         let columns = self.target_columns(&relation, insert)?;
-        let mut privileges = self.translator(&role, &[]);
+        let mut privileges = self.translator(&role, Params::NONE);
         privileges.require(
             &relation,
             Privilege::Insert,
@@ -151,7 +151,7 @@ impl Tx {
         name: &plinth_sql::ast::ObjectName,
         verb: &str,
     ) -> Result<Arc<Relation>> {
-        let relation = self.translator("postgres", &[]).relation(name)?;
+        let relation = self.translator("postgres", Params::NONE).relation(name)?;
         match relation.kind {
             RelationKind::Table(_) => Ok(relation),
             RelationKind::View(_) => Err(SqlError::new(
@@ -221,7 +221,7 @@ impl Tx {
         relation: &Arc<Relation>,
         insert: &Insert,
         columns: &[usize],
-        params: &[ParamValue],
+        params: &Params,
         role: &str,
     ) -> Result<Vec<Vec<Value>>> {
         match &insert.source {
@@ -266,7 +266,7 @@ impl Tx {
         query: &Query,
         insert: &Insert,
         columns: &[usize],
-        params: &[ParamValue],
+        params: &Params,
         role: &str,
     ) -> Result<Vec<Vec<Value>>> {
         for place in columns {
@@ -328,7 +328,7 @@ impl Tx {
         &self,
         relation: &Relation,
         missing: &[usize],
-        params: &[ParamValue],
+        params: &Params,
         role: &str,
     ) -> Result<Option<(Plan, Vec<usize>)>> {
         let mut translator = self.translator(role, params);
@@ -359,7 +359,7 @@ impl Tx {
         columns: &[usize],
         values: &[Expr],
         insert: &Insert,
-        params: &[ParamValue],
+        params: &Params,
         role: &str,
     ) -> Result<Vec<Value>> {
         let mut row = vec![Value::Null; relation.columns.len()];
@@ -381,18 +381,20 @@ impl Tx {
             match value {
                 Expr::Null => {}
                 Expr::String(text) => row[*place] = self.conn.input(&column.ty, text)?,
-                Expr::Param(number) => match params.get((*number as usize).wrapping_sub(1)) {
-                    Some(ParamValue::Text(Some(text))) => {
-                        row[*place] = self.conn.input(&column.ty, text)?;
+                Expr::Param(number) => {
+                    match params.values.get((*number as usize).wrapping_sub(1)) {
+                        Some(ParamValue::Text(Some(text))) => {
+                            row[*place] = self.conn.input(&column.ty, text)?;
+                        }
+                        Some(ParamValue::Text(None)) => {}
+                        _ => {
+                            let ex = translator.expr(value)?;
+                            texts.push(translator.assign(ex, &column.ty, &column.name)?.sql);
+                            places.push(*place);
+                            types.push((column.name.clone(), column.ty.clone()));
+                        }
                     }
-                    Some(ParamValue::Text(None)) => {}
-                    _ => {
-                        let ex = translator.expr(value)?;
-                        texts.push(translator.assign(ex, &column.ty, &column.name)?.sql);
-                        places.push(*place);
-                        types.push((column.name.clone(), column.ty.clone()));
-                    }
-                },
+                }
                 _ => {
                     let ex = translator.expr(value)?;
                     texts.push(translator.assign(ex, &column.ty, &column.name)?.sql);
@@ -426,7 +428,7 @@ impl Tx {
         relation: &Arc<Relation>,
         insert: &Insert,
         on_conflict: &OnConflict,
-        params: &[ParamValue],
+        params: &Params,
         role: &str,
     ) -> Result<Conflict> {
         let arbiters = self.arbiters(relation, on_conflict.target.as_ref())?;
@@ -527,7 +529,7 @@ impl Tx {
     ) -> Result<Vec<(Plan, Option<String>)>> {
         let mut checks = Vec::new();
         for command in [PolicyCommand::Update, PolicyCommand::Select] {
-            let mut translator = self.translator(role, &[]);
+            let mut translator = self.translator(role, Params::NONE);
             let over = bound_row(&mut translator, relation, 0);
             let found = translator.row_checks(relation, command, true, &over)?;
             if found.is_empty() {
@@ -575,13 +577,13 @@ impl Tx {
         update: &ConflictUpdate,
         key: i64,
         excluded: &[Value],
-        params: &[ParamValue],
+        params: &Params,
     ) -> Result<Option<(Vec<Value>, Vec<Value>)>> {
         let Some(old) = self.stored_row(relation, key)? else {
             return Ok(None);
         };
         for (plan, policy) in &update.existing {
-            if self.project(plan, &[], &old)?.first() != Some(&Value::Integer(1)) {
+            if self.project(plan, Params::NONE, &old)?.first() != Some(&Value::Integer(1)) {
                 return Err(policy_violation(&relation.name, policy.as_deref(), true).into());
             }
         }

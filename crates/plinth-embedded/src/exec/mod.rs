@@ -11,46 +11,38 @@ mod insert;
 mod row;
 pub(crate) mod script;
 mod session;
+pub(crate) mod transaction;
 mod update;
 
+pub(crate) use foreign_keys::Deferred;
+pub(crate) use function::call;
 #[cfg(test)]
 pub(crate) use infer::Inference;
+pub use transaction::Tx;
 
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Names, Query, Statement, Transaction};
 use plinth_sql::catalog::{Catalog, QName};
-use plinth_sql::session::{RowColumn, RowSet, Session};
-use plinth_sql::shape::{Answer, Write};
+use plinth_sql::session::{RowColumn, RowSet};
 use plinth_sql::types::ColumnType;
 use rusqlite::types::Value;
 
-use crate::changes::Change;
-use crate::connection::{Conn, ParamValue, text_of, text_params};
-use crate::engine::Shared;
+use crate::connection::{Conn, Params, text_of};
 use crate::error::{EngineError, Result};
-use crate::state::ConnState;
+use crate::settings::SettingsMark;
+use crate::state::{ConnState, Work};
 use crate::translate;
 
-/// The writer's side of the engine: one connection, the catalog as it will be when the transaction commits.
-pub struct Tx {
+/// Runs statements on one connection, for the session that the connection is in.
+///
+/// It is made anew for each function that a statement calls, so what must outlive it is in the connection's
+/// [`ConnState`].
+pub(crate) struct Executor {
     pub(crate) conn: Conn,
-    shared: Arc<Shared>,
+    /// The catalog as it will be when the transaction commits.
     pub(crate) catalog: Arc<Catalog>,
-    committed: Arc<Catalog>,
-    pub(crate) search_path: Vec<String>,
-    pub(crate) changes: Vec<Change>,
-    /// Checks of deferred constraints, made before the request is kept.
-    pub(crate) deferred: Vec<foreign_keys::Deferred>,
-    pub(crate) notices: Vec<SqlError>,
-    savepoints: usize,
-    /// Results of functions that run by themselves, by name: what `FROM f(…)` reads instead of calling.
-    pub(crate) materialized: Vec<translate::Materialized>,
-    /// Depth of functions that run by themselves.
-    pub(crate) calls: usize,
-    /// Names of those functions and of their arguments, which are `$1`, `$2`, ….
-    pub(crate) arguments: Vec<(String, Vec<Option<String>>)>,
 }
 
 /// What a statement came to.
@@ -68,55 +60,20 @@ pub(crate) struct Executed {
 pub(crate) struct Mark {
     name: String,
     catalog: Arc<Catalog>,
+    settings: SettingsMark,
     changes: usize,
     deferred: usize,
 }
 
-impl Tx {
-    pub(crate) fn new(conn: Conn, shared: Arc<Shared>) -> Tx {
-        let catalog = shared.catalog();
-        Tx {
-            conn,
-            shared,
-            committed: catalog.clone(),
-            catalog,
-            search_path: translate::default_search_path(),
-            changes: Vec::new(),
-            deferred: Vec::new(),
-            notices: Vec::new(),
-            savepoints: 0,
-            materialized: Vec::new(),
-            calls: 0,
-            arguments: Vec::new(),
-        }
-    }
-
-    /// Runs a write and writes its document.
-    pub fn write(&mut self, write: &Write) -> Result<Answer, EngineError> {
-        fetch::write(self, write)
-    }
-
-    /// Runs one statement; parameters and rows in Postgres's text form.
-    pub fn execute(
-        &mut self,
-        statement: &Statement,
-        params: &[Option<String>],
-    ) -> Result<RowSet, EngineError> {
-        let done = self.statement(statement, &text_params(params))?;
-        row_set(done)
-    }
-
-    /// Runs a script within the open transaction; the spans of errors count from its start.
-    pub fn script(&mut self, sql: &str) -> Result<Vec<SqlError>, EngineError> {
-        script::within(self, sql)
+impl Executor {
+    /// An executor for what is called on a connection while a statement runs on it.
+    pub(crate) fn within(conn: Conn) -> Executor {
+        let catalog = conn.state.catalog.read().clone();
+        Executor { conn, catalog }
     }
 
     /// Runs one statement in a savepoint of its own.
-    pub(crate) fn statement(
-        &mut self,
-        statement: &Statement,
-        params: &[ParamValue],
-    ) -> Result<Executed> {
+    pub(crate) fn statement(&mut self, statement: &Statement, params: &Params) -> Result<Executed> {
         if only_reads(statement) {
             return self.run(statement, params);
         }
@@ -143,10 +100,19 @@ impl Tx {
         Ok(())
     }
 
-    fn run(&mut self, statement: &Statement, params: &[ParamValue]) -> Result<Executed> {
+    fn run(&mut self, statement: &Statement, params: &Params) -> Result<Executed> {
         self.refuse_if_lost()?;
         if self.conn.out_of_time() {
             return Err(EngineError::Timeout);
+        }
+        if self.state().read_only
+            && let Some(verb) = written_by(statement)
+        {
+            return Err(SqlError::new(
+                "25006",
+                format!("cannot execute {verb} in a read-only transaction"),
+            )
+            .into());
         }
         match statement {
             Statement::Query(query) => self.query(query, params),
@@ -157,7 +123,7 @@ impl Tx {
             Statement::Set(set) => self.set(set),
             Statement::Show(name) => self.show(name),
             Statement::NoOp(what) => {
-                self.notices.push(SqlError::new(
+                self.notice(SqlError::new(
                     "00000",
                     format!("{what} has no effect on the embedded engine"),
                 ));
@@ -200,10 +166,7 @@ impl Tx {
         }
     }
 
-    fn query(&mut self, query: &Query, params: &[ParamValue]) -> Result<Executed> {
-        if let Some(done) = self.materialize_calls(query, params)? {
-            return Ok(done);
-        }
+    fn query(&mut self, query: &Query, params: &Params) -> Result<Executed> {
         let role = self.role();
         let mut translator = self.translator(&role, params);
         translator.lower_barrier();
@@ -214,48 +177,27 @@ impl Tx {
         }
         let plan = translator.finish(out.sql, out.columns)?;
         let rows = self.conn.run(&plan, params, &[])?;
-        self.follow_search_path();
+        // A function in it may have changed the schema.
+        let catalog = self.state().catalog.read().clone();
+        self.catalog = catalog;
         Ok(selected(plan.columns, rows))
     }
 
-    /// `set_config('search_path', …)` means what `SET search_path` does.
-    fn follow_search_path(&mut self) {
-        let written = self
-            .conn
-            .state
-            .session
-            .lock()
-            .settings
-            .remove("search_path");
-        if let Some(path) = written {
-            self.search_path = session::search_path(&[path]);
-        }
-    }
-
     /// A translator for the session as it is now.
-    pub(crate) fn translator(
-        &self,
-        role: &str,
-        params: &[ParamValue],
-    ) -> translate::Translator<'_> {
-        let mut translator = translate::Translator::new(
-            &self.catalog,
-            role,
-            &self.search_path,
-            params.iter().map(ParamValue::ty).collect(),
-        );
-        translator.now = self.conn.state.session.lock().now;
-        translator.materialized.clone_from(&self.materialized);
-        if let Some((function, names)) = self.arguments.last() {
-            translator.name_arguments(function, names);
+    pub(crate) fn translator(&self, role: &str, params: &Params) -> translate::Translator<'_> {
+        let mut translator =
+            translate::Translator::new(&self.catalog, role, &self.search_path(), params.types());
+        if let Some(names) = &params.names {
+            translator.name_variables(names);
         }
+        translator.now = self.conn.state.session.lock().now;
         translator.raise_barrier();
         translator
     }
 
     /// The role in effect.
     pub(crate) fn role(&self) -> String {
-        self.conn.state.session.lock().role.clone()
+        self.conn.state.session.lock().settings.role().to_owned()
     }
 
     /// What SQL functions share.
@@ -263,90 +205,54 @@ impl Tx {
         &self.conn.state
     }
 
-    // Transactions.
-
-    /// Opens the transaction of a batch.
-    pub(crate) fn begin(&mut self) -> Result<()> {
-        self.conn.sqlite.execute_batch("BEGIN IMMEDIATE")?;
-        self.catalog = self.committed.clone();
-        self.conn.use_catalog(&self.catalog)?;
-        self.changes.clear();
-        self.deferred.clear();
-        self.savepoints = 0;
-        Ok(())
+    /// Where names without a schema are looked for.
+    pub(crate) fn search_path(&self) -> Vec<String> {
+        self.state().session.lock().settings.search_path().to_vec()
     }
 
-    /// Commits; then the catalog and the changes are everyone's.
-    pub(crate) fn commit(&mut self) -> Result<()> {
-        self.refuse_if_lost()?;
-        let dirty = self.shared.sequences.take_dirty();
-        let saved = crate::store::save_sequences(&self.conn.sqlite, &dirty).and_then(|()| {
-            if Arc::ptr_eq(&self.catalog, &self.committed) {
-                Ok(())
-            } else {
-                crate::store::save(&self.conn.sqlite, &self.committed, &self.catalog)
-            }
-        });
-        if let Err(error) = saved.and_then(|()| Ok(self.conn.sqlite.execute_batch("COMMIT")?)) {
-            for (name, value) in dirty {
-                self.shared
-                    .sequences
-                    .set(&name, value.last, value.called, true);
-            }
-            return Err(error);
-        }
-        if !Arc::ptr_eq(&self.catalog, &self.committed) {
-            self.committed = self.catalog.clone();
-            self.shared.publish(&self.committed);
-        }
-        self.changes.clear();
-        Ok(())
+    /// What the transaction has gathered so far.
+    pub(crate) fn work(&self) -> parking_lot::MutexGuard<'_, Work> {
+        self.conn.state.work.lock()
     }
 
-    /// Rolls everything back.
-    pub(crate) fn abandon(&mut self) {
-        if !self.lost() {
-            let rolled_back = self.conn.sqlite.execute_batch("ROLLBACK");
-            if let Err(error) = rolled_back {
-                tracing::error!(%error, "a transaction could not be rolled back");
-            }
-        }
-        self.catalog = self.committed.clone();
-        if let Err(error) = self.conn.use_catalog(&self.catalog) {
-            tracing::error!(%error, "the catalog could not be restored");
-        }
-        self.changes.clear();
-        self.deferred.clear();
-        self.savepoints = 0;
+    /// Tells the caller something that is no error.
+    pub(crate) fn notice(&self, notice: SqlError) {
+        self.work().notices.push(notice);
     }
 
     /// Whether SQLite itself gave up the transaction (an interrupt, a full disk).
     pub(crate) fn lost(&self) -> bool {
-        self.conn.sqlite.is_autocommit()
+        self.conn.sqlite().is_autocommit()
     }
 
     /// A savepoint.
     pub(crate) fn mark(&mut self) -> Result<Mark> {
         self.refuse_if_lost()?;
-        self.savepoints += 1;
-        let name = format!("p{}", self.savepoints);
+        let name = {
+            let mut work = self.work();
+            work.savepoints += 1;
+            format!("p{}", work.savepoints)
+        };
         self.conn
-            .sqlite
+            .sqlite()
             .prepare_cached(&format!("SAVEPOINT {name}"))?
             .execute([])?;
+        let settings = self.state().session.lock().settings.mark();
+        let work = self.work();
         Ok(Mark {
             name,
             catalog: self.catalog.clone(),
-            changes: self.changes.len(),
-            deferred: self.deferred.len(),
+            settings,
+            changes: work.changes.len(),
+            deferred: work.deferred.len(),
         })
     }
 
     /// Keeps what was done since the mark.
     pub(crate) fn keep(&mut self, mark: Mark) -> Result<()> {
-        self.savepoints -= 1;
+        self.work().savepoints -= 1;
         self.conn
-            .sqlite
+            .sqlite()
             .prepare_cached(&format!("RELEASE {}", mark.name))?
             .execute([])?;
         Ok(())
@@ -355,38 +261,20 @@ impl Tx {
     /// Undoes what was done since the mark.
     pub(crate) fn undo(&mut self, mark: Mark) -> Result<()> {
         self.conn
-            .sqlite
+            .sqlite()
             .prepare_cached(&format!("ROLLBACK TO {}", mark.name))?
             .execute([])?;
-        self.changes.truncate(mark.changes);
-        self.deferred.truncate(mark.deferred);
+        {
+            let mut work = self.work();
+            work.changes.truncate(mark.changes);
+            work.deferred.truncate(mark.deferred);
+        }
+        self.state().session.lock().settings.undo(&mark.settings);
         if !Arc::ptr_eq(&self.catalog, &mark.catalog) {
             self.catalog = mark.catalog.clone();
             self.conn.use_catalog(&mark.catalog)?;
         }
         self.keep(mark)
-    }
-
-    /// Begins a session on the writer.
-    pub(crate) fn begin_session(&mut self, session: &Session) -> Result<()> {
-        self.search_path = translate::default_search_path();
-        self.notices.clear();
-        self.materialized.clear();
-        self.calls = 0;
-        self.arguments.clear();
-        let catalog = self.catalog.clone();
-        self.conn
-            .begin_session(session, (self.shared.clock)(), &catalog)
-    }
-
-    /// Gives the session's whole time to what comes next.
-    pub(crate) fn renew_deadline(&self, session: &Session) {
-        self.conn.renew_deadline(session);
-    }
-
-    /// Ends it.
-    pub(crate) fn end_session(&mut self) {
-        self.conn.end_session();
     }
 
     /// Makes a new catalog the transaction's.
@@ -395,20 +283,9 @@ impl Tx {
         self.conn.use_catalog(&self.catalog)
     }
 
-    /// Closes the file: the write-ahead log is folded in.
-    pub(crate) fn close(&mut self) {
-        let folded = self
-            .conn
-            .sqlite
-            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        if let Err(error) = folded {
-            tracing::warn!(%error, "the write-ahead log could not be folded in; it will be at the next start");
-        }
-    }
-
     /// Sequences, shared with the functions.
     pub(crate) fn sequences(&self) -> &crate::state::Sequences {
-        &self.shared.sequences
+        &self.state().sequences
     }
 }
 
@@ -418,7 +295,7 @@ pub(crate) fn query_rows(
     catalog: &Arc<Catalog>,
     role: &str,
     statement: &Statement,
-    params: &[ParamValue],
+    params: &Params,
 ) -> Result<RowSet> {
     let Statement::Query(query) = statement else {
         return Err(SqlError::new(
@@ -427,7 +304,7 @@ pub(crate) fn query_rows(
         )
         .into());
     };
-    let types = params.iter().map(ParamValue::ty).collect();
+    let types = params.types();
     let plan = translate::query(
         catalog,
         role,
@@ -491,6 +368,42 @@ pub(crate) fn only_reads(statement: &Statement) -> bool {
             .functions
             .iter()
             .all(translate::is_harmless)
+}
+
+/// The verb of a statement that writes.
+fn written_by(statement: &Statement) -> Option<&'static str> {
+    Some(match statement {
+        Statement::Query(_)
+        | Statement::Set(_)
+        | Statement::Show(_)
+        | Statement::Do { .. }
+        | Statement::NoOp(_)
+        | Statement::Transaction(_)
+        | Statement::Unsupported { .. } => return None,
+        Statement::Insert(_) => "INSERT",
+        Statement::Update(_) => "UPDATE",
+        Statement::Delete(_) => "DELETE",
+        Statement::Truncate(_) => "TRUNCATE TABLE",
+        Statement::CreateTable(_) => "CREATE TABLE",
+        Statement::AlterTable(_) => "ALTER TABLE",
+        Statement::CreateIndex(_) => "CREATE INDEX",
+        Statement::CreateView(_) => "CREATE VIEW",
+        Statement::CreateSequence(_) => "CREATE SEQUENCE",
+        Statement::AlterSequence(_) => "ALTER SEQUENCE",
+        Statement::CreateSchema(_) => "CREATE SCHEMA",
+        Statement::CreateEnum(_) => "CREATE TYPE",
+        Statement::AlterEnum(_) => "ALTER TYPE",
+        Statement::CreateFunction(_) => "CREATE FUNCTION",
+        Statement::CreateTrigger(_) => "CREATE TRIGGER",
+        Statement::CreatePolicy(_) => "CREATE POLICY",
+        Statement::AlterPolicy(_) => "ALTER POLICY",
+        Statement::CreateRole(_) => "CREATE ROLE",
+        Statement::AlterRole(_) => "ALTER ROLE",
+        Statement::Drop(_) => "DROP",
+        Statement::Comment(_) => "COMMENT",
+        Statement::Grant(_) => "GRANT",
+        Statement::AlterDefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES",
+    })
 }
 
 fn transaction_refused(transaction: &Transaction) -> SqlError {

@@ -8,10 +8,10 @@ use plinth_sql::ast::{Expr, PolicyCommand};
 use plinth_sql::catalog::{ConstraintKind, Privilege, QName, Relation};
 use rusqlite::types::Value;
 
-use super::Tx;
+use super::Executor;
 use super::conflict::Unique;
 use crate::changes::{Change, ChangeKind};
-use crate::connection::{ParamValue, quoted_table, text_of};
+use crate::connection::{Params, quoted_table, text_of};
 use crate::error::{EngineError, Result};
 use crate::names;
 use crate::translate::{Bind, ItemColumn, Plan, Translator, row_columns};
@@ -46,7 +46,7 @@ enum Meaning {
     Check(String),
 }
 
-impl Tx {
+impl Executor {
     /// The rules for new rows of a table, for one role.
     pub(crate) fn row_rules(
         &self,
@@ -63,7 +63,7 @@ impl Tx {
             .map(|(place, _)| place)
             .collect();
         if !places.is_empty() {
-            let mut translator = self.translator("postgres", &[]);
+            let mut translator = self.translator("postgres", Params::NONE);
             let mut texts = Vec::new();
             let mut columns = Vec::new();
             for place in &places {
@@ -81,7 +81,7 @@ impl Tx {
             let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
             generated = Some((plan, places));
         }
-        let mut translator = self.translator(role, &[]);
+        let mut translator = self.translator(role, Params::NONE);
         let mut texts = Vec::new();
         let mut meanings = Vec::new();
         if let Some(policies) = policies {
@@ -134,7 +134,7 @@ impl Tx {
     /// Fills in generated columns and applies every rule to a new row.
     pub(crate) fn check_row(&self, rules: &RowRules, row: &mut [Value]) -> Result<()> {
         if let Some((plan, places)) = &rules.generated {
-            let computed = self.conn.run(plan, &[], row)?;
+            let computed = self.conn.run(plan, Params::NONE, row)?;
             if let Some(values) = computed.into_iter().next() {
                 for (place, value) in places.iter().zip(values) {
                     row[*place] = value;
@@ -145,7 +145,7 @@ impl Tx {
         if let Some(plan) = &rules.checks {
             verdicts = self
                 .conn
-                .run(plan, &[], row)?
+                .run(plan, Params::NONE, row)?
                 .into_iter()
                 .next()
                 .unwrap_or_default();
@@ -249,14 +249,14 @@ impl Tx {
         };
         let written = self
             .conn
-            .sqlite
+            .sqlite()
             .prepare_cached(&sql)?
             .execute(rusqlite::params_from_iter(row));
         if let Err(error) = written {
             return Err(self.explain(error, rules, row, None));
         }
-        let key = self.conn.sqlite.last_insert_rowid();
-        self.changes.push(Change {
+        let key = self.conn.sqlite().last_insert_rowid();
+        self.work().changes.push(Change {
             table: relation.name.clone(),
             kind: ChangeKind::Insert,
             old: None,
@@ -299,14 +299,14 @@ impl Tx {
             values.extend(changed.iter().map(|place| new[*place].clone()));
             let written = self
                 .conn
-                .sqlite
+                .sqlite()
                 .prepare_cached(&sql)?
                 .execute(rusqlite::params_from_iter(values));
             if let Err(error) = written {
                 return Err(self.explain(error, rules, new, Some(key)));
             }
         }
-        self.changes.push(Change {
+        self.work().changes.push(Change {
             table: relation.name.clone(),
             kind: ChangeKind::Update,
             old: Some(old.to_vec()),
@@ -359,9 +359,9 @@ impl Tx {
         old: &[Value],
     ) -> Result<bool> {
         let sql = format!("DELETE FROM {} WHERE rowid = ?1", quoted_table(relation));
-        let gone = self.conn.sqlite.prepare_cached(&sql)?.execute([key])?;
+        let gone = self.conn.sqlite().prepare_cached(&sql)?.execute([key])?;
         if gone > 0 {
-            self.changes.push(Change {
+            self.work().changes.push(Change {
                 table: relation.name.clone(),
                 kind: ChangeKind::Delete,
                 old: Some(old.to_vec()),
@@ -435,7 +435,7 @@ impl Tx {
         keys: &[Expr],
         row: &[Value],
     ) -> Result<Vec<String>> {
-        let mut translator = self.translator("postgres", &[]);
+        let mut translator = self.translator("postgres", Params::NONE);
         let mut texts = Vec::new();
         let mut columns = Vec::new();
         for key in keys {
@@ -447,7 +447,7 @@ impl Tx {
         let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
         let values = self
             .conn
-            .run(&plan, &[], row)?
+            .run(&plan, Params::NONE, row)?
             .into_iter()
             .next()
             .unwrap_or_default();
@@ -462,7 +462,7 @@ impl Tx {
     pub(crate) fn project(
         &self,
         plan: &Plan,
-        params: &[ParamValue],
+        params: &Params,
         row: &[Value],
     ) -> Result<Vec<Value>> {
         Ok(self

@@ -4,7 +4,8 @@ use plinth_sql::SqlError;
 use plinth_sql::ast::{Span, Statement, Transaction};
 use plinth_sql::session::{Outcome, RowSet, ScriptOptions, Session};
 
-use super::{Tx, row_set};
+use super::{Executor, Tx, row_set};
+use crate::connection::Params;
 use crate::error::{EngineError, Result};
 
 /// Where a script stands between its statements.
@@ -39,7 +40,7 @@ pub(crate) fn run(
     let mut failed = false;
     for (place, range) in plinth_sql::parse::split(sql).into_iter().enumerate() {
         let text = &sql[range.clone()];
-        tx.notices.clear();
+        tx.exec.work().notices.clear();
         // Each statement has the session's time for itself.
         tx.renew_deadline(session);
         let result = run
@@ -51,7 +52,7 @@ pub(crate) fn run(
             statement: place,
             range,
             result,
-            notices: std::mem::take(&mut tx.notices),
+            notices: std::mem::take(&mut tx.exec.work().notices),
         });
         if stop && (options.stop_on_error || one) {
             break;
@@ -60,7 +61,7 @@ pub(crate) fn run(
     let finished = match run.state {
         State::Autocommit => Ok(()),
         State::Open if one && !failed && !options.check_only => {
-            tx.check_deferred().and_then(|()| tx.commit())
+            tx.exec.check_deferred().and_then(|()| tx.commit())
         }
         State::Open | State::Failed => {
             tx.abandon();
@@ -75,15 +76,15 @@ pub(crate) fn run(
 }
 
 /// Runs a script within the open transaction.
-pub(crate) fn within(tx: &mut Tx, sql: &str) -> Result<Vec<SqlError>> {
+pub(crate) fn within(exec: &mut Executor, sql: &str) -> Result<Vec<SqlError>> {
     let mut notices = Vec::new();
     for range in plinth_sql::parse::split(sql) {
-        tx.notices.clear();
+        exec.work().notices.clear();
         let statement = plinth_sql::parse::statement(&sql[range.clone()]);
         let done = statement
             .map_err(EngineError::from)
-            .and_then(|statement| tx.statement(&statement, &[]));
-        notices.append(&mut tx.notices);
+            .and_then(|statement| exec.statement(&statement, Params::NONE));
+        notices.append(&mut exec.work().notices);
         done.map_err(|error| match error {
             EngineError::Sql(error) => shifted(*error, range.start).into(),
             other => other,
@@ -112,7 +113,7 @@ impl Run {
         match self.state {
             State::Failed => Err(aborted().into()),
             State::Open => {
-                let done = tx.statement(&statement, &[]);
+                let done = tx.exec.statement(&statement, Params::NONE);
                 if done.is_err() {
                     self.fail();
                 }
@@ -121,8 +122,9 @@ impl Run {
             State::Autocommit => {
                 tx.begin()?;
                 let done = tx
-                    .statement(&statement, &[])
-                    .and_then(|done| tx.check_deferred().map(|()| done))
+                    .exec
+                    .statement(&statement, Params::NONE)
+                    .and_then(|done| tx.exec.check_deferred().map(|()| done))
                     .and_then(|done| tx.commit().map(|()| done));
                 if done.is_err() {
                     tx.abandon();
@@ -146,14 +148,14 @@ impl Run {
                 "BEGIN"
             }
             (Transaction::Begin { .. }, State::Open) => {
-                tx.notices.push(SqlError::new(
+                tx.exec.notice(SqlError::new(
                     "25001",
                     "there is already a transaction in progress",
                 ));
                 "BEGIN"
             }
             (Transaction::Commit | Transaction::Rollback, State::Autocommit) => {
-                tx.notices.push(SqlError::new(
+                tx.exec.notice(SqlError::new(
                     "25P01",
                     "there is no transaction in progress",
                 ));
@@ -166,7 +168,7 @@ impl Run {
             (Transaction::Commit, State::Open) => {
                 self.savepoints.clear();
                 self.state = State::Autocommit;
-                let done = tx.check_deferred().and_then(|()| tx.commit());
+                let done = tx.exec.check_deferred().and_then(|()| tx.commit());
                 if done.is_err() {
                     tx.abandon();
                 }
@@ -180,7 +182,7 @@ impl Run {
                 "ROLLBACK"
             }
             (Transaction::Savepoint(name), State::Open) => {
-                let mark = tx.mark()?;
+                let mark = tx.exec.mark()?;
                 self.savepoints.push((name.clone(), mark));
                 "SAVEPOINT"
             }
@@ -188,7 +190,7 @@ impl Run {
                 let place = self.place(name)?;
                 let mut gone = self.savepoints.split_off(place);
                 if !gone.is_empty() {
-                    tx.keep(gone.remove(0).1)?;
+                    tx.exec.keep(gone.remove(0).1)?;
                 }
                 "RELEASE"
             }
@@ -196,9 +198,9 @@ impl Run {
                 let place = self.place(name)?;
                 let mut gone = self.savepoints.split_off(place);
                 if !gone.is_empty() {
-                    tx.undo(gone.remove(0).1)?;
+                    tx.exec.undo(gone.remove(0).1)?;
                 }
-                let mark = tx.mark()?;
+                let mark = tx.exec.mark()?;
                 self.savepoints.push((name.clone(), mark));
                 self.state = State::Open;
                 "ROLLBACK"
@@ -240,16 +242,7 @@ fn aborted() -> SqlError {
 
 /// An engine's error as a statement's outcome, counted from the start of the script.
 fn placed(error: EngineError, start: usize) -> SqlError {
-    match error {
-        EngineError::Sql(error) => shifted(*error, start),
-        EngineError::Timeout => {
-            SqlError::new("57014", "canceling statement due to statement timeout")
-        }
-        EngineError::Busy => SqlError::new("53300", "the database is busy"),
-        EngineError::Closed => SqlError::new("57P01", "the database is closed"),
-        EngineError::Disk(text) => SqlError::new("53100", text),
-        EngineError::Internal(text) => SqlError::new("XX000", text),
-    }
+    shifted(error.into_sql(), start)
 }
 
 fn shifted(mut error: SqlError, start: usize) -> SqlError {

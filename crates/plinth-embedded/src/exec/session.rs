@@ -5,29 +5,35 @@ use plinth_sql::ast::SetVariable;
 use plinth_sql::types::Type;
 use rusqlite::types::Value;
 
-use super::{Executed, Tx};
+use super::{Executed, Executor};
 use crate::error::Result;
+use crate::settings::{Lasting, search_path, shown_path};
 
-impl Tx {
+impl Executor {
     pub(crate) fn set(&mut self, set: &SetVariable) -> Result<Executed> {
         let tag = if set.value.is_some() { "SET" } else { "RESET" };
+        let lasting = if set.local {
+            Lasting::Transaction
+        } else {
+            Lasting::Session
+        };
         match (set.name.as_str(), &set.value) {
-            ("role", value) => self.set_role(
-                value
-                    .as_ref()
-                    .and_then(|value| value.first())
-                    .map(String::as_str),
-            )?,
+            ("role", value) => {
+                let role = value.as_ref().and_then(|value| value.first());
+                self.set_role(role.map(String::as_str), lasting)?;
+            }
             ("session_authorization", _) => {
                 return Err(SqlError::unsupported("SET SESSION AUTHORIZATION")
                     .hint("Use SET ROLE.")
                     .into());
             }
             ("search_path", value) => {
-                self.search_path = match value {
+                let path = match value {
                     Some(path) => search_path(path),
                     None => crate::translate::default_search_path(),
                 };
+                let mut session = self.state().session.lock();
+                session.settings.set_search_path(&path, lasting);
             }
             ("timezone", Some(value)) => {
                 let zone = value
@@ -60,13 +66,15 @@ impl Tx {
                 return Err(SqlError::unsupported("standard_conforming_strings = off").into());
             }
             ("all", None) => {
-                self.search_path = crate::translate::default_search_path();
+                let path = crate::translate::default_search_path();
+                let mut session = self.state().session.lock();
+                session.settings.set_search_path(&path, lasting);
             }
             (name, value) if name.contains('.') => {
                 let mut session = self.state().session.lock();
                 match value {
-                    Some(value) => session.set(name, value.join(", ")),
-                    None => session.set(name, String::new()),
+                    Some(value) => session.settings.set(name, &value.join(", "), lasting),
+                    None => session.settings.set(name, "", lasting),
                 }
             }
             (name, _) if HARMLESS.contains(&name) => {}
@@ -84,9 +92,9 @@ impl Tx {
         })
     }
 
-    fn set_role(&mut self, role: Option<&str>) -> Result<()> {
+    fn set_role(&self, role: Option<&str>, lasting: Lasting) -> Result<()> {
         let mut session = self.state().session.lock();
-        let first = session.session_role.clone();
+        let first = session.settings.session_role().to_owned();
         let role = match role {
             None | Some("none" | "default") => first.clone(),
             Some(role) => role.to_owned(),
@@ -101,19 +109,13 @@ impl Tx {
             )
             .into());
         }
-        session.role = role;
+        session.settings.set_role(&role, lasting);
         Ok(())
     }
 
     pub(crate) fn show(&mut self, name: &str) -> Result<Executed> {
         let value = match name {
-            "search_path" => self
-                .search_path
-                .iter()
-                .filter(|schema| *schema != "pg_catalog")
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", "),
+            "search_path" => shown_path(&self.search_path()),
             "timezone" => "UTC".to_owned(),
             "server_version" => "15.0".to_owned(),
             "server_version_num" => "150000".to_owned(),
@@ -122,12 +124,16 @@ impl Tx {
             "role" => self.role(),
             name => {
                 let session = self.state().session.lock();
-                session.settings.get(name).cloned().ok_or_else(|| {
-                    SqlError::new(
-                        "42704",
-                        format!("unrecognized configuration parameter \"{name}\""),
-                    )
-                })?
+                session
+                    .settings
+                    .get(name)
+                    .map(str::to_owned)
+                    .ok_or_else(|| {
+                        SqlError::new(
+                            "42704",
+                            format!("unrecognized configuration parameter \"{name}\""),
+                        )
+                    })?
             }
         };
         Ok(Executed {
@@ -173,15 +179,3 @@ const HARMLESS: &[&str] = &[
     "plpgsql.check_asserts",
     "session_replication_role",
 ];
-
-/// The search path that a setting means; the system's own schema is always in it.
-pub(crate) fn search_path(path: &[String]) -> Vec<String> {
-    let mut full = vec!["pg_catalog".to_owned()];
-    full.extend(
-        path.iter()
-            .flat_map(|part| part.split(','))
-            .map(|part| part.trim().trim_matches('"').to_owned())
-            .filter(|part| !part.is_empty() && part != "$user" && part != "pg_catalog"),
-    );
-    full
-}

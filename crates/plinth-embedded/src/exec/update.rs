@@ -10,8 +10,8 @@ use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
 use super::row::{RowPolicies, bound_row};
-use super::{Executed, Tx, no_target_column};
-use crate::connection::{ParamValue, quoted_table};
+use super::{Executed, Executor, no_target_column};
+use crate::connection::{Params, quoted_table};
 use crate::error::Result;
 use crate::names;
 use crate::translate::{Bind, Item, ItemColumn, Plan, Translator};
@@ -31,8 +31,8 @@ pub(crate) struct Target {
     pub(crate) others: Vec<Item>,
 }
 
-impl Tx {
-    pub(crate) fn update(&mut self, update: &Update, params: &[ParamValue]) -> Result<Executed> {
+impl Executor {
+    pub(crate) fn update(&mut self, update: &Update, params: &Params) -> Result<Executed> {
         let role = self.role();
         let relation = self.writable(&update.table, "update")?;
         let width = relation.columns.len();
@@ -115,7 +115,7 @@ impl Tx {
     pub(crate) fn target(
         &self,
         relation: &Arc<Relation>,
-        params: &[ParamValue],
+        params: &Params,
         role: &str,
         command: PolicyCommand,
         returning: &[SelectItem],
@@ -159,7 +159,7 @@ impl Tx {
         relation: &Arc<Relation>,
         alias: Option<&str>,
         items: &[SelectItem],
-        params: &[ParamValue],
+        params: &Params,
         role: &str,
         others: &[Item],
     ) -> Result<Option<Plan>> {
@@ -209,7 +209,8 @@ impl Tx {
             all_columns(relation),
             quoted_table(relation)
         );
-        let mut statement = self.conn.sqlite.prepare_cached(&sql)?;
+        let sqlite = self.conn.sqlite();
+        let mut statement = sqlite.prepare_cached(&sql)?;
         let mut rows = statement.query([key])?;
         match rows.next()? {
             Some(row) => {

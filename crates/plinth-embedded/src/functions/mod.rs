@@ -2,7 +2,7 @@
 //!
 //! Every connection registers all of them before anything else. A function that fails raises a whole
 //! [`SqlError`]; SQLite carries texts only, so it travels as one ([`raise`]) and is read back by [`raised`].
-//! No function runs SQL, and none panics.
+//! None panics, and none runs SQL but those of `user`.
 
 mod aggregate;
 mod arithmetic;
@@ -27,6 +27,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod text;
+mod user;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ use crate::state::ConnState;
 use call::{Function, register_pure, register_stateful};
 
 pub(crate) use collation::register_enum;
+pub(crate) use user::{pack, unpack};
 
 /// Registers everything.
 pub(crate) fn register(connection: &Connection, state: &Arc<ConnState>) -> rusqlite::Result<()> {
@@ -53,6 +55,7 @@ pub(crate) fn register(connection: &Connection, state: &Arc<ConnState>) -> rusql
     for function in session::FUNCTIONS {
         register_stateful(connection, function, state, false)?;
     }
+    user::register(connection, state)?;
     aggregate::register(connection)?;
     statistics::register(connection)?;
     collation::register(connection)
@@ -75,6 +78,7 @@ fn pure() -> impl Iterator<Item = &'static Function> {
         regexp::FUNCTIONS,
         series::FUNCTIONS,
         text::FUNCTIONS,
+        user::FUNCTIONS,
     ]
     .into_iter()
     .flatten()

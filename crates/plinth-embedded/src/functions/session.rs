@@ -8,6 +8,7 @@ use plinth_sql::SqlError;
 use plinth_sql::catalog::{Catalog, QName};
 
 use super::call::{Args, Out, StatefulFunction, lenient, strict};
+use crate::settings::{Lasting, search_path, shown_path};
 use crate::state::{ConnState, POSTGRES_EPOCH_MICROS};
 
 pub(super) const FUNCTIONS: &[StatefulFunction] = &[
@@ -61,21 +62,22 @@ fn current_setting(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> 
     };
     let name = written.to_lowercase();
     let session = state.session.lock();
-    if let Some(value) = session.settings.get(&name) {
-        return Ok(value.as_str().into());
+    let settings = &session.settings;
+    if let Some(value) = settings.get(&name) {
+        return Ok(value.into());
     }
     match name.as_str() {
-        "role" if session.role == session.session_role => return Ok(Out::Static("none")),
-        "role" => return Ok(session.role.as_str().into()),
-        "session_authorization" => return Ok(session.session_role.as_str().into()),
+        "role" if settings.role() == settings.session_role() => return Ok(Out::Static("none")),
+        "role" => return Ok(settings.role().into()),
+        "session_authorization" => return Ok(settings.session_role().into()),
         "is_superuser" => {
-            return Ok(Out::Static(if session.role == "postgres" {
+            return Ok(Out::Static(if settings.role() == "postgres" {
                 "on"
             } else {
                 "off"
             }));
         }
-        "search_path" => return Ok(Out::Static("\"$user\", public, extensions")),
+        "search_path" => return Ok(shown_path(settings.search_path()).into()),
         _ => {}
     }
     drop(session);
@@ -89,7 +91,7 @@ fn current_setting(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> 
     }
 }
 
-/// `pg_set_config(name, value, for the transaction only)`. Whether it outlives the transaction is the executor's.
+/// `pg_set_config(name, value, for the transaction only)`.
 fn set_config(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
     let Some(written) = args.maybe_text(0)? else {
         return Err(SqlError::new("22004", "SET requires parameter name"));
@@ -116,7 +118,17 @@ fn set_config(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
     }
     let value = args.maybe_text(1)?.unwrap_or_default();
     bounded_setting(value)?;
-    state.session.lock().set(&name, value.to_owned());
+    let lasting = if args.maybe_int(2)?.unwrap_or(0) != 0 {
+        Lasting::Transaction
+    } else {
+        Lasting::Session
+    };
+    let settings = &mut state.session.lock().settings;
+    if name == "search_path" {
+        settings.set_search_path(&search_path(&[value.to_owned()]), lasting);
+    } else {
+        settings.set(&name, value, lasting);
+    }
     Ok(value.into())
 }
 
@@ -135,18 +147,14 @@ fn bounded_setting(value: &str) -> Result<(), SqlError> {
 
 /// The first schema of the search path that exists.
 fn current_schema(state: &ConnState) -> Option<String> {
-    let path = state
-        .session
-        .lock()
-        .settings
-        .get("search_path")
-        .cloned()
-        .unwrap_or_else(|| "public".to_owned());
+    let session = state.session.lock();
     let catalog = state.catalog.read();
-    path.split(',')
-        .map(|schema| schema.trim().trim_matches('"'))
-        .find(|schema| catalog.schemas.contains_key(*schema))
-        .map(str::to_owned)
+    session
+        .settings
+        .search_path()
+        .iter()
+        .find(|schema| *schema != "pg_catalog" && catalog.schemas.contains_key(*schema))
+        .cloned()
 }
 
 /// The sequence of this name: `schema.name` as the translator writes it, or a name as a user would.

@@ -5,6 +5,7 @@ use plinth_sql::ast::{ColumnRef, Expr, ObjectName};
 use plinth_sql::catalog::Privilege;
 use plinth_sql::types::Type;
 
+use super::variables::Conflict;
 use super::{Ex, ExKind, Item, ItemColumn, Translator, unknown_column};
 
 impl Translator<'_> {
@@ -22,6 +23,11 @@ impl Translator<'_> {
     }
 
     fn bare_column(&mut self, name: &str, reference: &ColumnRef) -> Result<Ex, SqlError> {
+        if self.conflict() == Conflict::UseVariable
+            && let Some(value) = self.argument(None, name)?
+        {
+            return Ok(value);
+        }
         for depth in (self.scope_floor..self.scopes.len()).rev() {
             let scope = &self.scopes[depth];
             if let Some(column) = scope.merged.iter().find(|column| column.name == name) {
@@ -35,6 +41,7 @@ impl Translator<'_> {
                     .map(move |column| (place, column))
             });
             if let Some((place, column)) = found.next() {
+                self.refuse_ambiguous(reference)?;
                 if found.next().is_some() {
                     return Err(SqlError::new(
                         "42702",
@@ -49,7 +56,7 @@ impl Translator<'_> {
                 return self.whole_row(depth, place, reference);
             }
         }
-        if let Some(value) = self.argument(None, name) {
+        if let Some(value) = self.argument(None, name)? {
             return Ok(value);
         }
         Err(self.no_column(name).at(reference.span))
@@ -68,6 +75,7 @@ impl Translator<'_> {
             };
             let item = &self.scopes[depth].items[place];
             if let Some(column) = item.columns.iter().find(|column| column.name == name) {
+                self.refuse_ambiguous(reference)?;
                 let ex = column_ex(column);
                 return self.used(depth, place, name, ex, reference);
             }
@@ -80,20 +88,38 @@ impl Translator<'_> {
             );
         }
         if schema.is_none() {
-            if let Some(value) = self.argument(Some(table), name) {
+            if let Some(value) = self.field_or_variable(table, name, reference)? {
                 return Ok(value);
-            }
-            // `row.field`, where `row` is an argument of a row type.
-            if let Some(Ex {
-                kind: ExKind::Row(fields),
-                ..
-            }) = self.argument(None, table)
-                && let Some((_, field)) = fields.into_iter().find(|(field, _)| field == name)
-            {
-                return Ok(field);
             }
         }
         Err(self.missing_table(table).at(reference.span))
+    }
+
+    /// `label.variable`, or `row.field` where `row` is a variable or an argument of a row type.
+    fn field_or_variable(
+        &mut self,
+        table: &str,
+        name: &str,
+        reference: &ColumnRef,
+    ) -> Result<Option<Ex>, SqlError> {
+        if let Some(value) = self.argument(Some(table), name)? {
+            return Ok(Some(value));
+        }
+        let Some(Ex {
+            kind: ExKind::Row(fields),
+            ..
+        }) = self.argument(None, table)?
+        else {
+            return Ok(None);
+        };
+        match fields.into_iter().find(|(field, _)| field == name) {
+            Some((_, field)) => Ok(Some(field)),
+            None => Err(SqlError::new(
+                "42703",
+                format!("record \"{table}\" has no field \"{name}\""),
+            )
+            .at(reference.span)),
+        }
     }
 
     /// `t.f` where `f` is a function of one row of `t`.
@@ -266,28 +292,12 @@ impl Translator<'_> {
         .at(reference.span))
     }
 
-    /// An argument of the SQL function being read, by name or by `function.name`.
-    fn argument(&self, function: Option<&str>, name: &str) -> Option<Ex> {
-        let frame = self.frames.last()?;
-        if function.is_some_and(|function| function != frame.function) {
-            return None;
-        }
-        frame
-            .args
-            .iter()
-            .find(|(known, _)| known.as_deref() == Some(name))
-            .map(|(_, value)| value.clone())
-    }
-
     /// `$n`: an argument of the function being read, or a parameter of the statement.
     pub(super) fn parameter(&mut self, number: u32) -> Result<Ex, SqlError> {
         let place = number as usize;
-        if let Some(frame) = self.frames.last() {
-            return frame
-                .args
-                .get(place.wrapping_sub(1))
-                .map(|(_, value)| value.clone())
-                .ok_or_else(|| no_parameter(number));
+        if !self.frames.is_empty() {
+            let found = self.positional_argument(place)?;
+            return found.ok_or_else(|| no_parameter(number));
         }
         if place == 0 || place > self.params.len() {
             return Err(no_parameter(number));

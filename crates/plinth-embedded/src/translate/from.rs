@@ -603,23 +603,7 @@ impl Translator<'_> {
         alias: Option<&TableAlias>,
     ) -> Result<String, SqlError> {
         let sqlite = self.alias("f");
-        // Held results belong to the caller's own FROM, never to a call inside a view, a policy or a function.
-        let own =
-            self.scopes.len() == 1 && self.expanding.is_empty() && self.policies_of.is_empty();
-        let held = self
-            .materialized
-            .iter()
-            .find(|made| own && made.call == *call)
-            .cloned();
-        let source = match held {
-            Some(made) => SetSource {
-                sql: format!("temp.{}", names::quote(&made.sqlite)),
-                columns: positional(&sqlite, made.columns),
-                ordinal: Some(format!("{sqlite}.rowid")),
-                scalar: made.scalar,
-            },
-            None => self.set_source(call, &sqlite, alias)?,
-        };
+        let source = self.set_source(call, &sqlite, alias)?;
         let default_name = alias
             .map_or(call.name.name.as_str(), |alias| alias.name.as_str())
             .to_owned();

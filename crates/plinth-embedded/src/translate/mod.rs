@@ -18,6 +18,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 mod userfn;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ use plinth_sql::types::{ColumnType, Type};
 pub(crate) use builtin::BUILTINS;
 pub(crate) use coerce::{How, castable};
 pub(crate) use from::{row_columns, stored_columns};
-pub(crate) use userfn::function_search_path;
+pub(crate) use userfn::{packed, result_columns};
+pub(crate) use variables::{Conflict, Held, Level, Variables};
 
 /// Deepest nesting of views, policies and SQL functions inside one another.
 const EXPANSION_DEPTH: usize = 48;
@@ -216,11 +218,16 @@ struct CteName {
     columns: Vec<(String, ColumnType)>,
 }
 
-/// Arguments of the SQL function whose body is being read.
+/// What names mean inside a function whose statement is being read.
 #[derive(Clone, Debug)]
-struct Frame {
-    function: String,
-    args: Vec<(Option<String>, Ex)>,
+enum Frame {
+    /// An SQL function put in place: its arguments are expressions of the caller's.
+    Inlined {
+        function: String,
+        args: Vec<(Option<String>, Ex)>,
+    },
+    /// A statement of a function that runs by itself.
+    Variables(Arc<Variables>),
 }
 
 /// One privilege that the statement needs.
@@ -294,21 +301,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) now: i64,
     /// Something writes (`nextval`, `setval`).
     pub(crate) writes: bool,
-    /// Results of functions that ran by themselves.
-    pub(crate) materialized: Vec<Materialized>,
-}
-
-/// The result of a function that ran by itself: a temporary table with columns `c1`…`cn`.
-#[derive(Clone, Debug)]
-pub(crate) struct Materialized {
-    /// The very call in the caller's statement whose result this is.
-    pub(crate) call: plinth_sql::ast::Call,
-    /// The table.
-    pub(crate) sqlite: String,
-    /// Names and types.
-    pub(crate) columns: Vec<(String, ColumnType)>,
-    /// It returns values rather than rows.
-    pub(crate) scalar: bool,
+    /// A user's function is called that may do anything.
+    pub(crate) calls_users: bool,
 }
 
 impl<'a> Translator<'a> {
@@ -350,7 +344,7 @@ impl<'a> Translator<'a> {
             policed: false,
             now: 0,
             writes: false,
-            materialized: Vec::new(),
+            calls_users: false,
         }
     }
 

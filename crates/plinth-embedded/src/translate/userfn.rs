@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{ArgMode, Call, Query, Statement};
-use plinth_sql::catalog::{Function, Privilege};
+use plinth_sql::ast::{ArgMode, Call, Query, Statement, Volatility};
+use plinth_sql::catalog::{Catalog, Function, Privilege};
 use plinth_sql::types::{ColumnType, Type};
 
 use super::call::no_function;
@@ -15,6 +15,8 @@ use super::coerce::{How, castable};
 use super::from::{SetSource, positional};
 use super::query::QueryOut;
 use super::{EXPANSION_DEPTH, Ex, ExKind, Frame, Translator};
+use crate::names::literal;
+use crate::settings::search_path;
 
 impl Translator<'_> {
     /// A user's function in an expression.
@@ -30,6 +32,9 @@ impl Translator<'_> {
                 function.name.display()
             )));
         }
+        if !self.may_inline(&function) {
+            return self.called_value(&function, args);
+        }
         let (args, source) = self.hold_arguments(args);
         let nulls: Vec<String> = args
             .iter()
@@ -37,14 +42,7 @@ impl Translator<'_> {
             .collect();
         let out = self.body(&function, args)?;
         let [(_, ty)] = out.columns.as_slice() else {
-            return Err(SqlError::unsupported(format!(
-                "a row of {} as a value",
-                function.name.display()
-            ))
-            .hint(format!(
-                "Write it in FROM: from {}(…) as x.",
-                function.name.display()
-            )));
+            return Err(row_as_value(&function));
         };
         let mut sql = format!("({})", out.sql);
         if function.strict && !nulls.is_empty() {
@@ -68,6 +66,9 @@ impl Translator<'_> {
     /// A user's function in `FROM`.
     pub(super) fn user_set(&mut self, call: &Call, sqlite: &str) -> Result<SetSource, SqlError> {
         let (function, args) = self.resolve(call)?;
+        if !self.may_inline(&function) {
+            return self.called_rows(&function, args, sqlite);
+        }
         let given: Vec<String> = args
             .iter()
             .map(|(_, ex)| format!("{} IS NOT NULL", ex.sql))
@@ -76,7 +77,7 @@ impl Translator<'_> {
         if function.strict && !given.is_empty() {
             out.sql = format!("SELECT * FROM ({}) WHERE {}", out.sql, given.join(" AND "));
         }
-        let wanted = self.result_columns(&function);
+        let wanted = result_columns(self.catalog, &function);
         if wanted.len() != out.columns.len() {
             return Err(SqlError::new(
                 "42P13",
@@ -103,29 +104,96 @@ impl Translator<'_> {
         })
     }
 
-    /// Names and types of what the function returns as rows.
-    pub(crate) fn result_columns(&self, function: &Function) -> Vec<(String, ColumnType)> {
-        if !function.returns.columns.is_empty() {
-            return function
-                .returns
-                .columns
-                .iter()
-                .map(|(name, ty)| (name.clone(), ty.clone().into()))
-                .collect();
+    /// Whether the body stands in place of the call; else the function runs by itself.
+    fn may_inline(&self, function: &Function) -> bool {
+        let recursive = self.expanding.contains(&function.name);
+        let settings = function
+            .settings
+            .iter()
+            .any(|(name, _)| name != "search_path");
+        single_query(function).is_some() && !recursive && !settings
+    }
+
+    /// A value of a function that runs by itself.
+    fn called_value(
+        &mut self,
+        function: &Function,
+        args: Vec<(Option<String>, Ex)>,
+    ) -> Result<Ex, SqlError> {
+        let columns = result_columns(self.catalog, function);
+        let [(_, ty)] = columns.as_slice() else {
+            return Err(row_as_value(function));
+        };
+        self.note_leaky();
+        self.calls_users = true;
+        let constant = args.iter().all(|(_, ex)| is_constant(ex));
+        let mut sql = self.call_text("plinth_call", function, args);
+        if constant && function.volatility != Volatility::Volatile {
+            // Once a statement, not once a row.
+            sql = format!("(SELECT {sql})");
         }
-        if let Type::Row(name) = &function.returns.ty
-            && let Some(relation) = self.catalog.relations.get(name.as_ref())
-        {
-            return relation
-                .columns
+        Ok(Ex::new(sql, ty.clone()))
+    }
+
+    /// Rows of a function that runs by itself.
+    fn called_rows(
+        &mut self,
+        function: &Function,
+        args: Vec<(Option<String>, Ex)>,
+        sqlite: &str,
+    ) -> Result<SetSource, SqlError> {
+        self.calls_users = true;
+        let columns = result_columns(self.catalog, function);
+        let constant = args.iter().all(|(_, ex)| is_constant(ex));
+        let call = self.call_text("plinth_rows", function, args);
+        let fields = |from: &str| -> Vec<String> {
+            (0..columns.len())
+                .map(|place| format!("plinth_field({from}.value, {place})"))
+                .collect()
+        };
+        let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
+        let mut items = positional(sqlite, columns.clone());
+        if constant {
+            // The function runs once, however often its rows are looked at.
+            let named: Vec<String> = fields("r")
                 .iter()
-                .map(|column| (column.name.clone(), column.ty.clone()))
+                .enumerate()
+                .map(|(place, field)| format!("{field} AS c{}", place + 1))
                 .collect();
+            return Ok(SetSource {
+                sql: format!(
+                    "(SELECT {}, r.key + 1 AS n FROM json_each({call}) AS r LIMIT -1 OFFSET 0)",
+                    named.join(", ")
+                ),
+                columns: items,
+                ordinal: Some(format!("{sqlite}.n")),
+                scalar,
+            });
         }
-        vec![(
-            function.name.name.clone(),
-            function.returns.ty.clone().into(),
-        )]
+        for (item, field) in items.iter_mut().zip(fields(sqlite)) {
+            item.sql = field;
+        }
+        Ok(SetSource {
+            sql: format!("json_each({call})"),
+            columns: items,
+            ordinal: Some(format!("({sqlite}.key + 1)")),
+            scalar,
+        })
+    }
+
+    fn call_text(
+        &self,
+        with: &str,
+        function: &Function,
+        args: Vec<(Option<String>, Ex)>,
+    ) -> String {
+        let mut text = format!("{with}({}, {}", function.oid, literal(&self.user));
+        for (_, ex) in args {
+            text.push_str(", ");
+            text.push_str(&packed(ex));
+        }
+        text.push(')');
+        text
     }
 
     /// The function that a call means, and its arguments in order, coerced.
@@ -236,24 +304,6 @@ impl Translator<'_> {
         )
     }
 
-    /// Names the statement's parameters as the arguments of a function that runs by itself.
-    pub(crate) fn name_arguments(&mut self, function: &str, names: &[Option<String>]) {
-        let mut args = Vec::with_capacity(names.len());
-        for (place, name) in names.iter().enumerate() {
-            let ty = self
-                .params
-                .get(place)
-                .cloned()
-                .unwrap_or_else(|| Type::Text.into());
-            let sql = self.bind(super::Bind::Param(place + 1));
-            args.push((name.clone(), Ex::new(sql, ty)));
-        }
-        self.frames.push(Frame {
-            function: function.to_owned(),
-            args,
-        });
-    }
-
     /// The query of a body as it is checked when the function is made: arguments are values of their types.
     pub(crate) fn function_body(
         &mut self,
@@ -280,7 +330,7 @@ impl Translator<'_> {
                 ty => (arg.name.clone(), Ex::new("NULL", ty.clone())),
             })
             .collect();
-        self.frames.push(Frame {
+        self.frames.push(Frame::Inlined {
             function: function.name.name.clone(),
             args,
         });
@@ -297,22 +347,27 @@ impl Translator<'_> {
         function: &Arc<Function>,
         args: Vec<(Option<String>, Ex)>,
     ) -> Result<QueryOut, SqlError> {
-        let query = single_query(function)?;
+        let Some(query) = single_query(function) else {
+            return Err(SqlError::unsupported(format!(
+                "{} here",
+                function.name.display()
+            )));
+        };
         if self.expanding.len() >= EXPANSION_DEPTH {
             return Err(SqlError::new("54001", "stack depth limit exceeded")
                 .hint("SQL functions that call themselves are not supported."));
         }
         self.expanding.push(function.name.clone());
-        self.frames.push(Frame {
+        self.frames.push(Frame::Inlined {
             function: function.name.name.clone(),
             args,
         });
-        let search_path = function
+        let path = function
             .settings
             .iter()
             .find(|(name, _)| name == "search_path")
-            .map(|(_, value)| function_search_path(value));
-        let outer = search_path.map(|path| std::mem::replace(&mut self.search_path, path));
+            .map(|(_, value)| search_path(value));
+        let outer = path.map(|path| std::mem::replace(&mut self.search_path, path));
         // An invoker's function runs as the current user, also inside a view of somebody else's.
         let user = if function.security_definer {
             function.owner.clone()
@@ -341,35 +396,67 @@ impl Translator<'_> {
     }
 }
 
-/// `SET search_path = …` of a function; the system's own schema is always in sight.
-pub(crate) fn function_search_path(value: &[String]) -> Vec<String> {
-    let mut path = vec!["pg_catalog".to_owned()];
-    path.extend(
-        value
-            .iter()
-            .map(|part| part.trim().trim_matches('"').to_owned())
-            .filter(|part| !part.is_empty()),
-    );
-    path
+fn row_as_value(function: &Function) -> SqlError {
+    SqlError::unsupported(format!("a row of {} as a value", function.name.display())).hint(format!(
+        "Write it in FROM: from {}(…) as x.",
+        function.name.display()
+    ))
 }
 
-/// The one query that a body consists of.
-fn single_query(function: &Function) -> Result<&Query, SqlError> {
-    if function.language != "sql" {
-        return Err(SqlError::unsupported(format!(
-            "calling the {} function {}",
-            function.language,
-            function.name.display()
-        )));
+/// Whether an expression is the same for every row: a constant or a parameter.
+fn is_constant(ex: &Ex) -> bool {
+    match &ex.kind {
+        ExKind::Null | ExKind::Literal(_) | ExKind::Number(_) | ExKind::Param(_) => true,
+        ExKind::Row(fields) => fields.iter().all(|(_, ex)| is_constant(ex)),
+        ExKind::Plain => {
+            let digits = ex.sql.strip_prefix('?').unwrap_or(&ex.sql);
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+                || ex.sql.starts_with('\'') && ex.sql.matches('\'').count() == 2
+        }
     }
+}
+
+/// One value for SQLite; a row is packed into one.
+pub(crate) fn packed(ex: Ex) -> String {
+    match ex.kind {
+        ExKind::Row(fields) => {
+            let fields: Vec<String> = fields.into_iter().map(|(_, ex)| packed(ex)).collect();
+            format!("plinth_pack({})", fields.join(", "))
+        }
+        _ => ex.sql,
+    }
+}
+
+/// Names and types of what a function returns as rows.
+pub(crate) fn result_columns(catalog: &Catalog, function: &Function) -> Vec<(String, ColumnType)> {
+    if !function.returns.columns.is_empty() {
+        return function
+            .returns
+            .columns
+            .iter()
+            .map(|(name, ty)| (name.clone(), ty.clone().into()))
+            .collect();
+    }
+    if let Type::Row(name) = &function.returns.ty
+        && let Some(relation) = catalog.relations.get(name.as_ref())
+    {
+        return relation
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.ty.clone()))
+            .collect();
+    }
+    vec![(
+        function.name.name.clone(),
+        function.returns.ty.clone().into(),
+    )]
+}
+
+/// The one query that a body consists of: what can be put in place of a call.
+fn single_query(function: &Function) -> Option<&Query> {
     match function.body.as_slice() {
-        [Statement::Query(query)] => Ok(query),
-        [] => Err(SqlError::unsupported(format!("the empty function {}", function.name.display()))),
-        _ => Err(SqlError::unsupported(format!(
-            "calling {} inside a statement, because its body changes rows or has several statements",
-            function.name.display()
-        ))
-        .hint("Call it by itself: select * from the_function(…), or POST /rest/v1/rpc/NAME.")),
+        [Statement::Query(query)] if function.language == "sql" => Some(query),
+        _ => None,
     }
 }
 

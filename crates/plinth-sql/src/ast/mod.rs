@@ -6,6 +6,7 @@
 mod ddl;
 mod dml;
 mod expr;
+pub mod plpgsql;
 mod query;
 mod visit;
 

@@ -87,7 +87,7 @@ fn group(lexer: &mut Lexer<'_>) -> Cut {
 
 /// How deep in parentheses and in `BEGIN ATOMIC` the next token stands.
 #[derive(Default)]
-struct Nesting {
+pub(super) struct Nesting {
     parentheses: u32,
     words: u32,
     routine: Routine,
@@ -105,11 +105,11 @@ enum Routine {
 }
 
 impl Nesting {
-    fn at_top(&self) -> bool {
+    pub(super) fn at_top(&self) -> bool {
         self.parentheses == 0 && self.blocks == 0
     }
 
-    fn see(&mut self, tok: &Tok) {
+    pub(super) fn see(&mut self, tok: &Tok) {
         match tok {
             Tok::Sym("(") => self.parentheses += 1,
             Tok::Sym(")") => self.parentheses = self.parentheses.saturating_sub(1),

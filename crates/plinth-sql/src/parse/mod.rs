@@ -35,16 +35,20 @@ mod ddl_trigger;
 mod ddl_view;
 mod session;
 
+mod plpgsql;
+
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
 use crate::SqlError;
+use crate::ast::plpgsql::Body;
 use crate::ast::{Expr, Span, Statement, TypeName};
 use parser::{PResult, Parser};
 
 pub use parser::MAX_HEIGHT;
+pub use plpgsql::conditions;
 
 /// One statement of a script.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +95,12 @@ pub fn expression(source: &str) -> Result<Expr, SqlError> {
 /// A type and nothing else.
 pub fn type_name(source: &str) -> Result<TypeName, SqlError> {
     whole(source, groups::all(source), Parser::function_type)
+}
+
+/// The body of a function or of `DO` in PL/pgSQL. Spans count from its start.
+pub fn plpgsql(source: &str) -> Result<Body, SqlError> {
+    let sql = Parser::new(source, groups::all(source));
+    plpgsql::Reader::new(sql).body().map_err(|error| *error)
 }
 
 /// Cuts a script at its top-level semicolons, whatever is between them: the text of each statement without its

@@ -1,5 +1,7 @@
 //! The cursor over the tokens: looking, taking, expecting, names, and the errors of all of them.
 
+use std::ops::Range;
+
 use super::keywords::{self, Class};
 use super::lexer::{Tok, Token};
 use crate::SqlError;
@@ -129,7 +131,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn here(&self) -> Span {
-        self.token().span
+        self.span_at(0)
+    }
+
+    pub(super) fn span_at(&self, ahead: usize) -> Span {
+        self.token_at(ahead).span
     }
 
     /// From a place to the end of the last token taken.
@@ -179,6 +185,46 @@ impl<'a> Parser<'a> {
             self.advance();
         }
         found
+    }
+
+    // Going elsewhere: for languages around SQL.
+
+    /// The number of the token that stands here.
+    pub(super) fn mark(&self) -> usize {
+        self.at
+    }
+
+    /// Goes to a token by its number.
+    pub(super) fn seek(&mut self, position: usize) {
+        self.at = position.min(self.tokens.len() - 1);
+    }
+
+    /// Copies of tokens by their numbers.
+    pub(super) fn tokens(&self, range: Range<usize>) -> Vec<Token> {
+        self.tokens.get(range).unwrap_or_default().to_vec()
+    }
+
+    /// Reads other tokens, without their [`Tok::End`], by a rule that must use them up; then stands here again.
+    /// Depth counts on. The parser is of no use after an error.
+    pub(super) fn aside<T>(
+        &mut self,
+        mut tokens: Vec<Token>,
+        rule: impl FnOnce(&mut Self) -> PResult<T>,
+    ) -> PResult<T> {
+        let end = tokens.last().map_or(self.here().start, |last| last.span.end);
+        tokens.push(Token {
+            tok: Tok::End,
+            span: Span { start: end, end },
+        });
+        let outer = std::mem::replace(&mut self.tokens, tokens);
+        let at = std::mem::take(&mut self.at);
+        let found = rule(self)?;
+        if !matches!(self.token().tok, Tok::End) {
+            return Err(self.unexpected());
+        }
+        self.tokens = outer;
+        self.at = at;
+        Ok(found)
     }
 
     // Expecting.
@@ -397,12 +443,16 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The text of a place.
+    pub(super) fn text(&self, span: Span) -> &'a str {
+        self.source
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+
     /// A syntax error at the text of a place.
     pub(super) fn syntax_error(&self, span: Span) -> Box<SqlError> {
-        let text = self
-            .source
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default();
+        let text = self.text(span);
         Box::new(SqlError::syntax(
             format!("syntax error at or near \"{text}\""),
             span,

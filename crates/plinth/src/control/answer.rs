@@ -70,6 +70,9 @@ impl Owner {
         script: ScriptRequest,
         replies: &UnboundedSender<Reply>,
     ) -> Result<(), String> {
+        if !self.db.catalog().roles.contains_key(&script.role) {
+            return Err(format!("role \"{}\" does not exist", script.role));
+        }
         let session = Session {
             claims: script.claims.map(Into::into),
             timeout: STATEMENT_TIMEOUT,

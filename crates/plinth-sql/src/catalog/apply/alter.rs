@@ -11,7 +11,9 @@ use others::{alter_index, alter_sequence};
 
 use super::constraints::{Def, define, has_constraint, table_mut};
 use super::depend::Object;
-use super::names::{Named, missing_relation, named, no_schema, relation_exists, wrong_kind};
+use super::names::{
+    Named, missing_relation, named, no_column, no_schema, relation_exists, wrong_kind,
+};
 use super::rename::rename;
 use super::{Effect, Verb, Work, drop, error, function, schema, table, tag, view};
 use crate::SqlError;
@@ -34,10 +36,7 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'sta
     }
     let Some(found) = work.find_named(&statement.name) else {
         let missing = missing_relation(&statement.name);
-        if !statement.if_exists {
-            return Err(missing);
-        }
-        work.skip(&missing, "00000");
+        work.skip_if(statement.if_exists, missing, "00000")?;
         return Ok(done);
     };
     let wanted = match statement.object {
@@ -112,18 +111,12 @@ fn relation_action(
             cascade,
         } => {
             if relation.column(column).is_none() {
-                let missing = super::names::no_column(column, &name.name);
-                if !if_exists {
-                    return Err(missing);
-                }
-                work.skip(&missing, "00000");
+                let missing = no_column(column, &name.name);
+                work.skip_if(*if_exists, missing, "00000")?;
                 return Ok(name);
             }
-            drop::run(
-                work,
-                &[Object::Column(name.clone(), column.clone())],
-                *cascade,
-            )?;
+            let column = Object::Column(name.clone(), column.clone());
+            drop::run(work, &[column], *cascade)?;
         }
         AlterAction::RenameColumn { from, to } => columns::rename_to(work, relation, from, to)?,
         AlterAction::RenameTo(to) => {
@@ -153,17 +146,11 @@ fn relation_action(
         } => {
             if !has_constraint(relation, constraint) {
                 let missing = no_constraint(constraint, &name.name);
-                if !if_exists {
-                    return Err(missing);
-                }
-                work.skip(&missing, "00000");
+                work.skip_if(*if_exists, missing, "00000")?;
                 return Ok(name);
             }
-            drop::run(
-                work,
-                &[Object::Constraint(name.clone(), constraint.clone())],
-                *cascade,
-            )?;
+            let constraint = Object::Constraint(name.clone(), constraint.clone());
+            drop::run(work, &[constraint], *cascade)?;
         }
         AlterAction::ValidateConstraint(constraint) => validate(work, relation, constraint)?,
         AlterAction::SetDefault { column, default } => {

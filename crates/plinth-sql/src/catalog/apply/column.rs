@@ -53,6 +53,15 @@ impl Draft {
     }
 }
 
+/// The type that a query's result is kept with: an untyped constant becomes text.
+pub(super) fn kept_type(ty: ColumnType) -> ColumnType {
+    if ty.ty == Type::Unknown {
+        ColumnType::from(Type::Text)
+    } else {
+        ty
+    }
+}
+
 /// A column without constraints.
 pub(super) fn plain(name: &str, ty: ColumnType) -> Column {
     Column {

@@ -34,11 +34,7 @@ pub(super) fn comment(work: &mut Work<'_>, statement: &Comment) -> Result<&'stat
             });
         }
         ObjectKind::Schema => {
-            let found = work
-                .catalog
-                .schemas
-                .get(&name.name)
-                .ok_or_else(|| no_schema(&name.name))?;
+            let found = work.schema(&name.name)?;
             work.must_own(&found.owner, "schema", &name.name)?;
             if let Some(schema) = work.edit().schemas.get_mut(&name.name) {
                 schema.comment = text;

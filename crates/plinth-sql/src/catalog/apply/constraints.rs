@@ -296,14 +296,18 @@ pub(super) fn plain_column(expr: &Expr) -> Option<String> {
     }
 }
 
+/// The relation's constraint of this name.
+pub(super) fn find_constraint<'r>(relation: &'r Relation, name: &str) -> Option<&'r Constraint> {
+    let mut constraints = relation
+        .table()
+        .into_iter()
+        .flat_map(|table| &table.constraints);
+    constraints.find(|constraint| constraint.name == name)
+}
+
 /// Whether the relation has a constraint of this name.
 pub(super) fn has_constraint(relation: &Relation, name: &str) -> bool {
-    relation.table().is_some_and(|table| {
-        table
-            .constraints
-            .iter()
-            .any(|constraint| constraint.name == name)
-    })
+    find_constraint(relation, name).is_some()
 }
 
 /// 42710.

@@ -293,12 +293,7 @@ impl Change<'_> {
 
     fn on_schema(&self, work: &mut Work<'_>, name: &str) -> Result<(), SqlError> {
         let privileges = self.privileges(&[Privilege::Usage, Privilege::Create], "schema")?;
-        let found = work
-            .catalog
-            .schemas
-            .get(name)
-            .cloned()
-            .ok_or_else(|| no_schema(name))?;
+        let found = work.schema(name)?.clone();
         if !self.may(work, &found.owner, &found.acl, "schema", name)? {
             return Ok(());
         }

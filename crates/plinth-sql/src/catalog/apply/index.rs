@@ -34,10 +34,7 @@ pub(super) fn create(
         && named(&work.catalog, &QName::new(&relation.name.schema, name)).is_some()
     {
         let exists = relation_exists(name);
-        if !statement.if_not_exists {
-            return Err(exists);
-        }
-        work.skip(&exists, "42P07");
+        work.skip_if(statement.if_not_exists, exists, "42P07")?;
         return Ok("CREATE INDEX");
     }
     check_method(work, statement, &relation)?;

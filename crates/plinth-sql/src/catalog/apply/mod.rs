@@ -277,6 +277,15 @@ impl Work<'_> {
         self.notice(SqlError::new(code, format!("{}, skipping", error.message)));
     }
 
+    /// The error, which `IF EXISTS` and `IF NOT EXISTS` turn into a notice.
+    fn skip_if(&mut self, allowed: bool, error: SqlError, code: &str) -> Result<(), SqlError> {
+        if !allowed {
+            return Err(error);
+        }
+        self.skip(&error, code);
+        Ok(())
+    }
+
     fn role(&self) -> &str {
         self.cx.role
     }

@@ -6,7 +6,7 @@ use super::{Work, error};
 use crate::SqlError;
 use crate::ast::{ObjectName, TypeName};
 use crate::catalog::{
-    Catalog, ConstraintKind, Privilege, QName, Relation, RelationKind, Sequence, Table,
+    Catalog, ConstraintKind, Privilege, QName, Relation, RelationKind, Schema, Sequence, Table,
 };
 use crate::types::{ColumnType, Type};
 
@@ -176,6 +176,12 @@ impl Work<'_> {
         Ok(QName::new(schema, &name.name))
     }
 
+    /// The schema of this name, or 3F000.
+    pub(super) fn schema(&self, name: &str) -> Result<&Schema, SqlError> {
+        let found = self.catalog.schemas.get(name);
+        found.ok_or_else(|| no_schema(name))
+    }
+
     /// Whether the role may put something into the schema.
     pub(super) fn may_create_in(&self, schema: &str) -> Result<(), SqlError> {
         if is_system_schema(schema) {
@@ -184,11 +190,7 @@ impl Work<'_> {
                     .detail("System catalog modifications are currently disallowed."),
             );
         }
-        let found = self
-            .catalog
-            .schemas
-            .get(schema)
-            .ok_or_else(|| no_schema(schema))?;
+        let found = self.schema(schema)?;
         if self
             .catalog
             .allows(self.role(), &found.owner, &found.acl, Privilege::Create)

@@ -61,14 +61,15 @@ fn set(role: &mut Role, statement: &CreateRole) {
     }
 }
 
+/// What the role at work may do.
+fn current(work: &Work<'_>) -> Role {
+    let roles = &work.catalog.roles;
+    roles.get(work.role()).cloned().unwrap_or_default()
+}
+
 /// Attributes that are above one's own are nobody's to give.
 fn may_manage(work: &Work<'_>, old: Option<&Role>, statement: &CreateRole) -> Result<(), SqlError> {
-    let current = work
-        .catalog
-        .roles
-        .get(work.role())
-        .cloned()
-        .unwrap_or_default();
+    let current = current(work);
     if current.superuser {
         return Ok(());
     }
@@ -99,21 +100,13 @@ pub(super) fn drop(
     if_exists: bool,
 ) -> Result<(), SqlError> {
     let name = name.name.as_str();
-    let current = work
-        .catalog
-        .roles
-        .get(work.role())
-        .cloned()
-        .unwrap_or_default();
+    let current = current(work);
     if !current.superuser && !current.create_role {
         return Err(error("42501", "permission denied to drop role"));
     }
     let Some(role) = work.catalog.roles.get(name) else {
         let missing = error("42704", format!("role \"{name}\" does not exist"));
-        if !if_exists {
-            return Err(missing);
-        }
-        work.skip(&missing, "00000");
+        work.skip_if(if_exists, missing, "00000")?;
         return Ok(());
     };
     if name == work.role() {
@@ -226,12 +219,7 @@ pub(super) fn membership(
         .map(|role| work.role_name(role))
         .collect::<Result<Vec<_>, _>>()?;
     for role in &granted {
-        let current = work
-            .catalog
-            .roles
-            .get(work.role())
-            .cloned()
-            .unwrap_or_default();
+        let current = current(work);
         let above = work.catalog.is_superuser(role);
         if !current.superuser && (above || !current.create_role) {
             return Err(error(

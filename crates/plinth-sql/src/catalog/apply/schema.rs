@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::names::{is_system_schema, no_schema};
+use super::names::is_system_schema;
 use super::rename::rename;
 use super::{Effect, Work, error};
 use crate::SqlError;
@@ -74,10 +74,7 @@ pub(super) fn create(
             "42P06",
             format!("schema \"{}\" already exists", statement.name),
         );
-        if !statement.if_not_exists {
-            return Err(exists);
-        }
-        work.skip(&exists, "42P06");
+        work.skip_if(statement.if_not_exists, exists, "42P06")?;
         return Ok("CREATE SCHEMA");
     }
     let mut acl = Acl::default();
@@ -96,12 +93,7 @@ pub(super) fn create(
 /// `ALTER SCHEMA`.
 pub(super) fn alter(work: &mut Work<'_>, statement: &AlterTable) -> Result<&'static str, SqlError> {
     let name = &statement.name.name;
-    let found = work
-        .catalog
-        .schemas
-        .get(name)
-        .cloned()
-        .ok_or_else(|| no_schema(name))?;
+    let found = work.schema(name)?.clone();
     work.must_own(&found.owner, "schema", name)?;
     for action in &statement.actions {
         match action {

@@ -20,10 +20,7 @@ pub(super) fn create(
     let name = work.new_name(&statement.name)?;
     if named(&work.catalog, &name).is_some() {
         let exists = relation_exists(&name.name).at(statement.name.span);
-        if !statement.if_not_exists {
-            return Err(exists);
-        }
-        work.skip(&exists, "42P07");
+        work.skip_if(statement.if_not_exists, exists, "42P07")?;
         return Ok("CREATE SEQUENCE");
     }
     let options = complete(&statement.options)?;
@@ -70,10 +67,7 @@ pub(super) fn alter(
         }
         None => {
             let missing = missing_relation(&statement.name);
-            if !statement.if_exists {
-                return Err(missing);
-            }
-            work.skip(&missing, "00000");
+            work.skip_if(statement.if_exists, missing, "00000")?;
             return Ok("ALTER SEQUENCE");
         }
     };

@@ -1,6 +1,6 @@
 //! `CREATE TABLE`, with `LIKE` and `AS`.
 
-use super::column::{Draft, add, check_type, plain, settle_values};
+use super::column::{Draft, add, check_type, kept_type, plain, settle_values};
 use super::constraints::{Def, add_check, add_foreign, add_keys, define};
 use super::defaults::initial_acl;
 use super::names::{named, relation_exists};
@@ -9,7 +9,6 @@ use crate::SqlError;
 use crate::ast::{CreateTable, Query};
 use crate::catalog::references::store_query;
 use crate::catalog::{QName, Relation, RelationKind, Table};
-use crate::types::{ColumnType, Type};
 
 /// `CREATE TABLE`.
 pub(super) fn create(
@@ -32,10 +31,7 @@ pub(super) fn create(
     let name = work.new_name(&statement.name)?;
     if named(&work.catalog, &name).is_some() {
         let exists = relation_exists(&name.name).at(statement.name.span);
-        if !statement.if_not_exists {
-            return Err(exists);
-        }
-        work.skip(&exists, "42P07");
+        work.skip_if(statement.if_not_exists, exists, "42P07")?;
         return Ok(if statement.query.is_some() {
             "CREATE TABLE AS"
         } else {
@@ -131,11 +127,7 @@ fn create_as(
                 format!("column \"{name}\" specified more than once"),
             ));
         }
-        let ty = if ty.ty == Type::Unknown {
-            ColumnType::from(Type::Text)
-        } else {
-            ty
-        };
+        let ty = kept_type(ty);
         check_type(&name, &ty.ty)?;
         relation.columns.push(plain(&name, ty));
     }

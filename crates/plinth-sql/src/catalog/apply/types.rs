@@ -65,10 +65,7 @@ pub(super) fn alter(work: &mut Work<'_>, statement: &AlterEnum) -> Result<&'stat
             check_label(label)?;
             if ty.labels.contains(label) {
                 let exists = error("42710", format!("enum label \"{label}\" already exists"));
-                if !if_not_exists {
-                    return Err(exists);
-                }
-                work.skip(&exists, "42710");
+                work.skip_if(*if_not_exists, exists, "42710")?;
                 return Ok("ALTER TYPE");
             }
             let at = match neighbour {

@@ -7,7 +7,6 @@ use crate::SqlError;
 use crate::ast::{CreateView, Query, SelectItem, SetExpr};
 use crate::catalog::references::{Stored, Target, collect, output_name, store_query};
 use crate::catalog::{Catalog, Column, QName, Relation, RelationKind, View};
-use crate::types::{ColumnType, Type};
 
 /// `CREATE [OR REPLACE] VIEW`.
 pub(super) fn create(
@@ -145,11 +144,7 @@ fn columns(work: &Work<'_>, statement: &CreateView) -> Result<Vec<Column>, SqlEr
                 format!("column \"{name}\" specified more than once"),
             ));
         }
-        let ty = if ty.ty == Type::Unknown {
-            ColumnType::from(Type::Text)
-        } else {
-            ty
-        };
+        let ty = column::kept_type(ty);
         columns.push(column::plain(&name, ty));
     }
     Ok(columns)

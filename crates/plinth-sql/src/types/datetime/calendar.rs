@@ -158,6 +158,16 @@ pub fn is_leap_year(year: i64) -> bool {
 
 /// `make_date(year, month, day)`; a negative year is BC.
 pub fn make_date(year: i64, month: i64, day: i64) -> Result<i32, SqlError> {
+    date_in_range(existing_day(year, month, day)?).ok_or_else(|| {
+        SqlError::new(
+            "22008",
+            format!("date out of range: {}", shown_date(year, month, day)),
+        )
+    })
+}
+
+/// [`days_from_civil`] of a date that the calendar has; a negative year is BC.
+fn existing_day(year: i64, month: i64, day: i64) -> Result<i64, SqlError> {
     let astronomical = if year < 0 { year + 1 } else { year };
     if year == 0
         || !(1..=12).contains(&month)
@@ -172,12 +182,7 @@ pub fn make_date(year: i64, month: i64, day: i64) -> Result<i32, SqlError> {
             ),
         ));
     }
-    date_in_range(days_from_civil(astronomical, month, day)).ok_or_else(|| {
-        SqlError::new(
-            "22008",
-            format!("date out of range: {}", shown_date(year, month, day)),
-        )
-    })
+    Ok(days_from_civil(astronomical, month, day))
 }
 
 fn shown_date(year: i64, month: i64, day: i64) -> String {
@@ -202,22 +207,9 @@ pub fn make_timestamp(
     (year, month, day): (i64, i64, i64),
     (hour, minute, seconds): (i64, i64, f64),
 ) -> Result<i64, SqlError> {
-    let astronomical = if year < 0 { year + 1 } else { year };
-    if year == 0
-        || !(1..=12).contains(&month)
-        || day < 1
-        || day > days_in_month(astronomical, month)
-    {
-        return Err(SqlError::new(
-            "22008",
-            format!(
-                "date field value out of range: {}",
-                shown_date(year, month, day)
-            ),
-        ));
-    }
+    let days = existing_day(year, month, day)?;
     let micros = make_time(hour, minute, seconds)?;
-    timestamp_from_parts(days_from_civil(astronomical, month, day), micros).ok_or_else(|| {
+    timestamp_from_parts(days, micros).ok_or_else(|| {
         let time = format!("{hour}:{minute:02}:{}", shown_seconds(seconds));
         SqlError::new(
             "22008",

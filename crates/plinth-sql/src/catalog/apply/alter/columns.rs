@@ -8,6 +8,7 @@ use super::super::depend::{Object, edges};
 use super::super::rename::rename;
 use super::super::types::{assignable, comparable, sortable};
 use super::super::{Effect, Work, error, sequence, view};
+use super::constraints::settle_keys;
 use crate::SqlError;
 use crate::ast::{ColumnDef, Expr, Names, SequenceOptions, TypeName};
 use crate::catalog::references::{Renamed, store_expr};
@@ -24,10 +25,7 @@ pub(super) fn add(
     let table = relation.name.clone();
     if relation.column(&def.name).is_some() {
         let exists = column_exists(&def.name, &table.name).at(def.span);
-        if !if_not_exists {
-            return Err(exists);
-        }
-        work.skip(&exists, "42701");
+        work.skip_if(if_not_exists, exists, "42701")?;
         return Ok(());
     }
     let mut draft = Draft::new(relation.clone());
@@ -51,18 +49,7 @@ pub(super) fn add(
         table: table.clone(),
         column: def.name.clone(),
     });
-    if not_null {
-        work.effect(Effect::ValidateNotNull {
-            table: table.clone(),
-            column: def.name.clone(),
-        });
-    }
-    for name in keys {
-        work.effect(Effect::CreateIndex {
-            table: table.clone(),
-            name,
-        });
-    }
+    settle_keys(work, &table, not_null.then(|| def.name.clone()), keys);
     for constraint in checks {
         work.effect(Effect::Validate {
             table: table.clone(),
@@ -443,10 +430,7 @@ pub(super) fn drop_identity(
             relation.name.name
         );
         let missing = error("55000", message);
-        if !if_exists {
-            return Err(missing);
-        }
-        work.skip(&missing, "00000");
+        work.skip_if(if_exists, missing, "00000")?;
         return Ok(());
     };
     work.edit_relation(&relation.name, |relation| {

@@ -1,8 +1,8 @@
 //! The actions of `ALTER TABLE` on constraints.
 
 use super::super::constraints::{
-    Def, add_check, add_foreign, add_keys, constraint_exists, define, free_index_name,
-    has_constraint, plain_column, table_mut,
+    Def, add_check, add_foreign, add_keys, constraint_exists, define, find_constraint,
+    free_index_name, has_constraint, plain_column, table_mut,
 };
 use super::super::names::is_key;
 use super::super::{Effect, Work, error};
@@ -53,7 +53,17 @@ fn put_with_keys(work: &mut Work<'_>, before: &Relation, after: Relation, keys: 
         .map(|c| c.name.clone())
         .collect();
     work.put(after);
-    for column in newly {
+    settle_keys(work, &table, newly, keys);
+}
+
+/// What new keys ask of the engine: that these columns hold no null, and these indexes.
+pub(super) fn settle_keys(
+    work: &mut Work<'_>,
+    table: &QName,
+    not_null: impl IntoIterator<Item = String>,
+    keys: Vec<String>,
+) {
+    for column in not_null {
         work.effect(Effect::ValidateNotNull {
             table: table.clone(),
             column,
@@ -160,12 +170,7 @@ pub(super) fn validate(
     name: &str,
 ) -> Result<(), SqlError> {
     let table = relation.name.clone();
-    let mut constraints = relation
-        .table()
-        .into_iter()
-        .flat_map(|table| &table.constraints);
-    let found = constraints.find(|constraint| constraint.name == name);
-    let found = found.ok_or_else(|| no_constraint(name, &table.name))?;
+    let found = find_constraint(relation, name).ok_or_else(|| no_constraint(name, &table.name))?;
     if is_key(&found.kind) {
         let message = format!(
             "constraint \"{name}\" of relation \"{}\" is not a foreign key or check constraint",
@@ -197,11 +202,7 @@ pub(super) fn rename_constraint(
     to: &str,
 ) -> Result<(), SqlError> {
     let table = relation.name.clone();
-    let mut constraints = relation
-        .table()
-        .into_iter()
-        .flat_map(|table| &table.constraints);
-    let Some(found) = constraints.find(|constraint| constraint.name == from) else {
+    let Some(found) = find_constraint(relation, from) else {
         return Err(error(
             "42704",
             format!(

@@ -1,0 +1,24 @@
+//! Bad input of every kind, given to the real command over real sockets.
+//!
+//! Whatever comes in, the answer says what is wrong in the documented form, nothing that is stored changes, nothing
+//! panics, and the next good request is answered. `PLINTH_BIN` names the command to test; without it, it is the one
+//! that was built into the same target folder.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod accounts;
+mod bodies;
+mod command_line;
+mod connections;
+mod data_files;
+mod http;
+mod injection;
+mod limits;
+mod migrations;
+mod patterns;
+mod process;
+mod queries;
+mod refusals;
+mod server;
+mod tokens;
+mod values;
