@@ -428,12 +428,12 @@ declare
   y alias for $1;
   other orders.total%type;
 begin
-  <<inner>>
+  <<part>>
   declare x int := whole.x + 1;
   begin
-    inner.x := inner.x + y;
+    part.x := part.x + y;
     whole.x := x;
-  end inner;
+  end part;
   return whole.x;
 end whole $$;
 
