@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Mutex, ReentrantMutex, RwLock};
 use plinth_sql::SqlError;
+use plinth_sql::ast::plpgsql::Body;
 use plinth_sql::catalog::{Catalog, QName};
 use plinth_sql::session::Session;
 
@@ -33,6 +34,8 @@ pub(crate) struct ConnState {
     pub(crate) connection: OnceLock<Weak<ReentrantMutex<Connection>>>,
     /// Nothing may be written here: a reader's connection.
     pub(crate) read_only: bool,
+    /// Bodies of PL/pgSQL functions by oid, with the text they were read from.
+    pub(crate) bodies: Mutex<HashMap<u32, (String, Arc<Body>)>>,
     /// When the running statement must end, in milliseconds since the connection was opened; 0 means never.
     pub(crate) deadline_ms: Arc<AtomicU64>,
     /// Enums whose collations are registered, with their labels.

@@ -58,6 +58,7 @@ impl Executor {
         let mut rows =
             self.as_function(function, user, |exec| match function.language.as_str() {
                 "sql" => exec.run_body(function, args, &columns),
+                "plpgsql" => exec.call_plpgsql(function, args, &columns),
                 other => Err(SqlError::unsupported(format!(
                     "calling the {other} function {}",
                     function.name.display()

@@ -8,6 +8,7 @@ mod foreign_keys;
 mod function;
 mod infer;
 mod insert;
+pub(crate) mod plpgsql;
 mod row;
 pub(crate) mod script;
 mod session;
@@ -133,9 +134,7 @@ impl Executor {
                 })
             }
             Statement::Transaction(transaction) => Err(transaction_refused(transaction).into()),
-            Statement::Do { language, .. } => {
-                Err(SqlError::unsupported(format!("DO with language {language}")).into())
-            }
+            Statement::Do { language, body } => self.run_block(language, body),
             Statement::Unsupported { what, hint, span } => {
                 let error = SqlError::unsupported(what).at(*span);
                 Err(match hint {
@@ -177,10 +176,30 @@ impl Executor {
         }
         let plan = translator.finish(out.sql, out.columns)?;
         let rows = self.conn.run(&plan, params, &[])?;
-        // A function in it may have changed the schema.
+        self.follow_catalog();
+        Ok(selected(plan.columns, rows))
+    }
+
+    /// `DO`.
+    fn run_block(&mut self, language: &str, body: &str) -> Result<Executed> {
+        if language != "plpgsql" {
+            return Err(SqlError::unsupported(format!("DO with language {language}")).into());
+        }
+        let body = plinth_sql::parse::plpgsql(body).map_err(|mut error| {
+            error.span = None;
+            error
+        })?;
+        self.run_do(&body)?;
+        Ok(Executed {
+            tag: "DO".to_owned(),
+            ..Executed::default()
+        })
+    }
+
+    /// A function that was called may have changed the schema.
+    pub(crate) fn follow_catalog(&mut self) {
         let catalog = self.state().catalog.read().clone();
         self.catalog = catalog;
-        Ok(selected(plan.columns, rows))
     }
 
     /// A translator for the session as it is now.

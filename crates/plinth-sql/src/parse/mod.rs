@@ -97,7 +97,10 @@ pub fn type_name(source: &str) -> Result<TypeName, SqlError> {
     whole(source, groups::all(source), Parser::function_type)
 }
 
-/// The body of a function or of `DO` in PL/pgSQL. Spans count from its start.
+/// The body of a function or of `DO` in PL/pgSQL, to its end. Spans count from its start.
+///
+/// It is checked as far as it can be by itself: labels, cursors, constants, conditions. Names that it does not
+/// declare may be arguments, so whoever knows the function must look for them.
 pub fn plpgsql(source: &str) -> Result<Body, SqlError> {
     let sql = Parser::new(source, groups::all(source));
     plpgsql::Reader::new(sql).body().map_err(|error| *error)

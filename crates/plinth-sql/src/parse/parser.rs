@@ -211,7 +211,9 @@ impl<'a> Parser<'a> {
         mut tokens: Vec<Token>,
         rule: impl FnOnce(&mut Self) -> PResult<T>,
     ) -> PResult<T> {
-        let end = tokens.last().map_or(self.here().start, |last| last.span.end);
+        let end = tokens
+            .last()
+            .map_or(self.here().start, |last| last.span.end);
         tokens.push(Token {
             tok: Tok::End,
             span: Span { start: end, end },

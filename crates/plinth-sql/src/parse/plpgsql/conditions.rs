@@ -65,7 +65,10 @@ const STATES: &[(&str, &str)] = &[
     ("invalid_grant_operation", "0LP01"),
     ("invalid_role_specification", "0P000"),
     ("diagnostics_exception", "0Z000"),
-    ("stacked_diagnostics_accessed_without_active_handler", "0Z002"),
+    (
+        "stacked_diagnostics_accessed_without_active_handler",
+        "0Z002",
+    ),
     ("case_not_found", "20000"),
     ("cardinality_violation", "21000"),
     ("data_exception", "22000"),
@@ -149,7 +152,10 @@ const STATES: &[(&str, &str)] = &[
     ("branch_transaction_already_active", "25002"),
     ("held_cursor_requires_same_isolation_level", "25008"),
     ("inappropriate_access_mode_for_branch_transaction", "25003"),
-    ("inappropriate_isolation_level_for_branch_transaction", "25004"),
+    (
+        "inappropriate_isolation_level_for_branch_transaction",
+        "25004",
+    ),
     ("no_active_sql_transaction_for_branch_transaction", "25005"),
     ("read_only_sql_transaction", "25006"),
     ("schema_and_data_statement_mixing_not_supported", "25007"),

@@ -121,7 +121,8 @@ impl Reader<'_> {
                 self.sql.expect_sym(":=")?;
                 let found = declared.iter().position(|known| *known == written);
                 place = found.ok_or_else(|| {
-                    let message = format!("cursor \"{cursor}\" has no argument named \"{written}\"");
+                    let message =
+                        format!("cursor \"{cursor}\" has no argument named \"{written}\"");
                     mistake(message, span)
                 })?;
                 name = Some(written);
@@ -156,9 +157,8 @@ impl Reader<'_> {
 
     fn cursor_variable(&mut self) -> PResult<Target> {
         let cursor = self.target_name()?;
-        let error = |message: String| {
-            Err(Box::new(SqlError::new("42804", message).at(cursor.span)))
-        };
+        let error =
+            |message: String| Err(Box::new(SqlError::new("42804", message).at(cursor.span)));
         let found = self.scopes.find(&cursor.parts);
         if self.sql.is_sym("[") || found.is_some_and(Variable::is_row) {
             return error("cursor variable must be a simple variable".to_owned());

@@ -178,7 +178,9 @@ impl Reader<'_> {
         }
         if is_record && ty.name.schema.is_none() {
             let message = format!("variable \"{variable}\" has pseudo-type record[]");
-            return Err(Box::new(SqlError::new("0A000", message).at(self.sql.since(start))));
+            return Err(Box::new(
+                SqlError::new("0A000", message).at(self.sql.since(start)),
+            ));
         }
         Ok(VariableType::Named(ty))
     }
@@ -275,8 +277,21 @@ fn kind_of(ty: &VariableType) -> Variable {
 /// Whether this can only be a type of the system's: it has a keyword of its own, or is an array.
 fn is_built_in(ty: &TypeName) -> bool {
     const OTHERS: &[&str] = &[
-        "int2", "int4", "int8", "float4", "float8", "bool", "text", "json", "jsonb", "uuid",
-        "date", "timestamptz", "timetz", "bytea", "bpchar",
+        "int2",
+        "int4",
+        "int8",
+        "float4",
+        "float8",
+        "bool",
+        "text",
+        "json",
+        "jsonb",
+        "uuid",
+        "date",
+        "timestamptz",
+        "timetz",
+        "bytea",
+        "bpchar",
     ];
     let name = ty.name.name.as_str();
     ty.array_dimensions > 0

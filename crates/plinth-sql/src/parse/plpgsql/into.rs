@@ -58,9 +58,8 @@ impl Reader<'_> {
     /// `[i]`.
     fn subscript(&mut self) -> PResult<Expr> {
         let start = self.sql.expect_sym("[")?;
-        let slice = |parser: &Parser<'_>| {
-            refused("assigning to a slice of an array", parser.since(start))
-        };
+        let slice =
+            |parser: &Parser<'_>| refused("assigning to a slice of an array", parser.since(start));
         if self.sql.is_sym(":") {
             return Err(slice(&self.sql));
         }

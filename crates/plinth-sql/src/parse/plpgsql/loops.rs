@@ -12,10 +12,7 @@ impl Reader<'_> {
     pub(super) fn any_loop(&mut self, label: Option<String>) -> PResult<StatementKind> {
         let level = self.sql.enter()?;
         self.scopes.open_loop(label.clone());
-        let over = match self
-            .sql
-            .expect_any(&["loop", "while", "for", "foreach"])?
-        {
+        let over = match self.sql.expect_any(&["loop", "while", "for", "foreach"])? {
             "while" => LoopKind::While(self.expression(&["loop"], "LOOP")?),
             "for" => self.for_what()?,
             "foreach" => self.foreach_what()?,

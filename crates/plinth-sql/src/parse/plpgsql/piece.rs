@@ -133,10 +133,11 @@ impl Reader<'_> {
                     && select.group_by.is_empty()
                     && select.having.is_none()
                     && select.windows.is_empty();
-                if bare && matches!(select.projection[0], SelectItem::Expr { .. }) {
-                    if let Some(expr) = select.projection.pop().and_then(value) {
-                        return Ok(expr);
-                    }
+                if bare
+                    && matches!(select.projection[0], SelectItem::Expr { .. })
+                    && let Some(expr) = select.projection.pop().and_then(value)
+                {
+                    return Ok(expr);
                 }
                 let body = SetExpr::Select(select);
                 Ok(Expr::Scalar(Box::new(Query { body, ..query })))

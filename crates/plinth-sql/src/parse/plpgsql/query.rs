@@ -19,15 +19,17 @@ impl Reader<'_> {
                 Tok::End => return Err(self.complaint("unexpected end of function definition")),
                 Tok::Bad(error) => return Err(error.clone()),
                 Tok::Sym(";") if nesting.at_top() => break,
-                Tok::Word(word) if word == "into" => {
-                    if !import && !["insert", "merge"].contains(&self.sql.last_word()) {
-                        if into.is_some() {
-                            return Err(self.complaint("INTO specified more than once"));
-                        }
-                        self.sql.advance();
-                        into = Some(self.into(true)?);
-                        continue;
+                Tok::Word(word)
+                    if word == "into"
+                        && !import
+                        && !["insert", "merge"].contains(&self.sql.last_word()) =>
+                {
+                    if into.is_some() {
+                        return Err(self.complaint("INTO specified more than once"));
                     }
+                    self.sql.advance();
+                    into = Some(self.into(true)?);
+                    continue;
                 }
                 _ => {}
             }

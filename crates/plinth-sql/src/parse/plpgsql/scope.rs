@@ -95,10 +95,7 @@ impl Scopes {
             if frame.label.as_ref() != Some(first) {
                 return None;
             }
-            frame
-                .variables
-                .get(second)
-                .map(|variable| (variable, rest))
+            frame.variables.get(second).map(|variable| (variable, rest))
         })
     }
 

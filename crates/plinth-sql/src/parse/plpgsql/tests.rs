@@ -16,7 +16,10 @@ use shape::shape;
 
 /// One body a line.
 fn check(bodies: &str, expected: &Expect) {
-    let lines = bodies.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = bodies
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     let shapes: String = lines
         .map(|body| match plpgsql(body) {
             Ok(body) => shape(&body),
@@ -159,8 +162,8 @@ fn conditions_and_loops() {
             block
               if a
                 null
-              if b
-              if c IN (SELECT 1)
+              elsif b
+              elsif c IN (SELECT 1)
                 null
               else
                 null
@@ -180,10 +183,10 @@ fn conditions_and_loops() {
               when b
             block
               loop  l
-                exit None when -
-                exit Some("l") when -
-                exit None when a
-                continue Some("l") when b
+                exit - when -
+                exit l when -
+                exit - when a
+                continue l when b
               loop while a OR b
             block
               loop i from 1 to 10 by -
@@ -204,7 +207,7 @@ fn conditions_and_loops() {
             block l
               let c cursor() SELECT 1
               loop r over cursor c()
-                exit Some("l") when -
+                exit l when -
             block
               loop x over slices 0 of a
               loop x, y over slices 2 of ARRAY[ARRAY[1], ARRAY[2]]
@@ -366,7 +369,10 @@ fn cursors() {
 #[test]
 fn conditions_stand_for_states() {
     assert_eq!(conditions::states("unique_violation"), ["23505"]);
-    assert_eq!(conditions::states("null_value_not_allowed"), ["22004", "39004"]);
+    assert_eq!(
+        conditions::states("null_value_not_allowed"),
+        ["22004", "39004"]
+    );
     assert_eq!(conditions::states("Unique_violation"), [""; 0]);
     assert_eq!(conditions::states("others"), [""; 0]);
     assert_eq!(conditions::raised_state("unique_violation"), Some("23505"));

@@ -29,7 +29,11 @@ fn code_on_small_stack(text: String) -> Option<String> {
 fn nesting_is_bounded_and_fits_a_small_stack() {
     let forms = [
         ("begin ", "null;", " end;"),
-        ("declare x int; begin ", "null;", " exception when others then null; end;"),
+        (
+            "declare x int; begin ",
+            "null;",
+            " exception when others then null; end;",
+        ),
         ("begin exception when others then ", "null;", " end;"),
         ("if a then ", "null;", " end if;"),
         ("if a then null; else ", "null;", " end if;"),
@@ -41,8 +45,13 @@ fn nesting_is_bounded_and_fits_a_small_stack() {
         ("foreach x in array a loop ", "null;", " end loop;"),
     ];
     for (open, inner, close) in forms {
-        let nested =
-            |levels: usize| format!("begin {}{inner}{} end", open.repeat(levels), close.repeat(levels));
+        let nested = |levels: usize| {
+            format!(
+                "begin {}{inner}{} end",
+                open.repeat(levels),
+                close.repeat(levels)
+            )
+        };
         assert_eq!(code_on_small_stack(nested(12)), None, "{open}");
         for levels in [50, 100, 200, 400] {
             let code = code_on_small_stack(nested(levels));
@@ -60,21 +69,22 @@ fn nesting_is_bounded_and_fits_a_small_stack() {
 
 #[test]
 fn depth_adds_up_over_the_border_to_sql() {
-    let text = format!(
-        "begin {} x := {}1{}; {} end",
-        "if a then ".repeat(30),
-        "(".repeat(400),
-        ")".repeat(400),
-        "end if;".repeat(30)
-    );
-    assert_eq!(code_on_small_stack(text).as_deref(), Some("54001"));
+    let text = |levels: usize, terms: usize| {
+        let (open, close) = ("if a then ".repeat(levels), " end if;".repeat(levels));
+        format!("begin {open} x := 1{}; {close} end", " + 1".repeat(terms))
+    };
+    assert_eq!(code_on_small_stack(text(20, 440)), None);
+    assert_eq!(code_on_small_stack(text(90, 440)).as_deref(), Some("54001"));
 }
 
 #[test]
 fn a_long_body_is_no_deep_one() {
     let long = [
         "x := x + 1; ".repeat(20_000),
-        format!("if a then null; {} end if;", "elsif a then null; ".repeat(20_000)),
+        format!(
+            "if a then null; {} end if;",
+            "elsif a then null; ".repeat(20_000)
+        ),
         format!("case {} end case;", "when a then null; ".repeat(20_000)),
         format!("select {} into x;", vec!["1"; 20_000].join(", ")),
         format!("raise '{}'{};", "%-".repeat(20_000), ", 1".repeat(20_000)),
@@ -87,14 +97,108 @@ fn a_long_body_is_no_deep_one() {
 
 /// Parts of the language, whole and broken.
 const TOKENS: &[&str] = &[
-    "declare", "begin", "end", "exception", "when", "others", "then", "if", "elsif", "else", "case", "loop",
-    "while", "for", "foreach", "in", "reverse", "by", "slice", "array", "exit", "continue", "return", "next",
-    "query", "raise", "notice", "sqlstate", "using", "message", "errcode", "assert", "execute", "into", "strict",
-    "perform", "get", "stacked", "diagnostics", "row_count", "open", "fetch", "move", "close", "from", "cursor",
-    "c", "scroll", "no", "alias", "constant", "not null", "default", "collate", "record", "int", "%type",
-    "%rowtype", "<<", ">>", "<<l>>", "l", "null", "commit", "call", "select", "insert into", "values", "update",
-    "set", "where", "union", "x", "r.f", "a[1]", "$1", "#", "variable_conflict", "use_column", "1", "'%'", "$$y$$",
-    "(", ")", "[", "]", ",", ";", ";", ";", "..", ".", ":=", "=", "+", "::", "'", "\"", "/*", "--\n", "é", "\u{0}",
+    "declare",
+    "begin",
+    "end",
+    "exception",
+    "when",
+    "others",
+    "then",
+    "if",
+    "elsif",
+    "else",
+    "case",
+    "loop",
+    "while",
+    "for",
+    "foreach",
+    "in",
+    "reverse",
+    "by",
+    "slice",
+    "array",
+    "exit",
+    "continue",
+    "return",
+    "next",
+    "query",
+    "raise",
+    "notice",
+    "sqlstate",
+    "using",
+    "message",
+    "errcode",
+    "assert",
+    "execute",
+    "into",
+    "strict",
+    "perform",
+    "get",
+    "stacked",
+    "diagnostics",
+    "row_count",
+    "open",
+    "fetch",
+    "move",
+    "close",
+    "from",
+    "cursor",
+    "c",
+    "scroll",
+    "no",
+    "alias",
+    "constant",
+    "not null",
+    "default",
+    "collate",
+    "record",
+    "int",
+    "%type",
+    "%rowtype",
+    "<<",
+    ">>",
+    "<<l>>",
+    "l",
+    "null",
+    "commit",
+    "call",
+    "select",
+    "insert into",
+    "values",
+    "update",
+    "set",
+    "where",
+    "union",
+    "x",
+    "r.f",
+    "a[1]",
+    "$1",
+    "#",
+    "variable_conflict",
+    "use_column",
+    "1",
+    "'%'",
+    "$$y$$",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ";",
+    ";",
+    ";",
+    "..",
+    ".",
+    ":=",
+    "=",
+    "+",
+    "::",
+    "'",
+    "\"",
+    "/*",
+    "--\n",
+    "é",
+    "\u{0}",
 ];
 
 #[test]

@@ -9,7 +9,8 @@ use crate::parse::plpgsql;
 /// A body a line, and below it, indented, what is said about it and at what text.
 ///
 /// PostgreSQL 15 says the same at the same place of a function `f(p int, q text)`; where it names no place (`RAISE`
-/// with too few arguments, unknown conditions), ours is one more.
+/// with too few arguments, unknown conditions), ours is one more. An error at the end
+/// of the body or of a statement has no text.
 const SAID_AS_BY_POSTGRES: &str = include_str!("refused.txt");
 
 #[test]
@@ -35,7 +36,10 @@ fn what_postgres_takes_is_refused_by_name() {
         begin perform 1 into p; end
         begin for r in select 1 into p loop end loop; end
     ";
-    let lines = bodies.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = bodies
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     expect![[r#"
         begin commit; end
             0A000 COMMIT in a function is not supported @ commit
@@ -59,7 +63,8 @@ fn what_postgres_takes_is_refused_by_name() {
             0A000 SELECT INTO is not supported @ into
         begin for r in select 1 into p loop end loop; end
             0A000 SELECT INTO is not supported @ into
-    "#]].assert_eq(&lines.map(said).collect::<String>());
+    "#]]
+    .assert_eq(&lines.map(said).collect::<String>());
 }
 
 fn said(body: &str) -> String {
@@ -67,9 +72,11 @@ fn said(body: &str) -> String {
     match plpgsql(body) {
         Ok(_) => text.push_str("    nothing\n"),
         Err(error) => {
-            let place = error.span.map(|span| (span.start, span.end));
-            let near = place.map_or("?", |(start, end)| &body[start as usize..end as usize]);
-            writeln!(text, "    {} {} @ {near}", error.code, error.message).unwrap();
+            let span = error.span.unwrap();
+            let near = &body[span.start as usize..span.end as usize];
+            write!(text, "    {} {}", error.code, error.message).unwrap();
+            text.push_str(if near.is_empty() { "" } else { " @ " });
+            writeln!(text, "{near}").unwrap();
         }
     }
     text

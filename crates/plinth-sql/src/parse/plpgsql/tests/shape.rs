@@ -101,9 +101,11 @@ impl Shape {
                 self.line(format!("{} := {}", target(to), print::expr(value)));
             }
             StatementKind::If { arms, otherwise } => {
+                let mut word = "if";
                 for (condition, body) in arms {
-                    self.line(format!("if {}", print::expr(condition)));
+                    self.line(format!("{word} {}", print::expr(condition)));
                     self.within(body);
+                    word = "elsif";
                 }
                 if !otherwise.is_empty() {
                     self.line("else");
@@ -131,8 +133,9 @@ impl Shape {
                 self.within(body);
             }
             StatementKind::Exit { again, label, when } => self.line(format!(
-                "{} {label:?} when {}",
+                "{} {} when {}",
                 if *again { "continue" } else { "exit" },
+                label.as_deref().unwrap_or("-"),
                 optional(when.as_ref())
             )),
             StatementKind::Return(value) => {
@@ -173,11 +176,7 @@ impl Shape {
                 rows: from,
             } => {
                 let from = from.as_ref().map(rows).unwrap_or_default();
-                self.line(format!(
-                    "open {}({}) {from}",
-                    target(cursor),
-                    named(args)
-                ));
+                self.line(format!("open {}({}) {from}", target(cursor), named(args)));
             }
             StatementKind::Fetch {
                 cursor,
@@ -245,7 +244,7 @@ fn direction(direction: &Direction) -> String {
 }
 
 fn raise(raise: &Raise) -> String {
-    let mut text = format!("raise {}", debug(&raise.level));
+    let mut text = format!("raise {}", debug(raise.level));
     if let Some(what) = &raise.condition {
         write!(text, " {}", condition(what)).unwrap();
     }
@@ -286,9 +285,11 @@ fn into_what(into: Option<&Into>) -> String {
 }
 
 fn target(target: &Target) -> String {
-    let subscripts = target.subscripts.iter().map(print::expr);
-    let subscripts: String = subscripts.map(|text| format!("[{text}]")).collect();
-    format!("{}{subscripts}", target.parts.join("."))
+    let mut text = target.parts.join(".");
+    for subscript in &target.subscripts {
+        write!(text, "[{}]", print::expr(subscript)).unwrap();
+    }
+    text
 }
 
 fn targets(targets: &[Target]) -> String {

@@ -1,0 +1,433 @@
+//! Expressions of PL/pgSQL, and values on their way into variables.
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::Expr;
+use plinth_sql::ast::plpgsql::Target;
+use plinth_sql::types::array::{self, ArrayValue};
+use plinth_sql::types::{ColumnType, Type};
+use rusqlite::types::Value;
+
+use super::Run;
+use super::scope::{Content, Place, Shape, unknown_variable};
+use crate::connection::{ParamValue, Params, text_of};
+use crate::error::Result;
+use crate::exec::Executor;
+use crate::translate::{Bind, Ex, ExKind, How, castable};
+
+/// Longest array that an assignment to an element may make.
+const MAX_ELEMENTS: usize = 10_000_000;
+
+/// What an expression came to.
+#[derive(Clone, Debug)]
+pub(super) enum Evaluated {
+    Scalar(ColumnType, Value),
+    Row(Shape, Vec<Value>),
+}
+
+impl Evaluated {
+    /// NULL of no type.
+    pub(super) fn null() -> Evaluated {
+        Evaluated::Scalar(Type::Unknown.into(), Value::Null)
+    }
+
+    /// As messages show it; none for NULL.
+    pub(super) fn text(&self) -> Result<Option<String>> {
+        match self {
+            Evaluated::Scalar(ty, value) => text_of(&ty.ty, value),
+            Evaluated::Row(shape, values) => row_text(shape, values).map(Some),
+        }
+    }
+}
+
+impl Executor {
+    /// A value as another type: by an assignment cast where there is one, else through its text.
+    pub(crate) fn convert(
+        &self,
+        value: Value,
+        from: &ColumnType,
+        to: &ColumnType,
+    ) -> Result<Value> {
+        if value == Value::Null || *from == *to || from.ty == to.ty && to.modifier.is_none() {
+            return Ok(value);
+        }
+        if from.ty == Type::Unknown || !castable(&from.ty, &to.ty, How::Assignment) {
+            let text = text_of(&from.ty, &value)?.unwrap_or_default();
+            return self.conn.input(to, &text);
+        }
+        let params = Params {
+            values: vec![ParamValue::Typed(from.clone(), value)],
+            names: None,
+        };
+        let role = self.role();
+        let mut translator = self.translator(&role, &params);
+        let sql = translator.bind(Bind::Param(1));
+        let ex = translator.coerce(Ex::new(sql, from.clone()), to, How::Assignment)?;
+        let plan = translator.finish(
+            format!("SELECT {}", ex.sql),
+            vec![(String::new(), to.clone())],
+        )?;
+        let row = self.project(&plan, &params, &[])?;
+        Ok(row.into_iter().next().unwrap_or(Value::Null))
+    }
+}
+
+impl Run<'_> {
+    /// The value of an expression.
+    pub(super) fn evaluate(&mut self, expr: &Expr) -> Result<Evaluated> {
+        if let Some(done) = self.evaluate_simple(expr) {
+            return Ok(done);
+        }
+        let params = self.scopes.params();
+        let role = self.exec.role();
+        let mut translator = self.exec.translator(&role, &params);
+        let ex = translator.expr(expr)?;
+        let ex = translator.settle(ex)?;
+        if let ExKind::Row(fields) = ex.kind {
+            let shape: Shape = fields
+                .iter()
+                .map(|(name, ex)| (name.clone(), ex.ty.clone()))
+                .collect();
+            let texts: Vec<String> = fields.into_iter().map(|(_, ex)| ex.sql).collect();
+            let plan = translator.finish(format!("SELECT {}", texts.join(", ")), shape.clone())?;
+            let values = self.exec.project(&plan, &params, &[])?;
+            return Ok(Evaluated::Row(shape, values));
+        }
+        let ty = ex.ty.clone();
+        let columns = vec![(String::new(), ty.clone())];
+        let plan = translator.finish(format!("SELECT {}", ex.sql), columns)?;
+        let row = self.exec.project(&plan, &params, &[])?;
+        self.exec.follow_catalog();
+        Ok(Evaluated::Scalar(
+            ty,
+            row.into_iter().next().unwrap_or(Value::Null),
+        ))
+    }
+
+    /// Constants and bare variables need no SQLite.
+    fn evaluate_simple(&self, expr: &Expr) -> Option<Evaluated> {
+        match expr {
+            Expr::Null => Some(Evaluated::null()),
+            Expr::Bool(value) => Some(Evaluated::Scalar(
+                Type::Bool.into(),
+                Value::Integer((*value).into()),
+            )),
+            Expr::String(text) => Some(Evaluated::Scalar(
+                Type::Unknown.into(),
+                Value::Text(text.clone()),
+            )),
+            Expr::Column(reference) => {
+                let [name] = reference.parts.as_slice() else {
+                    return None;
+                };
+                match &self.scopes.slot(self.scopes.find(None, name)?).content {
+                    Content::Scalar(ty, value) => {
+                        Some(Evaluated::Scalar(ty.clone(), value.clone()))
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// A condition: true, and neither false nor null.
+    pub(super) fn holds(&mut self, expr: &Expr) -> Result<bool> {
+        match self.evaluate(expr)? {
+            Evaluated::Scalar(ty, value) => {
+                let value = self.exec.convert(value, &ty, &Type::Bool.into())?;
+                Ok(matches!(value, Value::Integer(value) if value != 0))
+            }
+            Evaluated::Row(..) => {
+                Err(SqlError::new("42804", "a condition must be of type boolean").into())
+            }
+        }
+    }
+
+    /// A whole number of 32 bits; none for NULL.
+    pub(super) fn integer(&mut self, expr: &Expr) -> Result<Option<i64>> {
+        match self.evaluate(expr)? {
+            Evaluated::Scalar(ty, value) => {
+                match self.exec.convert(value, &ty, &Type::Int4.into())? {
+                    Value::Integer(value) => Ok(Some(value)),
+                    _ => Ok(None),
+                }
+            }
+            Evaluated::Row(..) => Err(SqlError::new("42804", "a number is wanted here").into()),
+        }
+    }
+
+    /// A text; none for NULL.
+    pub(super) fn text(&mut self, expr: &Expr) -> Result<Option<String>> {
+        self.evaluate(expr)?.text()
+    }
+
+    // Assigning.
+
+    /// The variable that a target names, and the field in it.
+    pub(super) fn place(&self, target: &Target) -> Result<(Place, Option<String>)> {
+        let parts = target.parts.as_slice();
+        let whole = match parts {
+            [name] => match name
+                .strip_prefix('$')
+                .and_then(|number| number.parse().ok())
+            {
+                Some(number) => self.scopes.argument(number),
+                None => self.scopes.find(None, name),
+            },
+            [label, name] => self.scopes.find(Some(label), name),
+            _ => None,
+        };
+        if let Some(place) = whole {
+            return Ok((place, None));
+        }
+        let field = match parts {
+            [record, field] => self.scopes.find(None, record).map(|place| (place, field)),
+            [label, record, field] => self
+                .scopes
+                .find(Some(label), record)
+                .map(|place| (place, field)),
+            _ => None,
+        };
+        field
+            .map(|(place, field)| (place, Some(field.clone())))
+            .ok_or_else(|| unknown_variable(parts).at(target.span).into())
+    }
+
+    /// `target := value`.
+    pub(super) fn assign(&mut self, target: &Target, value: Evaluated) -> Result<()> {
+        let (place, field) = self.place(target)?;
+        if self.scopes.slot(place).constant {
+            return Err(SqlError::new(
+                "22005",
+                format!(
+                    "variable \"{}\" is declared CONSTANT",
+                    target.parts.join(".")
+                ),
+            )
+            .into());
+        }
+        if target.subscripts.is_empty() {
+            return match field {
+                None => self.assign_whole(place, value),
+                Some(field) => self.assign_field(place, &field, value),
+            };
+        }
+        let (ty, old) = self.read(place, field.as_deref())?;
+        let changed = self.with_element(target, &ty, old, value)?;
+        let changed = Evaluated::Scalar(ty, changed);
+        match field {
+            None => self.assign_whole(place, changed),
+            Some(field) => self.assign_field(place, &field, changed),
+        }
+    }
+
+    /// Puts a value into a whole variable.
+    pub(super) fn assign_whole(&mut self, place: Place, value: Evaluated) -> Result<()> {
+        let slot = self.scopes.slot(place).clone();
+        let content = match (slot.content, value) {
+            (Content::Scalar(ty, _), Evaluated::Scalar(from, value)) => {
+                let value = self.exec.convert(value, &from, &ty)?;
+                Content::Scalar(ty, value)
+            }
+            (Content::Scalar(ty, _), Evaluated::Row(shape, mut values)) => {
+                if values.len() != 1 {
+                    return Err(SqlError::new(
+                        "42804",
+                        format!("cannot assign a row to a variable of type {}", ty.ty),
+                    )
+                    .into());
+                }
+                let value = values.pop().unwrap_or(Value::Null);
+                let value = self.exec.convert(value, &shape[0].1, &ty)?;
+                Content::Scalar(ty, value)
+            }
+            (Content::Record { ty, shape, .. }, Evaluated::Scalar(_, Value::Null)) => {
+                Content::empty_record(ty, shape)
+            }
+            (Content::Record { .. }, Evaluated::Scalar(..)) => {
+                return Err(SqlError::new(
+                    "42804",
+                    "cannot assign non-composite value to a record variable",
+                )
+                .into());
+            }
+            (Content::Record { ty, shape, .. }, Evaluated::Row(from, values)) => {
+                if ty == Type::Record {
+                    Content::Record {
+                        ty,
+                        shape: Some(from),
+                        values,
+                    }
+                } else {
+                    let shape = shape.unwrap_or_default();
+                    let values = self.fit_row(&from, values, &shape)?;
+                    Content::Record {
+                        ty,
+                        shape: Some(shape),
+                        values,
+                    }
+                }
+            }
+            (content @ (Content::Alias(_) | Content::Cursor(_)), _) => content,
+        };
+        if slot.not_null && matches!(&content, Content::Scalar(_, Value::Null)) {
+            return Err(SqlError::new(
+                "22004",
+                format!(
+                    "null value cannot be assigned to variable \"{}\" declared NOT NULL",
+                    slot.name.unwrap_or_default()
+                ),
+            )
+            .into());
+        }
+        self.scopes.slot_mut(place).content = content;
+        Ok(())
+    }
+
+    /// Values of one shape as another's, by place.
+    pub(super) fn fit_row(
+        &self,
+        from: &Shape,
+        values: Vec<Value>,
+        to: &Shape,
+    ) -> Result<Vec<Value>> {
+        let mut given = from.iter().zip(values);
+        let mut fitted = Vec::with_capacity(to.len());
+        for (_, wanted) in to {
+            fitted.push(match given.next() {
+                Some(((_, ty), value)) => self.exec.convert(value, ty, wanted)?,
+                None => Value::Null,
+            });
+        }
+        Ok(fitted)
+    }
+
+    fn assign_field(&mut self, place: Place, field: &str, value: Evaluated) -> Result<()> {
+        let (ty, _) = self.read(place, Some(field))?;
+        let Evaluated::Scalar(from, value) = value else {
+            return Err(SqlError::unsupported("a row in a field of a record").into());
+        };
+        let value = self.exec.convert(value, &from, &ty)?;
+        if let Content::Record {
+            shape: Some(shape),
+            values,
+            ..
+        } = &mut self.scopes.slot_mut(place).content
+            && let Some(at) = shape.iter().position(|(name, _)| name == field)
+        {
+            values[at] = value;
+        }
+        Ok(())
+    }
+
+    /// Type and value of a variable or of a record's field.
+    fn read(&self, place: Place, field: Option<&str>) -> Result<(ColumnType, Value)> {
+        let slot = self.scopes.slot(place);
+        let name = slot.name.as_deref().unwrap_or_default();
+        match (&slot.content, field) {
+            (Content::Scalar(ty, value), None) => Ok((ty.clone(), value.clone())),
+            (
+                Content::Record {
+                    shape: Some(shape),
+                    values,
+                    ..
+                },
+                Some(field),
+            ) => shape
+                .iter()
+                .zip(values)
+                .find(|((known, _), _)| known == field)
+                .map(|((_, ty), value)| (ty.clone(), value.clone()))
+                .ok_or_else(|| {
+                    let message = format!("record \"{name}\" has no field \"{field}\"");
+                    SqlError::new("42703", message).into()
+                }),
+            (Content::Record { shape: None, .. }, Some(_)) => Err(SqlError::new(
+                "55000",
+                format!("record \"{name}\" is not assigned yet"),
+            )
+            .detail("The tuple structure of a not-yet-assigned record is indeterminate.")
+            .into()),
+            _ => Err(unknown_variable(&[name.to_owned()]).into()),
+        }
+    }
+
+    /// The array with one element changed; nulls fill a gap.
+    fn with_element(
+        &mut self,
+        target: &Target,
+        ty: &ColumnType,
+        old: Value,
+        value: Evaluated,
+    ) -> Result<Value> {
+        let Type::Array(element) = &ty.ty else {
+            return Err(SqlError::new(
+                "42804",
+                format!(
+                    "cannot subscript type {} because it does not support subscripting",
+                    ty.ty
+                ),
+            )
+            .into());
+        };
+        let [subscript] = target.subscripts.as_slice() else {
+            return Err(SqlError::unsupported(
+                "assignment to an element of an array of several dimensions",
+            )
+            .into());
+        };
+        let Some(at) = self.integer(subscript)? else {
+            return Err(
+                SqlError::new("22004", "array subscript in assignment must not be null").into(),
+            );
+        };
+        let at = usize::try_from(at)
+            .ok()
+            .filter(|at| (1..=MAX_ELEMENTS).contains(at))
+            .ok_or_else(|| {
+                SqlError::unsupported(format!("an array that begins or ends at {at}"))
+            })?;
+        let mut items = match &old {
+            Value::Text(stored) => match array::from_storage(stored)? {
+                ArrayValue::Array(items) => items,
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
+        let Evaluated::Scalar(from, value) = value else {
+            return Err(SqlError::unsupported("an array of rows").into());
+        };
+        let value = self
+            .exec
+            .convert(value, &from, &element.as_ref().clone().into())?;
+        if items.len() < at {
+            items.resize(at, ArrayValue::Null);
+        }
+        items[at - 1] = match text_of(element, &value)? {
+            Some(text) => ArrayValue::Element(text),
+            None => ArrayValue::Null,
+        };
+        Ok(Value::Text(array::to_storage(&ArrayValue::Array(items))))
+    }
+}
+
+/// The text form of a row: `(1,"a b",)`.
+pub(super) fn row_text(shape: &Shape, values: &[Value]) -> Result<String> {
+    let mut fields = Vec::with_capacity(values.len());
+    for ((_, ty), value) in shape.iter().zip(values) {
+        let Some(text) = text_of(&ty.ty, value)? else {
+            fields.push(String::new());
+            continue;
+        };
+        let plain = !text.is_empty()
+            && !text
+                .chars()
+                .any(|c| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_whitespace());
+        fields.push(if plain {
+            text
+        } else {
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
+        });
+    }
+    Ok(format!("({})", fields.join(",")))
+}
