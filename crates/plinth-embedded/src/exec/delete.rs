@@ -8,6 +8,7 @@ use plinth_sql::ast::{Delete, PolicyCommand, Truncate};
 use plinth_sql::catalog::{Privilege, Relation};
 use rusqlite::types::Value;
 
+use super::trigger::Happening;
 use super::update::{TargetText, target_columns};
 use super::{Executed, Executor};
 use crate::connection::{Params, quoted_table};
@@ -36,6 +37,9 @@ impl Executor {
             &role,
             &target.others,
         )?;
+        let what = Happening::Delete;
+        self.before_statement(&relation, what)?;
+        let triggered = self.has_row_triggers(&relation, what);
         let read = self.conn.run(&target.plan, params, &[])?;
         let mut seen = HashSet::new();
         let mut deleted = Vec::new();
@@ -52,6 +56,17 @@ impl Executor {
             }
             let mut old = row;
             let rest = old.split_off(width);
+            if triggered {
+                if !self.still_there(&relation, key, &old, "deleted")? {
+                    continue;
+                }
+                if self
+                    .before_row(&relation, what, Some(&old), None)?
+                    .is_none()
+                {
+                    continue;
+                }
+            }
             if self.delete_row(&relation, key, &old)? {
                 let mut whole = old.clone();
                 whole.extend(rest);
@@ -60,6 +75,9 @@ impl Executor {
             }
         }
         self.after_delete(&relation, &deleted)?;
+        let changes = deleted.iter().map(|old| (Some(old.as_slice()), None));
+        self.after_rows(&relation, what, changes)?;
+        self.after_statement(&relation, what)?;
         let mut done = Executed {
             affected: deleted.len() as u64,
             tag: format!("DELETE {}", deleted.len()),
@@ -119,6 +137,9 @@ impl Executor {
             place += 1;
         }
         for table in &tables {
+            self.before_statement(table, Happening::Truncate)?;
+        }
+        for table in &tables {
             self.conn
                 .sqlite()
                 .execute(&format!("DELETE FROM {}", quoted_table(table)), [])?;
@@ -140,6 +161,9 @@ impl Executor {
                     self.sequences().set(&sequence.name, start, false, true);
                 }
             }
+        }
+        for table in &tables {
+            self.after_statement(table, Happening::Truncate)?;
         }
         Ok(Executed {
             tag: "TRUNCATE TABLE".into(),

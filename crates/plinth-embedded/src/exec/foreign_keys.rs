@@ -12,6 +12,7 @@ use rusqlite::types::Value;
 
 use super::Executor;
 use super::row::{bound_row, same};
+use super::trigger::Happening;
 use super::update::all_columns;
 use crate::connection::{Params, quoted_table, text_of};
 use crate::error::Result;
@@ -425,16 +426,25 @@ impl Executor {
         old: &[Value],
         depth: usize,
     ) -> Result<()> {
+        let what = Happening::Delete;
+        self.before_statement(&incoming.child, what)?;
         let mut gone = Vec::new();
         for key in self.referring(parent, incoming, old)? {
             let Some(row) = self.stored_row(&incoming.child, key)? else {
                 continue;
             };
+            let kept = self.before_row(&incoming.child, what, Some(&row), None)?;
+            if kept.is_none() {
+                continue;
+            }
             if self.delete_row(&incoming.child, key, &row)? {
                 gone.push(row);
             }
         }
-        self.after_delete_at(&incoming.child, &gone, depth + 1)
+        self.after_delete_at(&incoming.child, &gone, depth + 1)?;
+        let changes = gone.iter().map(|old| (Some(old.as_slice()), None));
+        self.after_rows(&incoming.child, what, changes)?;
+        self.after_statement(&incoming.child, what)
     }
 
     fn set_children(
@@ -448,6 +458,8 @@ impl Executor {
     ) -> Result<()> {
         let rules = self.row_rules(&incoming.child, "postgres", None)?;
         let places = places(&incoming.child, columns);
+        let what = Happening::Update(&places);
+        self.before_statement(&incoming.child, what)?;
         let mut changed = Vec::new();
         for key in self.referring(parent, incoming, old)? {
             let Some(row) = self.stored_row(&incoming.child, key)? else {
@@ -457,11 +469,20 @@ impl Executor {
             for (place, value) in places.iter().zip(values) {
                 new[*place] = value.clone();
             }
+            let given = self.before_row(&incoming.child, what, Some(&row), Some(new))?;
+            let Some(mut new) = given else {
+                continue;
+            };
             self.check_row(&rules, &mut new)?;
             self.update_row(&rules, key, &row, &new)?;
             changed.push((row, new));
         }
-        self.after_update_at(&incoming.child, &changed, depth + 1)
+        self.after_update_at(&incoming.child, &changed, depth + 1)?;
+        let changes = changed
+            .iter()
+            .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
+        self.after_rows(&incoming.child, what, changes)?;
+        self.after_statement(&incoming.child, what)
     }
 
     /// `23503` when rows still refer to an old key that no row of the parent has any more.

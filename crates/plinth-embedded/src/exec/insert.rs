@@ -14,6 +14,7 @@ use rusqlite::types::Value;
 
 use super::conflict::Unique;
 use super::row::{RowPolicies, RowRules, bound_row, policy_violation};
+use super::trigger::Happening;
 use super::update::Assigned;
 use super::{Executed, Executor, no_target_column};
 use crate::connection::{ParamValue, Params};
@@ -89,6 +90,19 @@ impl Executor {
             returns_rows: reads_back,
             ..Executed::default()
         };
+        let set: Vec<usize> = conflict
+            .iter()
+            .filter_map(|conflict| conflict.update.as_ref())
+            .flat_map(|update| &update.assigned)
+            .map(|assigned| assigned.place)
+            .collect();
+        let upserts = conflict
+            .as_ref()
+            .is_some_and(|conflict| conflict.update.is_some());
+        self.before_statement(&relation, Happening::Insert)?;
+        if upserts {
+            self.before_statement(&relation, Happening::Update(&set))?;
+        }
         let mut touched = HashSet::new();
         let mut written = Vec::new();
         let mut updated = Vec::new();
@@ -96,7 +110,11 @@ impl Executor {
             if self.conn.out_of_time() {
                 return Err(crate::EngineError::Timeout);
             }
-            // BEFORE triggers would run here; then the row is complete.
+            let changed = self.before_row(&relation, Happening::Insert, None, Some(row))?;
+            let Some(changed) = changed else {
+                continue;
+            };
+            row = changed;
             if let Some(conflict) = &conflict {
                 // As in Postgres the proposed row must pass every rule, even when it is not inserted after all.
                 let mut candidate = row.clone();
@@ -134,6 +152,16 @@ impl Executor {
         }
         self.after_insert(&relation, &written)?;
         self.after_update(&relation, &updated)?;
+        let inserts = written.iter().map(|new| (None, Some(new.as_slice())));
+        self.after_rows(&relation, Happening::Insert, inserts)?;
+        let updates = updated
+            .iter()
+            .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
+        self.after_rows(&relation, Happening::Update(&set), updates)?;
+        if upserts {
+            self.after_statement(&relation, Happening::Update(&set))?;
+        }
+        self.after_statement(&relation, Happening::Insert)?;
         if let Some(plan) = &returning {
             // After all foreign-key work, as Postgres answers; conflicts were answered as they came.
             for row in &written {

@@ -13,6 +13,7 @@ mod row;
 pub(crate) mod script;
 mod session;
 pub(crate) mod transaction;
+mod trigger;
 mod update;
 
 pub(crate) use foreign_keys::Deferred;

@@ -10,6 +10,7 @@ use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
 use super::row::{RowPolicies, bound_row};
+use super::trigger::Happening;
 use super::{Executed, Executor, no_target_column};
 use crate::connection::{Params, quoted_table};
 use crate::error::Result;
@@ -66,6 +67,10 @@ impl Executor {
             .iter()
             .map(|assigned| assigned.place)
             .collect();
+        let set = rules.written.clone();
+        let what = Happening::Update(&set);
+        self.before_statement(&relation, what)?;
+        let triggered = self.has_row_triggers(&relation, what);
         let read = self.conn.run(&target.plan, params, &[])?;
 
         let mut seen = HashSet::new();
@@ -88,12 +93,30 @@ impl Executor {
             for (assigned, value) in target.assigned.iter().zip(&rest) {
                 new[assigned.place] = value.clone();
             }
+            if triggered {
+                if !self.still_there(&relation, key, &old, "updated")? {
+                    continue;
+                }
+                let changed = self.before_row(&relation, what, Some(&old), Some(new))?;
+                let Some(changed) = changed else {
+                    continue;
+                };
+                new = changed;
+                if !self.still_there(&relation, key, &old, "updated")? {
+                    continue;
+                }
+            }
             self.check_row(&rules, &mut new)?;
             self.update_row(&rules, key, &old, &new)?;
             updated.push((old, new));
             rests.push(rest[target.assigned.len()..].to_vec());
         }
         self.after_update(&relation, &updated)?;
+        let changes = updated
+            .iter()
+            .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
+        self.after_rows(&relation, what, changes)?;
+        self.after_statement(&relation, what)?;
         let mut done = Executed {
             affected: updated.len() as u64,
             tag: format!("UPDATE {}", updated.len()),

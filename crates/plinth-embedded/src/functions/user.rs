@@ -76,7 +76,7 @@ fn out(value: Value) -> Out {
 }
 
 /// A row as one text.
-pub(crate) fn pack(row: &[Value]) -> String {
+fn pack(row: &[Value]) -> String {
     let mut packed = String::new();
     for value in row {
         let (class, text) = match ValueRef::from(value) {

@@ -32,7 +32,7 @@ use plinth_sql::types::{ColumnType, Type};
 pub(crate) use builtin::BUILTINS;
 pub(crate) use coerce::{How, castable};
 pub(crate) use from::{row_columns, stored_columns};
-pub(crate) use userfn::{packed, result_columns};
+pub(crate) use userfn::result_columns;
 pub(crate) use variables::{Conflict, Held, Level, Variables};
 
 /// Deepest nesting of views, policies and SQL functions inside one another.

@@ -417,7 +417,7 @@ fn is_constant(ex: &Ex) -> bool {
 }
 
 /// One value for SQLite; a row is packed into one.
-pub(crate) fn packed(ex: Ex) -> String {
+fn packed(ex: Ex) -> String {
     match ex.kind {
         ExKind::Row(fields) => {
             let fields: Vec<String> = fields.into_iter().map(|(_, ex)| packed(ex)).collect();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Acl;
 use crate::ast::{
     ArgMode, Deferrable, Expr, ForeignKeyAction, PolicyCommand, Query, SequenceOptions, Statement,
-    Volatility,
+    TriggerEvent, TriggerTiming, Volatility,
 };
 use crate::types::{ColumnType, Type};
 
@@ -93,6 +93,9 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// Policies, in order of creation.
     pub policies: Vec<Policy>,
+    /// Triggers, in the order in which they fire: by name.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
     /// `ENABLE ROW LEVEL SECURITY`.
     pub row_security: bool,
     /// `FORCE ROW LEVEL SECURITY`.
@@ -237,6 +240,29 @@ pub struct Policy {
     pub using: Option<Expr>,
     /// Which new rows.
     pub check: Option<Expr>,
+}
+
+/// A trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Its name, unique within the table.
+    pub name: String,
+    /// Before or after the change.
+    pub timing: TriggerTiming,
+    /// Which changes.
+    pub events: Vec<TriggerEvent>,
+    /// Once a row rather than once a statement.
+    pub for_each_row: bool,
+    /// `WHEN`, over `old` and `new`.
+    pub when: Option<Expr>,
+    /// The oid of its function.
+    pub function: u32,
+    /// What the function finds in `tg_argv`.
+    pub args: Vec<String>,
+    /// False after `DISABLE TRIGGER`.
+    pub enabled: bool,
+    /// `COMMENT ON`.
+    pub comment: Option<String>,
 }
 
 /// An enum type.

@@ -171,9 +171,17 @@ impl Parser<'_> {
             self.eat_any(&["always", "replica"]);
         }
         let object = self.expect_any(&["trigger", "rule"])?;
-        if object == "rule" || self.eat_any(&["all", "user"]).is_none() {
-            self.name()?;
+        if object == "trigger" {
+            let name = match self.eat_any(&["all", "user"]) {
+                Some(_) => None,
+                None => Some(self.name()?),
+            };
+            return Ok(AlterAction::EnableTrigger {
+                name,
+                enabled: verb == "enable",
+            });
         }
+        self.name()?;
         let what = format!("{verb} {object}").to_ascii_uppercase();
         Ok(AlterAction::Unsupported(what, self.since(start)))
     }

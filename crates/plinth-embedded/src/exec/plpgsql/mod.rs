@@ -31,7 +31,7 @@ pub(crate) use trigger::TriggerCall;
 const MAX_ROWS: usize = 5_000_000;
 
 /// A function, trigger or `DO` block that runs.
-pub(super) struct Run<'e> {
+struct Run<'e> {
     pub(super) exec: &'e mut Executor,
     pub(super) scopes: Scopes,
     pub(super) returns: Returning,
@@ -46,7 +46,7 @@ pub(super) struct Run<'e> {
 
 /// What a function gives back.
 #[derive(Clone, Debug)]
-pub(super) enum Returning {
+enum Returning {
     /// Nothing: `void`, `DO`.
     Nothing,
     /// One value or one row of these columns.
@@ -59,7 +59,7 @@ pub(super) enum Returning {
 
 /// How a statement ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
+enum Flow {
     /// The next one follows.
     Next,
     /// `EXIT`, of the loop or block with this label.
@@ -125,15 +125,7 @@ impl Executor {
             ..Scopes::default()
         };
         scopes.push(Some(name.to_owned()), slots);
-        Run {
-            exec: self,
-            scopes,
-            returns,
-            rows: Vec::new(),
-            row_count: 0,
-            handling: Vec::new(),
-            cursors: Vec::new(),
-        }
+        Run::new(self, scopes, returns)
     }
 
     /// The syntax tree of a function's body, read once.
@@ -193,6 +185,20 @@ impl Executor {
             }
             _ => Content::Scalar(ty.clone(), Value::Null),
         })
+    }
+}
+
+impl<'e> Run<'e> {
+    fn new(exec: &'e mut Executor, scopes: Scopes, returns: Returning) -> Run<'e> {
+        Run {
+            exec,
+            scopes,
+            returns,
+            rows: Vec::new(),
+            row_count: 0,
+            handling: Vec::new(),
+            cursors: Vec::new(),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) type Shape = Vec<(String, ColumnType)>;
 /// All levels in sight, outermost first. The first holds the arguments.
 #[derive(Debug, Default)]
 pub(super) struct Scopes {
-    levels: Vec<Names>,
+    pub(super) levels: Vec<Names>,
     pub(super) conflict: VariableConflict,
 }
 

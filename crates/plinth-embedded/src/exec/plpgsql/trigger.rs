@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
+use plinth_sql::ast::Expr;
 use plinth_sql::catalog::{Function, Relation};
-use plinth_sql::types::Type;
 use plinth_sql::types::array::{self, ArrayValue};
+use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
-use super::scope::{Content, Slot};
+use super::scope::{Content, Scopes, Slot};
 use super::value::Evaluated;
 use super::{Executor, Flow, Returning, Run};
 use crate::error::Result;
@@ -29,6 +30,35 @@ pub(crate) struct TriggerCall<'t> {
 }
 
 impl Executor {
+    /// Whether a trigger's `WHEN` holds.
+    pub(crate) fn trigger_condition(
+        &mut self,
+        condition: &Expr,
+        call: &TriggerCall<'_>,
+    ) -> Result<bool> {
+        let slots = self.row_slots(call)?;
+        let mut scopes = Scopes::default();
+        scopes.push(None, slots);
+        let mut run = Run::new(self, scopes, Returning::Nothing);
+        run.holds(condition)
+    }
+
+    /// `new` and `old`.
+    fn row_slots(&self, call: &TriggerCall<'_>) -> Result<Vec<Slot>> {
+        let ty = ColumnType::from(call.relation.row_type());
+        let mut slots = Vec::with_capacity(2);
+        for (name, row) in [("new", call.new), ("old", call.old)] {
+            let mut content = self.typed_content(&ty)?;
+            match (&mut content, row) {
+                (Content::Record { values, .. }, Some(row)) => *values = row.to_vec(),
+                (Content::Record { shape, .. }, None) => *shape = None,
+                _ => {}
+            }
+            slots.push(Slot::new(name, content));
+        }
+        Ok(slots)
+    }
+
     /// Calls a trigger's function; gives the row it returned, none for NULL.
     pub(crate) fn call_trigger(
         &mut self,
@@ -40,15 +70,7 @@ impl Executor {
         let ty = call.relation.row_type();
         self.as_function(function, &user, |exec| {
             let mut slots = trigger_slots(call);
-            for (name, row) in [("new", call.new), ("old", call.old)] {
-                let mut content = exec.typed_content(&ty.clone().into())?;
-                match (&mut content, row) {
-                    (Content::Record { values, .. }, Some(row)) => *values = row.to_vec(),
-                    (Content::Record { shape, .. }, None) => *shape = None,
-                    _ => {}
-                }
-                slots.push(Slot::new(name, content));
-            }
+            slots.extend(exec.row_slots(call)?);
             let mut run = exec.start(
                 &function.name.name,
                 &body,

@@ -109,6 +109,13 @@ pub enum AlterAction {
     RowSecurity(bool),
     /// `FORCE` / `NO FORCE ROW LEVEL SECURITY`.
     ForceRowSecurity(bool),
+    /// `ENABLE` / `DISABLE TRIGGER`.
+    EnableTrigger {
+        /// None: all of them.
+        name: Option<String>,
+        /// `ENABLE`.
+        enabled: bool,
+    },
     /// `OWNER TO role`.
     OwnerTo(String),
     /// `SET (name = value, …)` and `RESET (…)`, as for `security_invoker` of views. A reset option has no value.

@@ -172,6 +172,9 @@ fn relation_action(
         AlterAction::DropIdentity { column, if_exists } => {
             columns::drop_identity(work, relation, column, *if_exists)?;
         }
+        AlterAction::EnableTrigger { name, enabled } => {
+            super::trigger::enable(work, &relation, name.as_deref(), *enabled)?;
+        }
         AlterAction::RowSecurity(on) => {
             work.edit_relation(&name, |relation| {
                 table_mut(relation).map(|table| table.row_security = *on)
@@ -213,6 +216,8 @@ fn refuse_on_view(relation: &Relation, action: &AlterAction) -> Result<(), SqlEr
         AlterAction::SetType { .. } => "ALTER COLUMN ... SET DATA TYPE",
         AlterAction::AddIdentity { .. } => "ALTER COLUMN ... ADD IDENTITY",
         AlterAction::DropIdentity { .. } => "ALTER COLUMN ... DROP IDENTITY",
+        AlterAction::EnableTrigger { enabled: true, .. } => "ENABLE TRIGGER",
+        AlterAction::EnableTrigger { enabled: false, .. } => "DISABLE TRIGGER",
         AlterAction::RowSecurity(true) => "ENABLE ROW SECURITY",
         AlterAction::RowSecurity(false) => "DISABLE ROW SECURITY",
         AlterAction::ForceRowSecurity(true) => "FORCE ROW SECURITY",

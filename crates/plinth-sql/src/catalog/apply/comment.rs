@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::names::{Named, missing_relation, no_column, no_schema, written, wrong_kind};
-use super::{Work, error, function, policy};
+use super::{Work, error, function, policy, trigger};
 use crate::SqlError;
 use crate::ast::{Comment, ObjectKind, ObjectName};
 
@@ -154,13 +154,9 @@ fn part(work: &Work<'_>, statement: &Comment) -> Result<(), SqlError> {
                 ),
             ))
         }
-        ObjectKind::Trigger => Err(error(
-            "42704",
-            format!(
-                "trigger \"{name}\" for table \"{}\" does not exist",
-                relation.name.name
-            ),
-        )),
+        ObjectKind::Trigger if trigger::find(&relation, name).is_none() => {
+            Err(trigger::absent(name, &relation, "table"))
+        }
         _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::Work;
 use super::constraints::referenced_key;
 use super::names::is_key;
-use crate::ast::Expr;
+use crate::ast::{Expr, TriggerEvent};
 use crate::catalog::references::{Stored, Target, collect};
 use crate::catalog::{Catalog, ConstraintKind, Function, QName, Relation, RelationKind, Table};
 use crate::types::Type;
@@ -22,6 +22,7 @@ pub(super) enum Object {
     Constraint(QName, String),
     Index(QName, String),
     Policy(QName, String),
+    Trigger(QName, String),
     Sequence(QName),
     Enum(QName),
     Function(QName, u32),
@@ -43,7 +44,8 @@ impl Object {
             | Object::Default(table, _)
             | Object::Constraint(table, _)
             | Object::Index(table, _)
-            | Object::Policy(table, _) => Some(table),
+            | Object::Policy(table, _)
+            | Object::Trigger(table, _) => Some(table),
             Object::Schema(_)
             | Object::Relation(_)
             | Object::Sequence(_)
@@ -71,6 +73,7 @@ pub(super) fn edges(catalog: &Catalog) -> Vec<Edge> {
                 edges.columns(relation);
                 edges.constraints(relation, table);
                 edges.indexes_and_policies(relation, table);
+                edges.triggers(relation, table);
             }
         }
     }
@@ -244,6 +247,32 @@ impl Edges<'_> {
         }
     }
 
+    fn triggers(&mut self, relation: &Relation, table: &Table) {
+        for trigger in &table.triggers {
+            let object = Object::Trigger(relation.name.clone(), trigger.name.clone());
+            self.auto(&object, Object::Relation(relation.name.clone()));
+            let functions = self.catalog.functions.values().flatten();
+            let found = functions
+                .clone()
+                .find(|known| known.oid == trigger.function);
+            if let Some(function) = found {
+                let on = Object::Function(function.name.clone(), function.oid);
+                self.normal(&object, on);
+            }
+            for event in &trigger.events {
+                let TriggerEvent::Update(columns) = event else {
+                    continue;
+                };
+                for column in columns {
+                    self.normal(
+                        &object,
+                        Object::Column(relation.name.clone(), column.clone()),
+                    );
+                }
+            }
+        }
+    }
+
     fn function(&mut self, function: &Function) {
         let object = Object::Function(function.name.clone(), function.oid);
         self.normal(&object, Object::Schema(function.name.schema.clone()));
@@ -298,6 +327,7 @@ impl Work<'_> {
                 format!("index {}", self.show(&QName::new(&table.schema, name)))
             }
             Object::Policy(table, name) => format!("policy {name} on {}", host(table)),
+            Object::Trigger(table, name) => format!("trigger {name} on {}", host(table)),
             Object::Sequence(name) => format!("sequence {}", self.show(name)),
             Object::Enum(name) => format!("type {}", self.show(name)),
             Object::Function(name, oid) => {
@@ -373,6 +403,9 @@ impl Work<'_> {
             }),
             Object::Policy(table, name) => at(table, 5, &|r| {
                 r.table()?.policies.iter().position(|p| p.name == *name)
+            }),
+            Object::Trigger(table, name) => at(table, 6, &|r| {
+                r.table()?.triggers.iter().position(|t| t.name == *name)
             }),
             Object::Sequence(name) => (self.catalog.sequences.get(name).map_or(0, |s| s.oid), 0, 0),
             Object::Enum(name) => (self.catalog.enums.get(name).map_or(0, |e| e.oid), 0, 0),

@@ -6,12 +6,12 @@ pub(super) use find::missing;
 
 use std::collections::BTreeMap;
 
-use find::{index, relation_like, schema, trigger, user_type};
+use find::{index, relation_like, schema, user_type};
 
 use super::depend::{Edge, Object, edges};
 use super::names::is_key;
 use super::rename::rename;
-use super::{Effect, Verb, Work, error, function, policy, role, tag};
+use super::{Effect, Verb, Work, error, function, policy, role, tag, trigger};
 use crate::SqlError;
 use crate::ast::{Drop, ObjectKind};
 use crate::catalog::QName;
@@ -47,7 +47,7 @@ pub(super) fn drop(work: &mut Work<'_>, statement: &Drop) -> Result<&'static str
                 continue;
             }
             ObjectKind::Trigger => {
-                trigger(work, name, statement.table.as_ref(), statement.if_exists)
+                trigger::dropped(work, name, statement.table.as_ref(), statement.if_exists)
             }
             ObjectKind::Extension | ObjectKind::Publication => {
                 work.notice(error("00000", format!("{done} has no effect here")));
@@ -299,6 +299,13 @@ fn remove(work: &mut Work<'_>, object: &Object) {
             work.edit_relation(table, |relation| {
                 if let Some(table) = super::constraints::table_mut(relation) {
                     table.policies.retain(|policy| policy.name != *name);
+                }
+            });
+        }
+        Object::Trigger(table, name) => {
+            work.edit_relation(table, |relation| {
+                if let Some(table) = super::constraints::table_mut(relation) {
+                    table.triggers.retain(|trigger| trigger.name != *name);
                 }
             });
         }

@@ -1,4 +1,4 @@
-//! Functions. The language is SQL; others are refused by name.
+//! Functions. The language is SQL or PL/pgSQL; others are refused by name.
 
 mod alter;
 mod find;
@@ -106,13 +106,12 @@ pub(super) fn create(
 
 fn check_language(statement: &CreateFunction) -> Result<(), SqlError> {
     match statement.language.as_str() {
-        "sql" => Ok(()),
-        known @ ("plpgsql" | "plv8" | "plpython3u" | "plperl" | "plperlu" | "pltcl" | "c"
-        | "internal") => {
+        "sql" | "plpgsql" => Ok(()),
+        known @ ("plv8" | "plpython3u" | "plperl" | "plperlu" | "pltcl" | "c" | "internal") => {
             let what = format!("language {known} functions");
             let error =
                 not_yet(&what).detail(format!("Function \"{}\".", written(&statement.name)));
-            Err(error.hint("Write the function in language sql."))
+            Err(error.hint("Write the function in language sql or plpgsql."))
         }
         other => Err(error(
             "42704",
@@ -134,7 +133,7 @@ fn arguments(work: &Work<'_>, written: &[FunctionArg]) -> Result<Vec<Argument>, 
         if let Type::Record | Type::Void | Type::Trigger = ty {
             return Err(error(
                 "42P13",
-                format!("SQL functions cannot have arguments of type {ty}"),
+                format!("functions cannot have arguments of type {ty}"),
             ));
         }
         if args
@@ -279,7 +278,14 @@ fn returns(work: &Work<'_>, statement: &CreateFunction) -> Result<Returns, SqlEr
         }
     };
     if ty == Type::Trigger {
-        return Err(error("42P13", "SQL functions cannot return type trigger"));
+        if statement.language == "sql" {
+            return Err(error("42P13", "SQL functions cannot return type trigger"));
+        }
+        if !statement.args.is_empty() {
+            let message = "trigger functions cannot have declared arguments";
+            let hint = "The arguments of the trigger can be accessed through TG_NARGS and TG_ARGV instead.";
+            return Err(error("42P13", message).hint(hint));
+        }
     }
     Ok(Returns { set, ty, columns })
 }
@@ -288,6 +294,10 @@ fn body(work: &Work<'_>, statement: &CreateFunction) -> Result<(Vec<Statement>, 
     let stored =
         |query: &Query| Statement::Query(Box::new(store_query(&work.catalog, work.path(), query)));
     Ok(match &statement.body {
+        FunctionBody::Text(text) if statement.language == "plpgsql" => {
+            crate::parse::plpgsql(text).map_err(|error| elsewhere(error, &statement.name))?;
+            (Vec::new(), text.clone())
+        }
         FunctionBody::Text(text) => {
             let parsed =
                 crate::parse::script(text).map_err(|error| elsewhere(error, &statement.name))?;

@@ -22,6 +22,7 @@ mod role;
 mod schema;
 mod sequence;
 mod table;
+mod trigger;
 mod types;
 mod view;
 
@@ -177,9 +178,7 @@ pub fn apply(
         Statement::CreateEnum(create) => types::create(&mut work, create)?,
         Statement::AlterEnum(change) => types::alter(&mut work, change)?,
         Statement::CreateFunction(create) => function::create(&mut work, create)?,
-        Statement::CreateTrigger(create) => {
-            return Err(not_yet("triggers").at(create.table.span).hint(TRIGGER_HINT));
-        }
+        Statement::CreateTrigger(create) => trigger::create(&mut work, create)?,
         Statement::CreatePolicy(create) => policy::create(&mut work, create)?,
         Statement::AlterPolicy(change) => policy::alter(&mut work, change)?,
         Statement::CreateRole(create) => role::create(&mut work, create)?,
@@ -221,8 +220,6 @@ pub fn apply(
         tag,
     }))
 }
-
-const TRIGGER_HINT: &str = "Use column defaults, generated columns and constraints, or do the work where the rows are written.";
 
 /// A statement at work.
 struct Work<'a> {

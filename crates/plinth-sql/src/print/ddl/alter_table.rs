@@ -85,6 +85,14 @@ impl Printer {
                 self.text(" DROP IDENTITY");
                 self.flag(*if_exists, " IF EXISTS");
             }
+            AlterAction::EnableTrigger { name, enabled } => {
+                self.text(if *enabled { "ENABLE" } else { "DISABLE" });
+                self.text(" TRIGGER ");
+                match name {
+                    Some(name) => self.ident(name),
+                    None => self.text("ALL"),
+                }
+            }
             AlterAction::RowSecurity(true) => self.text("ENABLE ROW LEVEL SECURITY"),
             AlterAction::RowSecurity(false) => self.text("DISABLE ROW LEVEL SECURITY"),
             AlterAction::ForceRowSecurity(true) => self.text("FORCE ROW LEVEL SECURITY"),

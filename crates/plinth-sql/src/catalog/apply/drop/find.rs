@@ -137,29 +137,6 @@ pub(super) fn user_type(work: &Work<'_>, name: &ObjectName) -> Dropped {
     ))
 }
 
-/// There are no triggers yet, so every one is missing.
-pub(super) fn trigger(
-    work: &mut Work<'_>,
-    name: &ObjectName,
-    table: Option<&ObjectName>,
-    if_exists: bool,
-) -> Dropped {
-    let Some(table) = table else { return Ok(None) };
-    if work.find_named(table).is_none() {
-        return Err(missing(
-            work,
-            table,
-            super::super::names::missing_relation(table),
-        ));
-    }
-    let kind = if if_exists { "relation" } else { "table" };
-    let message = format!(
-        "trigger \"{}\" for {kind} \"{}\" does not exist",
-        name.name, table.name
-    );
-    Err(Missing::Skippable(error("42704", message)))
-}
-
 /// The schema's absence is the better answer where one was written.
 pub(in super::super) fn missing(
     work: &Work<'_>,
