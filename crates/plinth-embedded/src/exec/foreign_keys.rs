@@ -478,10 +478,10 @@ impl Executor {
             changed.push((row, new));
         }
         self.after_update_at(&incoming.child, &changed, depth + 1)?;
-        let changes = changed
+        let rows = changed
             .iter()
             .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
-        self.after_rows(&incoming.child, what, changes)?;
+        self.after_rows(&incoming.child, what, rows)?;
         self.after_statement(&incoming.child, what)
     }
 

@@ -154,10 +154,10 @@ impl Executor {
         self.after_update(&relation, &updated)?;
         let inserts = written.iter().map(|new| (None, Some(new.as_slice())));
         self.after_rows(&relation, Happening::Insert, inserts)?;
-        let updates = updated
+        let rows = updated
             .iter()
             .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
-        self.after_rows(&relation, Happening::Update(&set), updates)?;
+        self.after_rows(&relation, Happening::Update(&set), rows)?;
         if upserts {
             self.after_statement(&relation, Happening::Update(&set))?;
         }

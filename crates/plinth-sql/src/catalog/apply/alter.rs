@@ -173,7 +173,7 @@ fn relation_action(
             columns::drop_identity(work, relation, column, *if_exists)?;
         }
         AlterAction::EnableTrigger { name, enabled } => {
-            super::trigger::enable(work, &relation, name.as_deref(), *enabled)?;
+            super::trigger::enable(work, relation, name.as_deref(), *enabled)?;
         }
         AlterAction::RowSecurity(on) => {
             work.edit_relation(&name, |relation| {

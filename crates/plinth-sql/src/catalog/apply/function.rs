@@ -41,7 +41,7 @@ pub(super) fn create(
     }
     check_language(statement).map_err(|error| error.at(span))?;
     let name = work.new_name(&statement.name)?;
-    let args = arguments(work, &statement.args)?;
+    let args = arguments(work, &statement.args, &statement.language)?;
     let returns = returns(work, statement)?;
     let (body, source) = body(work, statement)?;
     let mut acl = initial_acl(work, "functions", &name.schema);
@@ -120,7 +120,11 @@ fn check_language(statement: &CreateFunction) -> Result<(), SqlError> {
     }
 }
 
-fn arguments(work: &Work<'_>, written: &[FunctionArg]) -> Result<Vec<Argument>, SqlError> {
+fn arguments(
+    work: &Work<'_>,
+    written: &[FunctionArg],
+    language: &str,
+) -> Result<Vec<Argument>, SqlError> {
     if written.len() > MAX_ARGUMENTS {
         return Err(error(
             "54023",
@@ -131,10 +135,15 @@ fn arguments(work: &Work<'_>, written: &[FunctionArg]) -> Result<Vec<Argument>, 
     for arg in written.iter().filter(|arg| arg.mode != ArgMode::Out) {
         let ty = argument_type(work, &arg.ty)?;
         if let Type::Record | Type::Void | Type::Trigger = ty {
-            return Err(error(
-                "42P13",
-                format!("functions cannot have arguments of type {ty}"),
-            ));
+            return Err(if language == "sql" {
+                let message = format!("SQL functions cannot have arguments of type {ty}");
+                error("42P13", message)
+            } else {
+                error(
+                    "0A000",
+                    format!("PL/pgSQL functions cannot accept type {ty}"),
+                )
+            });
         }
         if args
             .last()

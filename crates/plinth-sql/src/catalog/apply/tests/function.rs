@@ -121,9 +121,6 @@ fn other_languages_are_refused_by_name() {
         create procedure p() language sql as 'select 1';
         "#,
         expect![[r#"
-            ERROR:  0A000: language plpgsql functions are not supported yet
-            DETAIL:  Function "g".
-            HINT:  Write the function in language sql.
             ERROR:  0A000: procedures ("p") are not supported yet
             HINT:  Write an SQL function.
         "#]],

@@ -130,8 +130,7 @@ fn unsupported_statements_are_named() {
         expect![[r#"
             ERROR:  0A000: DO blocks in language plpgsql are not supported yet
             HINT:  Write the statements themselves.
-            ERROR:  0A000: triggers are not supported yet
-            HINT:  Use column defaults, generated columns and constraints, or do the work where the rows are written.
+            ERROR:  42P01: relation "t" does not exist
         "#]],
     );
 }
