@@ -5,13 +5,14 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 use plinth_sql::ast::{
     Call, ColumnRef, Expr, FromItem, GroupBy, JoinKind, JoinOn, ObjectName, PolicyCommand, Select,
-    TableAlias,
+    SetExpr, TableAlias,
 };
 use plinth_sql::catalog::{Privilege, Relation, RelationKind};
 use plinth_sql::types::{ColumnType, Type};
 
-use super::query::named;
-use super::{EXPANSION_DEPTH, Item, ItemColumn, Translator};
+use super::lock::Locks;
+use super::query::{QueryOut, named};
+use super::{CteName, EXPANSION_DEPTH, Item, ItemColumn, Translator};
 use crate::names;
 
 impl Translator<'_> {
@@ -33,7 +34,7 @@ impl Translator<'_> {
                     .last_mut()
                     .map(std::mem::take)
                     .unwrap_or_default();
-                let out = self.query(query, None);
+                let out = self.from_query(query, alias.as_ref());
                 if let Some(scope) = self.scopes.last_mut() {
                     *scope = siblings;
                 }
@@ -60,6 +61,16 @@ impl Translator<'_> {
                 on,
             } => self.join(left, right, *kind, on),
         }
+    }
+
+    /// A query in `FROM`, locked when its entry is.
+    fn from_query(
+        &mut self,
+        query: &plinth_sql::ast::Query,
+        alias: Option<&TableAlias>,
+    ) -> Result<QueryOut, SqlError> {
+        let locks = self.locks.inside(alias.map(|alias| alias.name.as_str()));
+        self.query_locked(query, None, locks)
     }
 
     fn add_item(
@@ -90,13 +101,7 @@ impl Translator<'_> {
     }
 
     fn table(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Result<String, SqlError> {
-        if name.schema.is_none()
-            && let Some(cte) = self.ctes[self.cte_floor..]
-                .iter()
-                .rev()
-                .find(|cte| cte.name == name.name)
-                .cloned()
-        {
+        if let Some(cte) = self.named_query(name).cloned() {
             let sqlite = self.alias("t");
             let shown = alias.map_or(name.name.as_str(), |alias| alias.name.as_str());
             let columns = named(
@@ -115,14 +120,17 @@ impl Translator<'_> {
             .to_owned();
         let role = self.role.clone();
         self.use_column(&role, &relation, None, Privilege::Select);
+        let locked = self.locks.covers(Some(&shown));
+        if locked {
+            self.use_column(&role, &relation, None, Privilege::Update);
+        }
         match &relation.kind {
             RelationKind::Table(_) => {
                 let sqlite = self.alias("t");
                 let mut columns = stored_columns(&relation, &sqlite);
                 rename(&mut columns, alias)?;
                 let mut commands = vec![PolicyCommand::Select];
-                if self.locking {
-                    self.use_column(&role, &relation, None, Privilege::Update);
+                if locked {
                     commands.push(PolicyCommand::Update);
                 }
                 let source = self.policed_table(&relation, &shown, &commands, alias)?;
@@ -142,7 +150,13 @@ impl Translator<'_> {
                 let scopes = std::mem::take(&mut self.scopes);
                 let floor = std::mem::replace(&mut self.scope_floor, 0);
                 let frames = std::mem::take(&mut self.frames);
-                let out = self.isolated(Some(&role), |this| this.query(&view.query, None));
+                let locks = match view.query.body {
+                    SetExpr::Select(_) => self.locks.inside(Some(&shown)),
+                    _ => Locks::None,
+                };
+                let out = self.isolated(Some(&role), |this| {
+                    this.query_locked(&view.query, None, locks)
+                });
                 self.frames = frames;
                 self.scopes = scopes;
                 self.scope_floor = floor;
@@ -160,6 +174,12 @@ impl Translator<'_> {
                 Ok(format!("({}) AS {sqlite}", out.sql))
             }
         }
+    }
+
+    /// The common table expression that a name means.
+    pub(super) fn named_query(&self, name: &ObjectName) -> Option<&CteName> {
+        let mut known = self.ctes[self.cte_floor..].iter().rev();
+        known.find(|cte| name.schema.is_none() && cte.name == name.name)
     }
 
     /// A relation by its written name, or `42P01`.
@@ -566,7 +586,7 @@ impl Translator<'_> {
         query: &plinth_sql::ast::Query,
         alias: Option<&TableAlias>,
     ) -> Result<String, SqlError> {
-        let out = self.query(query, None)?;
+        let out = self.from_query(query, alias)?;
         let inner = self.alias("l");
         let sqlite = self.alias("s");
         let parts: Vec<String> = (1..=out.columns.len())

@@ -11,6 +11,7 @@ mod coerce;
 mod column;
 mod expr;
 mod from;
+mod lock;
 mod operator;
 pub(crate) mod policy;
 mod query;
@@ -291,8 +292,8 @@ pub(crate) struct Translator<'a> {
     in_cte: usize,
     /// The clause being read, where aggregates or window functions are not allowed in it: `WHERE`, `UPDATE`, ….
     clause: &'static str,
-    /// The query being read locks its rows (`FOR UPDATE`), for which Postgres asks for the right to update them.
-    locking: bool,
+    /// What the query being read locks (`FOR UPDATE`), for which Postgres asks for the right to update it.
+    locks: lock::Locks,
     /// Policies are put behind a barrier.
     barrier: bool,
     /// A policy applied somewhere.
@@ -339,7 +340,7 @@ impl<'a> Translator<'a> {
             in_condition: 0,
             in_cte: 0,
             clause: "",
-            locking: false,
+            locks: lock::Locks::default(),
             barrier: false,
             policed: false,
             now: 0,
