@@ -13,7 +13,7 @@ use super::infer::Inference;
 use super::update::all_columns;
 use super::{Executed, Executor};
 use crate::connection::{Params, quoted_table};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, without_statement};
 use crate::names;
 use crate::translate::{How, stored_columns};
 
@@ -183,7 +183,11 @@ impl Executor {
 
     fn batch(&self, sql: &str) -> Result<()> {
         self.conn.sqlite().execute_batch(sql).map_err(|error| {
-            tracing::error!(sql, %error, "SQLite refused a change of the schema");
+            tracing::error!(
+                error = without_statement(&error),
+                "SQLite refused a change of the schema"
+            );
+            tracing::trace!(sql, "the refused statement");
             error.into()
         })
     }

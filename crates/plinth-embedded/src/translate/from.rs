@@ -34,6 +34,9 @@ impl Translator<'_> {
                     .last_mut()
                     .map(std::mem::take)
                     .unwrap_or_default();
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.out_of_reach.clone_from(&siblings.items);
+                }
                 let out = self.from_query(query, alias.as_ref());
                 if let Some(scope) = self.scopes.last_mut() {
                     *scope = siblings;
@@ -416,9 +419,9 @@ impl Translator<'_> {
         kind: JoinKind,
         on: &JoinOn,
     ) -> Result<String, SqlError> {
-        let before = self.scopes.last().map_or(0, |scope| scope.items.len());
+        let before = self.place_in_scope();
         let left_sql = self.from_item(left)?;
-        let middle = self.scopes.last().map_or(0, |scope| scope.items.len());
+        let middle = self.place_in_scope();
         let right_sql = self.from_item(right)?;
         // What an outer join may leave out can be null.
         if let Some(scope) = self.scopes.last_mut() {
@@ -429,7 +432,10 @@ impl Translator<'_> {
                 JoinKind::Right => (true, false),
                 JoinKind::Full => (true, true),
             };
-            for (range, null) in [(before..middle, left_null), (middle..end, right_null)] {
+            for (range, null) in [
+                (before.items..middle.items, left_null),
+                (middle.items..end, right_null),
+            ] {
                 for column in scope.items[range]
                     .iter_mut()
                     .flat_map(|item| &mut item.columns)
@@ -453,10 +459,10 @@ impl Translator<'_> {
         };
         let condition = match on {
             JoinOn::None => String::new(),
-            JoinOn::On(expr) => format!(" ON {}", self.condition_expr(expr, "JOIN/ON")?.sql),
+            JoinOn::On(expr) => format!(" ON {}", self.join_condition(expr, before)?),
             JoinOn::Using(columns) => self.using(columns, before, middle, kind)?,
             JoinOn::Natural => {
-                let shared = self.shared_columns(before, middle);
+                let shared = self.shared_columns(before.items, middle.items);
                 self.using(&shared, before, middle, kind)?
             }
         };
@@ -466,6 +472,36 @@ impl Translator<'_> {
             word
         };
         Ok(format!("{left_sql} {word} {right_sql}{condition}"))
+    }
+
+    fn place_in_scope(&self) -> Place {
+        self.scopes
+            .last()
+            .map_or_else(Place::default, |scope| Place {
+                items: scope.items.len(),
+                merged: scope.merged.len(),
+            })
+    }
+
+    /// The condition of a join sees what is joined, and not what stands before the comma to its left.
+    fn join_condition(&mut self, expr: &Expr, from: Place) -> Result<String, SqlError> {
+        let mut beside = super::Scope::default();
+        if let Some(scope) = self.scopes.last_mut() {
+            let joined = super::Scope {
+                items: scope.items.split_off(from.items),
+                merged: scope.merged.split_off(from.merged),
+                out_of_reach: scope.items.clone(),
+                grouping: None,
+            };
+            beside = std::mem::replace(scope, joined);
+        }
+        let condition = self.condition_expr(expr, "JOIN/ON");
+        if let Some(scope) = self.scopes.last_mut() {
+            let joined = std::mem::replace(scope, beside);
+            scope.items.extend(joined.items);
+            scope.merged.extend(joined.merged);
+        }
+        Ok(condition?.sql)
     }
 
     fn shared_columns(&self, before: usize, middle: usize) -> Vec<String> {
@@ -491,24 +527,22 @@ impl Translator<'_> {
     fn using(
         &mut self,
         columns: &[String],
-        before: usize,
-        middle: usize,
+        before: Place,
+        middle: Place,
         kind: JoinKind,
     ) -> Result<String, SqlError> {
         let mut terms = Vec::with_capacity(columns.len());
+        let (mut left_merged, mut right_merged) = (Vec::new(), Vec::new());
+        if let Some(scope) = self.scopes.last_mut() {
+            right_merged = scope.merged.split_off(middle.merged);
+            left_merged = scope.merged.split_off(before.merged);
+        }
+        let mut both = Vec::with_capacity(columns.len());
         for name in columns {
-            let merged = self
-                .scopes
-                .last()
-                .and_then(|scope| scope.merged.iter().position(|column| column.name == *name));
-            let left = match merged {
-                Some(place) => self
-                    .scopes
-                    .last_mut()
-                    .map(|scope| scope.merged.remove(place)),
-                None => self.take_side(name, before, Some(middle)),
-            };
-            let right = self.take_side(name, middle, None);
+            let left = take_merged(&mut left_merged, name)
+                .or_else(|| self.take_side(name, before.items, Some(middle.items)));
+            let right = take_merged(&mut right_merged, name)
+                .or_else(|| self.take_side(name, middle.items, None));
             let (Some(left), Some(right)) = (left, right) else {
                 let side = "left";
                 return Err(SqlError::new(
@@ -538,9 +572,12 @@ impl Translator<'_> {
                 nullable: true,
                 source: None,
             };
-            if let Some(scope) = self.scopes.last_mut() {
-                scope.merged.push(column);
-            }
+            both.push(column);
+        }
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.merged.extend(both);
+            scope.merged.extend(left_merged);
+            scope.merged.extend(right_merged);
         }
         Ok(if terms.is_empty() {
             String::new()
@@ -587,33 +624,41 @@ impl Translator<'_> {
         alias: Option<&TableAlias>,
     ) -> Result<String, SqlError> {
         let out = self.from_query(query, alias)?;
-        let inner = self.alias("l");
         let sqlite = self.alias("s");
-        let parts: Vec<String> = (1..=out.columns.len())
-            .map(|place| format!("pg_pack({inner}.c{place})"))
-            .collect();
         let alias = alias.cloned().unwrap_or_else(|| TableAlias {
             name: sqlite.clone(),
             ..TableAlias::default()
         });
-        let columns = named(out.columns, &alias.columns, &alias.name)?
-            .into_iter()
-            .enumerate()
-            .map(|(place, (name, ty))| ItemColumn {
-                name,
-                ty,
-                sql: format!("pg_unpack({sqlite}.value,{place})"),
-                hidden: false,
-                nullable: true,
-                source: None,
-            })
+        let columns = named(out.columns, &alias.columns, &alias.name)?;
+        let source = self.beside(&out.sql, columns, &sqlite);
+        self.add_item(&alias.name, None, source.columns, false)?;
+        Ok(format!("{} AS {sqlite}", source.sql))
+    }
+
+    /// A query in `FROM` that may name what stands to its left.
+    pub(super) fn beside(
+        &mut self,
+        sql: &str,
+        columns: Vec<(String, ColumnType)>,
+        sqlite: &str,
+    ) -> SetSource {
+        let inner = self.alias("l");
+        let parts: Vec<String> = (1..=columns.len())
+            .map(|place| format!("pg_pack({inner}.c{place})"))
             .collect();
-        self.add_item(&alias.name, None, columns, false)?;
-        Ok(format!(
-            "json_each((SELECT json_group_array(json_array({})) FROM ({}) AS {inner})) AS {sqlite}",
-            parts.join(","),
-            out.sql,
-        ))
+        let mut items = positional(sqlite, columns);
+        for (place, item) in items.iter_mut().enumerate() {
+            item.sql = format!("pg_unpack({sqlite}.value,{place})");
+        }
+        SetSource {
+            sql: format!(
+                "json_each((SELECT json_group_array(json_array({})) FROM ({sql}) AS {inner}))",
+                parts.join(","),
+            ),
+            columns: items,
+            ordinal: Some(format!("({sqlite}.key + 1)")),
+            scalar: false,
+        }
     }
 
     fn function(
@@ -657,6 +702,19 @@ impl Translator<'_> {
         self.add_item(&default_name, None, columns, single && !ordinality)?;
         Ok(format!("{} AS {sqlite}", source.sql))
     }
+}
+
+/// A place in the `FROM` that is being read.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    items: usize,
+    merged: usize,
+}
+
+/// Takes a column of this name out of those that an earlier `USING` merged.
+fn take_merged(merged: &mut Vec<ItemColumn>, name: &str) -> Option<ItemColumn> {
+    let place = merged.iter().position(|column| column.name == name)?;
+    Some(merged.remove(place))
 }
 
 /// A function in `FROM`.

@@ -162,6 +162,9 @@ pub(crate) struct Scope {
     pub(crate) items: Vec<Item>,
     /// Columns merged by `USING`, in order.
     pub(crate) merged: Vec<ItemColumn>,
+    /// What stands beside the place being read and cannot be named there: before the comma of a join's condition, around a
+    /// subquery that is not `LATERAL`.
+    pub(crate) out_of_reach: Vec<Item>,
     /// Set while the select list of a grouped query is read.
     pub(crate) grouping: Option<Grouping>,
 }

@@ -27,7 +27,7 @@ impl Printer {
         self.text(&locking.strength);
         if !locking.of.is_empty() {
             self.text(" of ");
-            self.list(&locking.of, |printer, name| printer.name(name));
+            self.list(&locking.of, Printer::name);
         }
         if let Some(wait) = &locking.wait {
             self.text(" ");
