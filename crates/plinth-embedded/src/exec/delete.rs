@@ -119,6 +119,7 @@ impl Executor {
             place += 1;
         }
         for table in &tables {
+            self.refuse_pending("TRUNCATE", Some(table.clone()))?;
             self.conn
                 .sqlite()
                 .execute(&format!("DELETE FROM {}", quoted_table(table)), [])?;
