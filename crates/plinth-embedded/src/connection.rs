@@ -14,7 +14,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::error::Result;
+use crate::error::{Result, without_statement};
 use crate::names;
 use crate::state::{ConnState, SessionState};
 use crate::translate::{Bind, Context, Plan, Variables};
@@ -328,7 +328,11 @@ impl Conn {
         let prepared = sqlite.prepare_cached(&plan.sql);
         *self.state.fence.lock() = None;
         prepared.map_err(|error| {
-            tracing::error!(sql = %plan.sql, %error, "SQLite refused a translated statement");
+            tracing::error!(
+                error = without_statement(&error),
+                "SQLite refused a translated statement"
+            );
+            tracing::trace!(sql = %plan.sql, "the refused statement");
             error.into()
         })
     }

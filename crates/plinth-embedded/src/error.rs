@@ -67,7 +67,29 @@ impl From<rusqlite::Error> for EngineError {
             Some(ErrorCode::TooBig) => {
                 SqlError::new("54000", "value or statement is too large").into()
             }
-            _ => EngineError::Internal(error.to_string()),
+            _ => EngineError::Internal(without_statement(&error)),
         }
+    }
+}
+
+/// What SQLite says, without the statement: constants of users may stand in it.
+pub(crate) fn without_statement(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EngineError;
+
+    #[test]
+    fn a_fault_does_not_show_the_statement() {
+        let sqlite = rusqlite::Connection::open_in_memory().unwrap();
+        let error = sqlite.prepare("SELECT 'a secret', x").unwrap_err();
+        let shown = EngineError::from(error).into_sql();
+        assert_eq!(shown.code, "XX000");
+        assert_eq!(shown.message, "no such column: x");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Expr, ObjectName, Statement, VisitMut, walk_expr};
 use plinth_sql::catalog::apply::{self, Effect};
-use plinth_sql::catalog::{Catalog, ConstraintKind, QName, Relation};
+use plinth_sql::catalog::{Catalog, ConstraintKind, QName, Relation, RelationKind};
 use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
@@ -13,7 +13,7 @@ use super::infer::Inference;
 use super::update::all_columns;
 use super::{Executed, Executor};
 use crate::connection::{Params, quoted_table};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, without_statement};
 use crate::names;
 use crate::translate::{How, stored_columns};
 
@@ -31,6 +31,7 @@ impl Executor {
                 "a statement was taken for a change of the schema".into(),
             ));
         };
+        self.refuse_while_waiting(statement, &applied.effects)?;
         let old = self.catalog.clone();
         self.set_catalog(applied.catalog)?;
         self.work().notices.extend(applied.notices);
@@ -183,7 +184,11 @@ impl Executor {
 
     fn batch(&self, sql: &str) -> Result<()> {
         self.conn.sqlite().execute_batch(sql).map_err(|error| {
-            tracing::error!(sql, %error, "SQLite refused a change of the schema");
+            tracing::error!(
+                error = without_statement(&error),
+                "SQLite refused a change of the schema"
+            );
+            tracing::trace!(sql, "the refused statement");
             error.into()
         })
     }
@@ -267,9 +272,12 @@ impl Executor {
                     {
                         return Ok(());
                     }
-                    (columns, true)
+                    (columns, Distinct::ButNulls)
                 }
-                ConstraintKind::Unique { columns, .. } => (columns, true),
+                ConstraintKind::Unique {
+                    columns,
+                    nulls_not_distinct,
+                } => (columns, Distinct::of(true, *nulls_not_distinct)),
                 ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => return Ok(()),
             };
             let keys: Vec<(Expr, bool)> = columns
@@ -288,7 +296,7 @@ impl Executor {
                 &relation,
                 name,
                 &keys,
-                index.unique,
+                Distinct::of(index.unique, index.nulls_not_distinct),
                 index.predicate.as_ref(),
             );
         }
@@ -300,7 +308,7 @@ impl Executor {
         relation: &Arc<Relation>,
         name: &str,
         keys: &[(Expr, bool)],
-        unique: bool,
+        unique: Distinct,
         predicate: Option<&Expr>,
     ) -> Result<()> {
         let mut translator = self.translator("postgres", Params::NONE);
@@ -336,42 +344,54 @@ impl Executor {
         }
         let sql = format!(
             "CREATE {}INDEX IF NOT EXISTS {} ON {}({}){filter}",
-            if unique { "UNIQUE " } else { "" },
+            if unique == Distinct::No {
+                ""
+            } else {
+                "UNIQUE "
+            },
             names::quote(&names::index(&relation.name.schema, name)),
             quoted_table(relation),
             parts.join(", "),
         );
-        match self.conn.sqlite().execute_batch(&sql) {
-            Ok(()) => Ok(()),
+        let refused = match self.conn.sqlite().execute_batch(&sql) {
+            Ok(()) if unique != Distinct::Nulls => return Ok(()),
+            Ok(()) => false,
             Err(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
             {
-                let mut duplicate =
-                    SqlError::new("23505", format!("could not create unique index \"{name}\""));
-                duplicate.table = Some(relation.name.name.clone());
-                duplicate.constraint = Some(name.to_owned());
-                let values = self.a_duplicate(relation, &keys_text, &filter, translator)?;
-                let written: Vec<Expr> = keys.iter().map(|(key, _)| key.clone()).collect();
-                let shown = super::row::key_names(&written);
-                Err(duplicate
-                    .detail(format!(
-                        "Key ({})=({values}) is duplicated.",
-                        shown.join(", ")
-                    ))
-                    .into())
+                true
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        // SQLite's index lets equal nulls pass, so they are looked for even when it was made.
+        let found = self.a_duplicate(relation, &keys_text, &filter, unique, translator)?;
+        if found.is_none() && !refused {
+            return Ok(());
         }
+        let values = found.unwrap_or_default();
+        let mut duplicate =
+            SqlError::new("23505", format!("could not create unique index \"{name}\""));
+        duplicate.table = Some(relation.name.name.clone());
+        duplicate.constraint = Some(name.to_owned());
+        let written: Vec<Expr> = keys.iter().map(|(key, _)| key.clone()).collect();
+        let shown = super::row::key_names(&written);
+        Err(duplicate
+            .detail(format!(
+                "Key ({})=({values}) is duplicated.",
+                shown.join(", ")
+            ))
+            .into())
     }
 
-    /// The texts of one key that several rows have.
+    /// The texts of one key that several rows have, where there is one.
     fn a_duplicate(
         &self,
         relation: &Arc<Relation>,
         keys: &[(String, String, ColumnType)],
         filter: &str,
+        unique: Distinct,
         translator: crate::translate::Translator<'_>,
-    ) -> Result<String> {
+    ) -> Result<Option<String>> {
         let mut translator = translator;
         translator.allow(relation);
         let texts: Vec<&str> = keys.iter().map(|(sql, ..)| sql.as_str()).collect();
@@ -379,33 +399,33 @@ impl Executor {
             .iter()
             .map(|(sql, collation, _)| format!("{sql}{collation}"))
             .collect();
-        let present: Vec<String> = texts
-            .iter()
-            .map(|sql| format!("{sql} IS NOT NULL"))
-            .collect();
+        let mut having = "count(*) > 1".to_owned();
+        if unique == Distinct::ButNulls {
+            for sql in &texts {
+                having.push_str(&format!(" AND {sql} IS NOT NULL"));
+            }
+        }
         let sql = format!(
-            "SELECT {} FROM {}{filter} GROUP BY {} HAVING count(*) > 1 AND {} LIMIT 1",
+            "SELECT {} FROM {}{filter} GROUP BY {} HAVING {having} ORDER BY {} NULLS LAST LIMIT 1",
             texts.join(", "),
             quoted_table(relation),
             groups.join(", "),
-            present.join(" AND "),
+            groups.join(" NULLS LAST, "),
         );
         let columns = keys
             .iter()
             .map(|(_, _, ty)| (String::new(), ty.clone()))
             .collect();
         let plan = translator.finish(sql, columns)?;
-        let row = self
-            .conn
-            .run(&plan, Params::NONE, &[])?
-            .into_iter()
-            .next()
-            .unwrap_or_default();
+        let Some(row) = self.conn.run(&plan, Params::NONE, &[])?.into_iter().next() else {
+            return Ok(None);
+        };
         let mut shown = Vec::new();
         for (value, (_, ty)) in row.iter().zip(&plan.columns) {
-            shown.push(crate::connection::text_of(&ty.ty, value)?.unwrap_or_default());
+            let text = crate::connection::text_of(&ty.ty, value)?;
+            shown.push(text.unwrap_or_else(|| "null".to_owned()));
         }
-        Ok(shown.join(", "))
+        Ok(Some(shown.join(", ")))
     }
 
     /// Whether the stored table has its integer primary key as SQLite's row key (it may have been added later).
@@ -530,9 +550,42 @@ impl Executor {
         Ok(())
     }
 
+    /// A table as it is stored now: what the statement adds to it after this is not there yet.
+    fn as_stored(&self, table: &QName) -> Result<Arc<Relation>> {
+        let mut relation = self.table(table)?.as_ref().clone();
+        let stored = self.names_of("SELECT name FROM pragma_table_info(?1)", table)?;
+        let indexes = self.names_of(
+            "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1",
+            table,
+        )?;
+        let row_key = self.has_row_key(&relation)?;
+        relation
+            .columns
+            .retain(|column| stored.contains(&column.name));
+        if let RelationKind::Table(parts) = &mut relation.kind {
+            parts.constraints.retain(|constraint| {
+                let index = names::index(&table.schema, &constraint.name);
+                let in_the_key =
+                    row_key && matches!(constraint.kind, ConstraintKind::PrimaryKey { .. });
+                in_the_key || indexes.contains(&index)
+            });
+        }
+        Ok(Arc::new(relation))
+    }
+
+    /// What SQLite says about a table, as a list of names.
+    fn names_of(&self, sql: &str, table: &QName) -> Result<Vec<String>> {
+        let sqlite = self.conn.sqlite();
+        let mut statement = sqlite.prepare(sql)?;
+        let found = statement
+            .query_map([names::table(table)], |row| row.get(0))?
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(found)
+    }
+
     /// Other types for columns: the table is made anew, rows keep their keys.
     fn change_types(&mut self, table: &QName, changes: &[TypeChange]) -> Result<()> {
-        let relation = self.table(table)?;
+        let relation = self.as_stored(table)?;
         let mut translator = self.translator("postgres", Params::NONE);
         let mut texts = vec!["t0.rowid".to_owned()];
         let mut columns = vec![("rowid".to_owned(), ColumnType::from(Type::Int8))];
@@ -765,17 +818,33 @@ impl Executor {
     }
 
     fn drop_helping_indexes(&self, table: &QName) -> Result<()> {
-        let sqlite = self.conn.sqlite();
-        let mut statement = sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND name LIKE '%/references'")?;
-        let found: Vec<String> = statement
-            .query_map([names::table(table)], |row| row.get(0))?
-            .collect::<std::result::Result<_, _>>()?;
-        drop(statement);
-        for name in found {
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?1 AND name LIKE '%/references'";
+        for name in self.names_of(sql, table)? {
             self.batch(&format!("DROP INDEX {}", names::quote(&name)))?;
         }
         // Those that are still wanted are made again once the column is gone.
         Ok(())
+    }
+}
+
+/// What an index keeps apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Distinct {
+    /// Nothing.
+    No,
+    /// Keys without a null.
+    ButNulls,
+    /// All keys: `NULLS NOT DISTINCT`.
+    Nulls,
+}
+
+impl Distinct {
+    fn of(unique: bool, nulls_not_distinct: bool) -> Distinct {
+        match (unique, nulls_not_distinct) {
+            (false, _) => Distinct::No,
+            (true, false) => Distinct::ButNulls,
+            (true, true) => Distinct::Nulls,
+        }
     }
 }
 

@@ -140,6 +140,7 @@ impl Executor {
             self.before_statement(table, Happening::Truncate)?;
         }
         for table in &tables {
+            self.refuse_pending("TRUNCATE", Some(table.clone()))?;
             self.conn
                 .sqlite()
                 .execute(&format!("DELETE FROM {}", quoted_table(table)), [])?;

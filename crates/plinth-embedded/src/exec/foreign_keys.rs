@@ -21,24 +21,6 @@ use crate::translate::{Ex, stored_columns};
 /// Deepest chain of actions that one statement may set off.
 const ACTION_DEPTH: usize = 2_000;
 
-/// A check that waits until the request is about to be kept.
-#[derive(Clone, Debug)]
-pub(crate) enum Deferred {
-    /// This row of the referencing table must find its key.
-    Reference {
-        child: Arc<Relation>,
-        constraint: String,
-        row: Vec<Value>,
-    },
-    /// Nothing may refer to this old row of the referenced table any more.
-    Referenced {
-        parent: Arc<Relation>,
-        child: Arc<Relation>,
-        constraint: String,
-        old: Vec<Value>,
-    },
-}
-
 /// A foreign key of `child` that points at some table.
 struct Incoming {
     child: Arc<Relation>,
@@ -121,56 +103,6 @@ impl Executor {
         Ok(())
     }
 
-    /// Makes the checks that waited.
-    pub(crate) fn check_deferred(&mut self) -> Result<()> {
-        let waiting = std::mem::take(&mut self.work().deferred);
-        for waiting in waiting {
-            match waiting {
-                Deferred::Reference {
-                    child,
-                    constraint,
-                    row,
-                } => {
-                    // The row may have changed or gone since; what counts is what is there now.
-                    let current = self.catalog.relations.get(&child.name).cloned();
-                    let Some(child) = current else { continue };
-                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint)
-                    else {
-                        continue;
-                    };
-                    let key = key.clone();
-                    // What counts is whether any row has this key now, not whether this very row is unchanged.
-                    let own: Vec<(&str, &str)> = key
-                        .columns
-                        .iter()
-                        .map(|name| (name.as_str(), name.as_str()))
-                        .collect();
-                    let held = !self.matching(&child, &child, &own, &row, true)?.is_empty();
-                    if held && !self.finds_parent(&child, &key, &row)? {
-                        return Err(self.missing(&child, &constraint, &key, &row).into());
-                    }
-                }
-                Deferred::Referenced {
-                    parent,
-                    child,
-                    constraint,
-                    old,
-                } => {
-                    let Some(child) = self.catalog.relations.get(&child.name).cloned() else {
-                        continue;
-                    };
-                    let Some((_, key)) = child.foreign_keys().find(|(name, _)| *name == constraint)
-                    else {
-                        continue;
-                    };
-                    let key = key.clone();
-                    self.refuse_if_referenced(&parent, &child, &constraint, &key, &old)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Checks that existing rows satisfy a foreign key that is being added.
     pub(crate) fn validate_foreign_key(
         &self,
@@ -244,11 +176,7 @@ impl Executor {
                 continue;
             }
             if deferrable == Deferrable::InitiallyDeferred {
-                self.work().deferred.push(Deferred::Reference {
-                    child: relation.clone(),
-                    constraint: name,
-                    row: row.to_vec(),
-                });
+                self.defer_reference(relation, &name, &key, row);
             } else if !self.finds_parent(relation, &key, row)? {
                 return Err(self.missing(relation, &name, &key, row).into());
             }
@@ -257,7 +185,12 @@ impl Executor {
     }
 
     /// Whether the row's reference is null (which needs no parent) or finds one.
-    fn finds_parent(&self, child: &Arc<Relation>, key: &ForeignKey, row: &[Value]) -> Result<bool> {
+    pub(super) fn finds_parent(
+        &self,
+        child: &Arc<Relation>,
+        key: &ForeignKey,
+        row: &[Value],
+    ) -> Result<bool> {
         let nulls = places(child, &key.columns)
             .iter()
             .filter(|place| row[**place] == Value::Null)
@@ -277,8 +210,9 @@ impl Executor {
         Ok(!self.matching(&parent, child, &pairs, row, true)?.is_empty())
     }
 
-    /// Keys of the rows in `table` whose columns equal columns of a row of `other`.
-    fn matching(
+    /// Keys of the rows in `table` whose columns equal columns of a row of `other`. A null equals a null: where it must
+    /// not, the caller has looked for nulls.
+    pub(super) fn matching(
         &self,
         table: &Arc<Relation>,
         other: &Arc<Relation>,
@@ -292,10 +226,15 @@ impl Executor {
         let mut terms = Vec::with_capacity(pairs.len());
         for (mine, theirs) in pairs {
             let left = stored.iter().find(|column| column.name == **mine);
-            let right = bound.iter().find(|column| column.name == **theirs);
-            let (Some(left), Some(right)) = (left, right) else {
+            let place = bound.iter().position(|column| column.name == **theirs);
+            let (Some(left), Some(place)) = (left, place) else {
                 return Ok(Vec::new());
             };
+            let right = &bound[place];
+            if row.get(place) == Some(&Value::Null) {
+                terms.push(format!("{} IS NULL", left.sql));
+                continue;
+            }
             let left = Ex::new(left.sql.clone(), left.ty.clone());
             let right = Ex::new(right.sql.clone(), right.ty.clone());
             terms.push(translator.compare("=", left, right)?.sql);
@@ -337,12 +276,8 @@ impl Executor {
         }
         match action {
             ForeignKeyAction::NoAction if incoming.deferrable == Deferrable::InitiallyDeferred => {
-                self.work().deferred.push(Deferred::Referenced {
-                    parent: parent.clone(),
-                    child: incoming.child.clone(),
-                    constraint: incoming.constraint.clone(),
-                    old: old.to_vec(),
-                });
+                let (child, key) = (&incoming.child, &incoming.key);
+                self.defer_referenced(parent, child, &incoming.constraint, key, old);
                 Ok(())
             }
             ForeignKeyAction::NoAction | ForeignKeyAction::Restrict => {
@@ -486,7 +421,7 @@ impl Executor {
     }
 
     /// `23503` when rows still refer to an old key that no row of the parent has any more.
-    fn refuse_if_referenced(
+    pub(super) fn refuse_if_referenced(
         &self,
         parent: &Arc<Relation>,
         child: &Arc<Relation>,
@@ -534,7 +469,7 @@ impl Executor {
     }
 
     /// `23503` of a reference that finds nothing.
-    fn missing(
+    pub(super) fn missing(
         &self,
         child: &Relation,
         constraint: &str,
@@ -577,7 +512,7 @@ impl Executor {
     }
 }
 
-fn places(relation: &Relation, columns: &[String]) -> Vec<usize> {
+pub(super) fn places(relation: &Relation, columns: &[String]) -> Vec<usize> {
     columns
         .iter()
         .filter_map(|name| {

@@ -2,6 +2,7 @@
 
 mod conflict;
 mod ddl;
+mod deferred;
 mod delete;
 pub(crate) mod fetch;
 mod foreign_keys;
@@ -16,7 +17,7 @@ pub(crate) mod transaction;
 mod trigger;
 mod update;
 
-pub(crate) use foreign_keys::Deferred;
+pub(crate) use deferred::Deferred;
 pub(crate) use function::call;
 #[cfg(test)]
 pub(crate) use infer::Inference;

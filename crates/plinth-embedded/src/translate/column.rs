@@ -30,25 +30,29 @@ impl Translator<'_> {
         }
         for depth in (self.scope_floor..self.scopes.len()).rev() {
             let scope = &self.scopes[depth];
-            if let Some(column) = scope.merged.iter().find(|column| column.name == name) {
-                let ex = column_ex(column);
-                return self.grouped(depth, ex, reference, None);
-            }
+            let mut merged = scope.merged.iter().filter(|column| column.name == name);
+            let first_merged = merged.next();
             let mut found = scope.items.iter().enumerate().flat_map(|(place, item)| {
                 item.columns
                     .iter()
                     .filter(|column| column.name == name && !column.hidden)
                     .map(move |column| (place, column))
             });
-            if let Some((place, column)) = found.next() {
+            let first = found.next();
+            let several = match first_merged {
+                Some(_) => merged.next().is_some() || first.is_some(),
+                None => found.next().is_some(),
+            };
+            if several {
+                let message = format!("column reference \"{name}\" is ambiguous");
+                return Err(SqlError::new("42702", message).at(reference.span));
+            }
+            if let Some(column) = first_merged {
+                let ex = column_ex(column);
+                return self.grouped(depth, ex, reference, None);
+            }
+            if let Some((place, column)) = first {
                 self.refuse_ambiguous(reference)?;
-                if found.next().is_some() {
-                    return Err(SqlError::new(
-                        "42702",
-                        format!("column reference \"{name}\" is ambiguous"),
-                    )
-                    .at(reference.span));
-                }
                 let ex = column_ex(column);
                 return self.used(depth, place, name, ex, reference);
             }
@@ -144,6 +148,16 @@ impl Translator<'_> {
 
     /// `42P01`, with the alias that hides the table when there is one.
     fn missing_table(&self, table: &str) -> SqlError {
+        let known = self.out_of_reach().any(|item| item.alias == table);
+        if known {
+            return SqlError::new(
+                "42P01",
+                format!("invalid reference to FROM-clause entry for table \"{table}\""),
+            )
+            .hint(format!(
+                "There is an entry for table \"{table}\", but it cannot be referenced from this part of the query."
+            ));
+        }
         let hidden = self.scopes[self.scope_floor..]
             .iter()
             .flat_map(|scope| &scope.items)
@@ -168,9 +182,23 @@ impl Translator<'_> {
         }
     }
 
+    /// Entries of `FROM` that exist and that the place being read may not name.
+    fn out_of_reach(&self) -> impl Iterator<Item = &Item> {
+        let scopes = self.scopes[self.scope_floor..].iter().rev();
+        scopes.flat_map(|scope| &scope.out_of_reach)
+    }
+
     /// `42703`, with the nearest column that the role may see.
     fn no_column(&self, name: &str) -> SqlError {
         let error = unknown_column(name, plinth_sql::ast::Span::default());
+        let mut beside = self.out_of_reach();
+        let holder = beside.find(|item| item.columns.iter().any(|column| column.name == name));
+        if let Some(item) = holder {
+            return error.hint(format!(
+                "There is a column named \"{name}\" in table \"{}\", but it cannot be referenced from this part of the query.",
+                item.alias
+            ));
+        }
         let mut best: Option<(usize, String)> = None;
         for item in self.scopes[self.scope_floor..]
             .iter()

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 use plinth_sql::ast::{
     Call, ColumnRef, Expr, FromItem, GroupBy, JoinKind, JoinOn, ObjectName, PolicyCommand, Select,
-    TableAlias,
+    SetExpr, TableAlias,
 };
 use plinth_sql::catalog::{Privilege, Relation, RelationKind};
 use plinth_sql::types::{ColumnType, Type};
 
-use super::query::named;
-use super::{EXPANSION_DEPTH, Item, ItemColumn, Translator};
+use super::lock::Locks;
+use super::query::{QueryOut, named};
+use super::{CteName, EXPANSION_DEPTH, Item, ItemColumn, Translator};
 use crate::names;
 
 impl Translator<'_> {
@@ -33,7 +34,10 @@ impl Translator<'_> {
                     .last_mut()
                     .map(std::mem::take)
                     .unwrap_or_default();
-                let out = self.query(query, None);
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.out_of_reach.clone_from(&siblings.items);
+                }
+                let out = self.from_query(query, alias.as_ref());
                 if let Some(scope) = self.scopes.last_mut() {
                     *scope = siblings;
                 }
@@ -60,6 +64,16 @@ impl Translator<'_> {
                 on,
             } => self.join(left, right, *kind, on),
         }
+    }
+
+    /// A query in `FROM`, locked when its entry is.
+    fn from_query(
+        &mut self,
+        query: &plinth_sql::ast::Query,
+        alias: Option<&TableAlias>,
+    ) -> Result<QueryOut, SqlError> {
+        let locks = self.locks.inside(alias.map(|alias| alias.name.as_str()));
+        self.query_locked(query, None, locks)
     }
 
     fn add_item(
@@ -90,13 +104,7 @@ impl Translator<'_> {
     }
 
     fn table(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Result<String, SqlError> {
-        if name.schema.is_none()
-            && let Some(cte) = self.ctes[self.cte_floor..]
-                .iter()
-                .rev()
-                .find(|cte| cte.name == name.name)
-                .cloned()
-        {
+        if let Some(cte) = self.named_query(name).cloned() {
             let sqlite = self.alias("t");
             let shown = alias.map_or(name.name.as_str(), |alias| alias.name.as_str());
             let columns = named(
@@ -115,14 +123,17 @@ impl Translator<'_> {
             .to_owned();
         let role = self.role.clone();
         self.use_column(&role, &relation, None, Privilege::Select);
+        let locked = self.locks.covers(Some(&shown));
+        if locked {
+            self.use_column(&role, &relation, None, Privilege::Update);
+        }
         match &relation.kind {
             RelationKind::Table(_) => {
                 let sqlite = self.alias("t");
                 let mut columns = stored_columns(&relation, &sqlite);
                 rename(&mut columns, alias)?;
                 let mut commands = vec![PolicyCommand::Select];
-                if self.locking {
-                    self.use_column(&role, &relation, None, Privilege::Update);
+                if locked {
                     commands.push(PolicyCommand::Update);
                 }
                 let source = self.policed_table(&relation, &shown, &commands, alias)?;
@@ -142,7 +153,13 @@ impl Translator<'_> {
                 let scopes = std::mem::take(&mut self.scopes);
                 let floor = std::mem::replace(&mut self.scope_floor, 0);
                 let frames = std::mem::take(&mut self.frames);
-                let out = self.isolated(Some(&role), |this| this.query(&view.query, None));
+                let locks = match view.query.body {
+                    SetExpr::Select(_) => self.locks.inside(Some(&shown)),
+                    _ => Locks::None,
+                };
+                let out = self.isolated(Some(&role), |this| {
+                    this.query_locked(&view.query, None, locks)
+                });
                 self.frames = frames;
                 self.scopes = scopes;
                 self.scope_floor = floor;
@@ -160,6 +177,12 @@ impl Translator<'_> {
                 Ok(format!("({}) AS {sqlite}", out.sql))
             }
         }
+    }
+
+    /// The common table expression that a name means.
+    pub(super) fn named_query(&self, name: &ObjectName) -> Option<&CteName> {
+        let mut known = self.ctes[self.cte_floor..].iter().rev();
+        known.find(|cte| name.schema.is_none() && cte.name == name.name)
     }
 
     /// A relation by its written name, or `42P01`.
@@ -396,9 +419,9 @@ impl Translator<'_> {
         kind: JoinKind,
         on: &JoinOn,
     ) -> Result<String, SqlError> {
-        let before = self.scopes.last().map_or(0, |scope| scope.items.len());
+        let before = self.place_in_scope();
         let left_sql = self.from_item(left)?;
-        let middle = self.scopes.last().map_or(0, |scope| scope.items.len());
+        let middle = self.place_in_scope();
         let right_sql = self.from_item(right)?;
         // What an outer join may leave out can be null.
         if let Some(scope) = self.scopes.last_mut() {
@@ -409,7 +432,10 @@ impl Translator<'_> {
                 JoinKind::Right => (true, false),
                 JoinKind::Full => (true, true),
             };
-            for (range, null) in [(before..middle, left_null), (middle..end, right_null)] {
+            for (range, null) in [
+                (before.items..middle.items, left_null),
+                (middle.items..end, right_null),
+            ] {
                 for column in scope.items[range]
                     .iter_mut()
                     .flat_map(|item| &mut item.columns)
@@ -433,10 +459,10 @@ impl Translator<'_> {
         };
         let condition = match on {
             JoinOn::None => String::new(),
-            JoinOn::On(expr) => format!(" ON {}", self.condition_expr(expr, "JOIN/ON")?.sql),
+            JoinOn::On(expr) => format!(" ON {}", self.join_condition(expr, before)?),
             JoinOn::Using(columns) => self.using(columns, before, middle, kind)?,
             JoinOn::Natural => {
-                let shared = self.shared_columns(before, middle);
+                let shared = self.shared_columns(before.items, middle.items);
                 self.using(&shared, before, middle, kind)?
             }
         };
@@ -446,6 +472,36 @@ impl Translator<'_> {
             word
         };
         Ok(format!("{left_sql} {word} {right_sql}{condition}"))
+    }
+
+    fn place_in_scope(&self) -> Place {
+        self.scopes
+            .last()
+            .map_or_else(Place::default, |scope| Place {
+                items: scope.items.len(),
+                merged: scope.merged.len(),
+            })
+    }
+
+    /// The condition of a join sees what is joined, and not what stands before the comma to its left.
+    fn join_condition(&mut self, expr: &Expr, from: Place) -> Result<String, SqlError> {
+        let mut beside = super::Scope::default();
+        if let Some(scope) = self.scopes.last_mut() {
+            let joined = super::Scope {
+                items: scope.items.split_off(from.items),
+                merged: scope.merged.split_off(from.merged),
+                out_of_reach: scope.items.clone(),
+                grouping: None,
+            };
+            beside = std::mem::replace(scope, joined);
+        }
+        let condition = self.condition_expr(expr, "JOIN/ON");
+        if let Some(scope) = self.scopes.last_mut() {
+            let joined = std::mem::replace(scope, beside);
+            scope.items.extend(joined.items);
+            scope.merged.extend(joined.merged);
+        }
+        Ok(condition?.sql)
     }
 
     fn shared_columns(&self, before: usize, middle: usize) -> Vec<String> {
@@ -471,24 +527,22 @@ impl Translator<'_> {
     fn using(
         &mut self,
         columns: &[String],
-        before: usize,
-        middle: usize,
+        before: Place,
+        middle: Place,
         kind: JoinKind,
     ) -> Result<String, SqlError> {
         let mut terms = Vec::with_capacity(columns.len());
+        let (mut left_merged, mut right_merged) = (Vec::new(), Vec::new());
+        if let Some(scope) = self.scopes.last_mut() {
+            right_merged = scope.merged.split_off(middle.merged);
+            left_merged = scope.merged.split_off(before.merged);
+        }
+        let mut both = Vec::with_capacity(columns.len());
         for name in columns {
-            let merged = self
-                .scopes
-                .last()
-                .and_then(|scope| scope.merged.iter().position(|column| column.name == *name));
-            let left = match merged {
-                Some(place) => self
-                    .scopes
-                    .last_mut()
-                    .map(|scope| scope.merged.remove(place)),
-                None => self.take_side(name, before, Some(middle)),
-            };
-            let right = self.take_side(name, middle, None);
+            let left = take_merged(&mut left_merged, name)
+                .or_else(|| self.take_side(name, before.items, Some(middle.items)));
+            let right = take_merged(&mut right_merged, name)
+                .or_else(|| self.take_side(name, middle.items, None));
             let (Some(left), Some(right)) = (left, right) else {
                 let side = "left";
                 return Err(SqlError::new(
@@ -518,9 +572,12 @@ impl Translator<'_> {
                 nullable: true,
                 source: None,
             };
-            if let Some(scope) = self.scopes.last_mut() {
-                scope.merged.push(column);
-            }
+            both.push(column);
+        }
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.merged.extend(both);
+            scope.merged.extend(left_merged);
+            scope.merged.extend(right_merged);
         }
         Ok(if terms.is_empty() {
             String::new()
@@ -566,34 +623,42 @@ impl Translator<'_> {
         query: &plinth_sql::ast::Query,
         alias: Option<&TableAlias>,
     ) -> Result<String, SqlError> {
-        let out = self.query(query, None)?;
-        let inner = self.alias("l");
+        let out = self.from_query(query, alias)?;
         let sqlite = self.alias("s");
-        let parts: Vec<String> = (1..=out.columns.len())
-            .map(|place| format!("pg_pack({inner}.c{place})"))
-            .collect();
         let alias = alias.cloned().unwrap_or_else(|| TableAlias {
             name: sqlite.clone(),
             ..TableAlias::default()
         });
-        let columns = named(out.columns, &alias.columns, &alias.name)?
-            .into_iter()
-            .enumerate()
-            .map(|(place, (name, ty))| ItemColumn {
-                name,
-                ty,
-                sql: format!("pg_unpack({sqlite}.value,{place})"),
-                hidden: false,
-                nullable: true,
-                source: None,
-            })
+        let columns = named(out.columns, &alias.columns, &alias.name)?;
+        let source = self.beside(&out.sql, columns, &sqlite);
+        self.add_item(&alias.name, None, source.columns, false)?;
+        Ok(format!("{} AS {sqlite}", source.sql))
+    }
+
+    /// A query in `FROM` that may name what stands to its left.
+    pub(super) fn beside(
+        &mut self,
+        sql: &str,
+        columns: Vec<(String, ColumnType)>,
+        sqlite: &str,
+    ) -> SetSource {
+        let inner = self.alias("l");
+        let parts: Vec<String> = (1..=columns.len())
+            .map(|place| format!("pg_pack({inner}.c{place})"))
             .collect();
-        self.add_item(&alias.name, None, columns, false)?;
-        Ok(format!(
-            "json_each((SELECT json_group_array(json_array({})) FROM ({}) AS {inner})) AS {sqlite}",
-            parts.join(","),
-            out.sql,
-        ))
+        let mut items = positional(sqlite, columns);
+        for (place, item) in items.iter_mut().enumerate() {
+            item.sql = format!("pg_unpack({sqlite}.value,{place})");
+        }
+        SetSource {
+            sql: format!(
+                "json_each((SELECT json_group_array(json_array({})) FROM ({sql}) AS {inner}))",
+                parts.join(","),
+            ),
+            columns: items,
+            ordinal: Some(format!("({sqlite}.key + 1)")),
+            scalar: false,
+        }
     }
 
     fn function(
@@ -637,6 +702,19 @@ impl Translator<'_> {
         self.add_item(&default_name, None, columns, single && !ordinality)?;
         Ok(format!("{} AS {sqlite}", source.sql))
     }
+}
+
+/// A place in the `FROM` that is being read.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    items: usize,
+    merged: usize,
+}
+
+/// Takes a column of this name out of those that an earlier `USING` merged.
+fn take_merged(merged: &mut Vec<ItemColumn>, name: &str) -> Option<ItemColumn> {
+    let place = merged.iter().position(|column| column.name == name)?;
+    Some(merged.remove(place))
 }
 
 /// A function in `FROM`.

@@ -11,6 +11,7 @@ mod coerce;
 mod column;
 mod expr;
 mod from;
+mod lock;
 mod operator;
 pub(crate) mod policy;
 mod query;
@@ -161,6 +162,9 @@ pub(crate) struct Scope {
     pub(crate) items: Vec<Item>,
     /// Columns merged by `USING`, in order.
     pub(crate) merged: Vec<ItemColumn>,
+    /// What stands beside the place being read and cannot be named there: before the comma of a join's condition, around a
+    /// subquery that is not `LATERAL`.
+    pub(crate) out_of_reach: Vec<Item>,
     /// Set while the select list of a grouped query is read.
     pub(crate) grouping: Option<Grouping>,
 }
@@ -291,8 +295,8 @@ pub(crate) struct Translator<'a> {
     in_cte: usize,
     /// The clause being read, where aggregates or window functions are not allowed in it: `WHERE`, `UPDATE`, ….
     clause: &'static str,
-    /// The query being read locks its rows (`FOR UPDATE`), for which Postgres asks for the right to update them.
-    locking: bool,
+    /// What the query being read locks (`FOR UPDATE`), for which Postgres asks for the right to update it.
+    locks: lock::Locks,
     /// Policies are put behind a barrier.
     barrier: bool,
     /// A policy applied somewhere.
@@ -339,7 +343,7 @@ impl<'a> Translator<'a> {
             in_condition: 0,
             in_cte: 0,
             clause: "",
-            locking: false,
+            locks: lock::Locks::default(),
             barrier: false,
             policed: false,
             now: 0,

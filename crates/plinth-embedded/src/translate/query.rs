@@ -7,6 +7,7 @@ use plinth_sql::ast::{Cte, Expr, OrderBy, Query, SetExpr, SetOperator, Statement
 use plinth_sql::types::{ColumnType, Type};
 
 use super::coerce::How;
+use super::lock::Locks;
 use super::{CteName, Ex, Translator};
 use crate::names::collate;
 
@@ -33,12 +34,22 @@ impl Translator<'_> {
         query: &Query,
         targets: Option<&[ColumnType]>,
     ) -> Result<QueryOut, SqlError> {
+        self.query_locked(query, targets, Locks::default())
+    }
+
+    /// A query whose rows the query around it locks as well.
+    pub(super) fn query_locked(
+        &mut self,
+        query: &Query,
+        targets: Option<&[ColumnType]>,
+        around: Locks,
+    ) -> Result<QueryOut, SqlError> {
         let visible = self.ctes.len();
         let with = match &query.with {
             Some(with) => self.with(with)?,
             None => String::new(),
         };
-        let result = self.query_body(query, targets);
+        let result = self.query_body(query, targets, around);
         self.ctes.truncate(visible);
         let mut out = result?;
         if !with.is_empty() {
@@ -51,11 +62,13 @@ impl Translator<'_> {
         &mut self,
         query: &Query,
         targets: Option<&[ColumnType]>,
+        around: Locks,
     ) -> Result<QueryOut, SqlError> {
         let page = self.page(query)?;
-        let locking = std::mem::replace(&mut self.locking, query.locking.is_some());
+        let own = self.locks_of(query, around)?;
+        let locks = std::mem::replace(&mut self.locks, own);
         let done = self.query_rows(query, targets, &page);
-        self.locking = locking;
+        self.locks = locks;
         done
     }
 

@@ -97,6 +97,7 @@ impl Translator<'_> {
             if !grouped {
                 return self.finish_select(select, parts, tail, false);
             }
+            self.refuse_locked("aggregate functions")?;
         }
         let keys = self.group_keys(select)?;
         let mut grouping = Grouping::default();

@@ -73,6 +73,11 @@ impl Translator<'_> {
             .iter()
             .map(|(_, ex)| format!("{} IS NOT NULL", ex.sql))
             .collect();
+        let siblings = self
+            .scopes
+            .last()
+            .is_some_and(|scope| !scope.items.is_empty());
+        let of_siblings = siblings && !args.iter().all(|(_, ex)| is_constant(ex));
         let mut out = self.body(&function, args)?;
         if function.strict && !given.is_empty() {
             out.sql = format!("SELECT * FROM ({}) WHERE {}", out.sql, given.join(" AND "));
@@ -95,6 +100,10 @@ impl Translator<'_> {
         let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
         if !function.returns.set && !out.at_most_one {
             out.sql = format!("SELECT * FROM ({}) LIMIT 1", out.sql);
+        }
+        if of_siblings {
+            let rows = self.beside(&out.sql, columns, sqlite);
+            return Ok(SetSource { scalar, ..rows });
         }
         Ok(SetSource {
             sql: format!("({})", out.sql),

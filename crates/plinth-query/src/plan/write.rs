@@ -256,7 +256,7 @@ fn source(
         order_by: Vec::new(),
         limit: None,
         offset: None,
-        locking: None,
+        locking: Vec::new(),
     })))
 }
 

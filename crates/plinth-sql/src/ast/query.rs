@@ -15,8 +15,19 @@ pub struct Query {
     pub limit: Option<Expr>,
     /// `OFFSET`.
     pub offset: Option<Expr>,
-    /// `FOR UPDATE` and siblings, as written after `FOR`.
-    pub locking: Option<String>,
+    /// `FOR UPDATE` and siblings.
+    pub locking: Vec<Locking>,
+}
+
+/// `FOR UPDATE [OF a, b] [NOWAIT | SKIP LOCKED]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locking {
+    /// `update`, `no key update`, `share` or `key share`.
+    pub strength: String,
+    /// The entries of `FROM` that it is about; empty means all.
+    pub of: Vec<ObjectName>,
+    /// `nowait` or `skip locked`, when written.
+    pub wait: Option<String>,
 }
 
 impl Query {
@@ -28,7 +39,7 @@ impl Query {
             order_by: Vec::new(),
             limit: None,
             offset: None,
-            locking: None,
+            locking: Vec::new(),
         }
     }
 }

@@ -5,7 +5,8 @@ use super::lexer::Tok;
 use super::parser::{PResult, Parser, refused};
 use crate::SqlError;
 use crate::ast::{
-    Cte, Distinct, Expr, GroupBy, Query, Select, SelectItem, SetExpr, SetOperator, Statement, With,
+    Cte, Distinct, Expr, GroupBy, Locking, Query, Select, SelectItem, SetExpr, SetOperator,
+    Statement, With,
 };
 
 impl Parser<'_> {
@@ -178,7 +179,7 @@ impl Parser<'_> {
                 order_by: Vec::new(),
                 limit: None,
                 offset: None,
-                locking: None,
+                locking: Vec::new(),
             },
         };
         if self.is("order") {
@@ -213,10 +214,7 @@ impl Parser<'_> {
                 "for" if self.word_at(1) == "read" => self.expect_all(&["for", "read", "only"])?,
                 "for" => {
                     let clause = self.locking()?;
-                    query.locking = Some(match query.locking.take() {
-                        Some(earlier) => format!("{earlier} for {clause}"),
-                        None => clause,
-                    });
+                    query.locking.push(clause);
                 }
                 _ => return Ok(query),
             }
@@ -276,10 +274,9 @@ impl Parser<'_> {
         self.primary()
     }
 
-    /// `FOR UPDATE OF t SKIP LOCKED`: what stands behind `FOR`, as text.
-    fn locking(&mut self) -> PResult<String> {
+    /// `FOR UPDATE OF t SKIP LOCKED`.
+    fn locking(&mut self) -> PResult<Locking> {
         self.expect("for")?;
-        let mut words: Vec<String> = Vec::new();
         let strength: &[&'static str] = match self.word() {
             "no" => &["no", "key", "update"],
             "key" => &["key", "share"],
@@ -287,21 +284,24 @@ impl Parser<'_> {
             _ => &["update"],
         };
         self.expect_all(strength)?;
-        words.extend(strength.iter().map(|word| (*word).to_owned()));
-        if self.eat("of") {
-            let start = self.here();
-            self.comma_list(Parser::object_name)?;
-            let span = self.since(start);
-            words.push("of".to_owned());
-            words.push(self.source[span.start as usize..span.end as usize].to_owned());
-        }
-        if self.eat("nowait") {
-            words.push("nowait".to_owned());
+        let of = if self.eat("of") {
+            self.comma_list(Parser::object_name)?
+        } else {
+            Vec::new()
+        };
+        let wait = if self.eat("nowait") {
+            Some("nowait".to_owned())
         } else if self.eat("skip") {
             self.expect("locked")?;
-            words.push("skip locked".to_owned());
-        }
-        Ok(words.join(" "))
+            Some("skip locked".to_owned())
+        } else {
+            None
+        };
+        Ok(Locking {
+            strength: strength.join(" "),
+            of,
+            wait,
+        })
     }
 
     fn select(&mut self) -> PResult<Select> {
@@ -416,7 +416,7 @@ fn set_body(query: Query) -> SetExpr {
         && query.order_by.is_empty()
         && query.limit.is_none()
         && query.offset.is_none()
-        && query.locking.is_none();
+        && query.locking.is_empty();
     if bare {
         query.body
     } else {

@@ -3,8 +3,8 @@
 use super::Printer;
 use crate::ast::{
     Assignment, ConflictAction, ConflictTarget, Delete, Distinct, Expr, FromItem, GroupBy, Insert,
-    InsertSource, JoinKind, JoinOn, OnConflict, Overriding, Query, Select, SelectItem, SetExpr,
-    SetOperator, TableAlias, Truncate, Update, With,
+    InsertSource, JoinKind, JoinOn, Locking, OnConflict, Overriding, Query, Select, SelectItem,
+    SetExpr, SetOperator, TableAlias, Truncate, Update, With,
 };
 
 impl Printer {
@@ -17,9 +17,21 @@ impl Printer {
         }
         self.clause(" LIMIT ", query.limit.as_ref());
         self.clause(" OFFSET ", query.offset.as_ref());
-        if let Some(locking) = &query.locking {
-            self.text(" FOR ");
-            self.text(locking);
+        for locking in &query.locking {
+            self.locking(locking);
+        }
+    }
+
+    fn locking(&mut self, locking: &Locking) {
+        self.text(" FOR ");
+        self.text(&locking.strength);
+        if !locking.of.is_empty() {
+            self.text(" of ");
+            self.list(&locking.of, Printer::name);
+        }
+        if let Some(wait) = &locking.wait {
+            self.text(" ");
+            self.text(wait);
         }
     }
 

@@ -122,7 +122,7 @@ impl Reader<'_> {
         let clauses = !query.order_by.is_empty()
             || query.limit.is_some()
             || query.offset.is_some()
-            || query.locking.is_some();
+            || !query.locking.is_empty();
         match query.body {
             SetExpr::Select(mut select) => {
                 let bare = !clauses
