@@ -8,6 +8,7 @@ use plinth_sql::ast::{Delete, PolicyCommand, Truncate};
 use plinth_sql::catalog::{Privilege, Relation};
 use rusqlite::types::Value;
 
+use super::foreign_keys::{Event, Followed, StatementKind};
 use super::trigger::Happening;
 use super::update::{TargetText, target_columns};
 use super::{Executed, Executor};
@@ -74,13 +75,19 @@ impl Executor {
                 deleted.push(old);
             }
         }
-        self.after_delete(&relation, &deleted)?;
-        let changes = deleted.iter().map(|old| (Some(old.as_slice()), None));
-        self.after_rows(&relation, what, changes)?;
-        self.after_statement(&relation, what)?;
+        let affected = deleted.len();
+        let mut events: Vec<Event> = deleted
+            .into_iter()
+            .map(|old| Event {
+                relation: relation.clone(),
+                change: Followed::Delete(old),
+            })
+            .collect();
+        events.push(Event::statement(&relation, StatementKind::Delete));
+        self.follow(events)?;
         let mut done = Executed {
-            affected: deleted.len() as u64,
-            tag: format!("DELETE {}", deleted.len()),
+            affected: affected as u64,
+            tag: format!("DELETE {affected}"),
             returns_rows: !delete.returning.is_empty(),
             ..Executed::default()
         };

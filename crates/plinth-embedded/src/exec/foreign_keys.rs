@@ -2,6 +2,8 @@
 //!
 //! All of it is the database's own work: policies and privileges of the caller do not count here, as in Postgres.
 
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
@@ -18,8 +20,52 @@ use crate::connection::{Params, quoted_table, text_of};
 use crate::error::Result;
 use crate::translate::{Ex, stored_columns};
 
-/// Deepest chain of actions that one statement may set off.
-const ACTION_DEPTH: usize = 2_000;
+/// A change whose consequences are still to come.
+pub(crate) struct Event {
+    pub(crate) relation: Arc<Relation>,
+    pub(crate) change: Followed,
+}
+
+/// What was changed.
+pub(crate) enum Followed {
+    Insert(Vec<Value>),
+    Update {
+        old: Vec<Value>,
+        new: Vec<Value>,
+        /// The columns that the statement sets.
+        set: Arc<[usize]>,
+    },
+    Delete(Vec<Value>),
+    /// All rows of a statement.
+    Statement(StatementKind),
+}
+
+/// The kind of a statement that has ended.
+pub(crate) enum StatementKind {
+    Insert,
+    Update(Arc<[usize]>),
+    Delete,
+}
+
+impl StatementKind {
+    fn happening(&self) -> Happening<'_> {
+        match self {
+            StatementKind::Insert => Happening::Insert,
+            StatementKind::Update(set) => Happening::Update(set),
+            StatementKind::Delete => Happening::Delete,
+        }
+    }
+}
+
+impl Event {
+    /// The end of a statement.
+    pub(crate) fn statement(relation: &Arc<Relation>, kind: StatementKind) -> Event {
+        Event {
+            relation: relation.clone(),
+            change: Followed::Statement(kind),
+        }
+    }
+}
 
 /// A foreign key of `child` that points at some table.
 struct Incoming {
@@ -30,74 +76,48 @@ struct Incoming {
 }
 
 impl Executor {
-    /// Checks the references of inserted rows.
-    pub(crate) fn after_insert(
-        &mut self,
-        relation: &Arc<Relation>,
-        rows: &[Vec<Value>],
-    ) -> Result<()> {
-        for row in rows {
-            self.check_references(relation, None, row)?;
-        }
-        Ok(())
-    }
-
-    /// Runs the actions on updated rows and checks their own references.
-    pub(crate) fn after_update(
-        &mut self,
-        relation: &Arc<Relation>,
-        rows: &[(Vec<Value>, Vec<Value>)],
-    ) -> Result<()> {
-        self.after_update_at(relation, rows, 0)
-    }
-
-    fn after_update_at(
-        &mut self,
-        relation: &Arc<Relation>,
-        rows: &[(Vec<Value>, Vec<Value>)],
-        depth: usize,
-    ) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        for incoming in self.incoming(relation) {
-            let places = places(relation, &incoming.key.foreign_columns);
-            for (old, new) in rows {
-                if places.iter().all(|place| same(&old[*place], &new[*place])) {
-                    continue;
-                }
-                let action = incoming.key.on_update;
-                self.act(relation, &incoming, action, old, Some(new), depth)?;
+    /// Does what follows the changes of a statement: foreign keys and triggers, change by change in the order in which they
+    /// were made; what an action changes joins the end of the queue, as in Postgres.
+    pub(crate) fn follow(&mut self, events: Vec<Event>) -> Result<()> {
+        let mut queue = VecDeque::from(events);
+        let mut known: HashMap<u32, Rc<Vec<Incoming>>> = HashMap::new();
+        while let Some(event) = queue.pop_front() {
+            if self.conn.out_of_time() {
+                return Err(crate::EngineError::Timeout);
             }
-        }
-        for (old, new) in rows {
-            self.check_references(relation, Some(old), new)?;
-        }
-        Ok(())
-    }
-
-    /// Runs the actions on deleted rows.
-    pub(crate) fn after_delete(
-        &mut self,
-        relation: &Arc<Relation>,
-        rows: &[Vec<Value>],
-    ) -> Result<()> {
-        self.after_delete_at(relation, rows, 0)
-    }
-
-    fn after_delete_at(
-        &mut self,
-        relation: &Arc<Relation>,
-        rows: &[Vec<Value>],
-        depth: usize,
-    ) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let incoming = self.incoming(relation);
-        for old in rows {
-            for incoming in &incoming {
-                self.act(relation, incoming, incoming.key.on_delete, old, None, depth)?;
+            let relation = event.relation;
+            let incoming = known
+                .entry(relation.oid)
+                .or_insert_with(|| Rc::new(self.incoming(&relation)))
+                .clone();
+            match event.change {
+                Followed::Statement(set) => {
+                    let what = set.happening();
+                    self.after_statement(&relation, what)?;
+                }
+                Followed::Insert(new) => {
+                    self.check_references(&relation, None, &new)?;
+                    self.after_row(&relation, Happening::Insert, None, Some(&new))?;
+                }
+                Followed::Update { old, new, set } => {
+                    for incoming in incoming.iter() {
+                        let places = places(&relation, &incoming.key.foreign_columns);
+                        if places.iter().any(|place| !same(&old[*place], &new[*place])) {
+                            let action = incoming.key.on_update;
+                            self.act(&relation, incoming, action, &old, Some(&new), &mut queue)?;
+                        }
+                    }
+                    self.check_references(&relation, Some(&old), &new)?;
+                    let what = Happening::Update(&set);
+                    self.after_row(&relation, what, Some(&old), Some(&new))?;
+                }
+                Followed::Delete(old) => {
+                    for incoming in incoming.iter() {
+                        let action = incoming.key.on_delete;
+                        self.act(&relation, incoming, action, &old, None, &mut queue)?;
+                    }
+                    self.after_row(&relation, Happening::Delete, Some(&old), None)?;
+                }
             }
         }
         Ok(())
@@ -265,11 +285,8 @@ impl Executor {
         action: ForeignKeyAction,
         old: &[Value],
         new: Option<&Vec<Value>>,
-        depth: usize,
+        queue: &mut VecDeque<Event>,
     ) -> Result<()> {
-        if depth > ACTION_DEPTH {
-            return Err(SqlError::new("54001", "stack depth limit exceeded").into());
-        }
         let referenced = places(parent, &incoming.key.foreign_columns);
         if referenced.iter().any(|place| old[*place] == Value::Null) {
             return Ok(());
@@ -285,17 +302,17 @@ impl Executor {
                 self.refuse_if_referenced(parent, &child, &incoming.constraint, &key, old)
             }
             ForeignKeyAction::Cascade => match new {
-                None => self.cascade_delete(parent, incoming, old, depth),
+                None => self.cascade_delete(parent, incoming, old, queue),
                 Some(new) => {
                     let values: Vec<Value> =
                         referenced.iter().map(|place| new[*place].clone()).collect();
-                    self.set_children(parent, incoming, old, &incoming.key.columns, &values, depth)
+                    self.set_children(parent, incoming, old, &incoming.key.columns, &values, queue)
                 }
             },
             ForeignKeyAction::SetNull => {
                 let columns = self.set_columns(incoming, new.is_none());
                 let values = vec![Value::Null; columns.len()];
-                self.set_children(parent, incoming, old, &columns, &values, depth)
+                self.set_children(parent, incoming, old, &columns, &values, queue)
             }
             ForeignKeyAction::SetDefault => {
                 let columns = self.set_columns(incoming, new.is_none());
@@ -303,7 +320,7 @@ impl Executor {
                 for column in &columns {
                     values.push(self.default_value(&incoming.child, column)?);
                 }
-                self.set_children(parent, incoming, old, &columns, &values, depth)?;
+                self.set_children(parent, incoming, old, &columns, &values, queue)?;
                 // The default may be the very key that is going.
                 let (child, key) = (incoming.child.clone(), incoming.key.clone());
                 self.refuse_if_referenced(parent, &child, &incoming.constraint, &key, old)
@@ -359,7 +376,7 @@ impl Executor {
         parent: &Arc<Relation>,
         incoming: &Incoming,
         old: &[Value],
-        depth: usize,
+        queue: &mut VecDeque<Event>,
     ) -> Result<()> {
         let what = Happening::Delete;
         self.before_statement(&incoming.child, what)?;
@@ -376,10 +393,12 @@ impl Executor {
                 gone.push(row);
             }
         }
-        self.after_delete_at(&incoming.child, &gone, depth + 1)?;
-        let changes = gone.iter().map(|old| (Some(old.as_slice()), None));
-        self.after_rows(&incoming.child, what, changes)?;
-        self.after_statement(&incoming.child, what)
+        queue.extend(gone.into_iter().map(|old| Event {
+            relation: incoming.child.clone(),
+            change: Followed::Delete(old),
+        }));
+        queue.push_back(Event::statement(&incoming.child, StatementKind::Delete));
+        Ok(())
     }
 
     fn set_children(
@@ -389,7 +408,7 @@ impl Executor {
         old: &[Value],
         columns: &[String],
         values: &[Value],
-        depth: usize,
+        queue: &mut VecDeque<Event>,
     ) -> Result<()> {
         let rules = self.row_rules(&incoming.child, "postgres", None)?;
         let places = places(&incoming.child, columns);
@@ -412,12 +431,20 @@ impl Executor {
             self.update_row(&rules, key, &row, &new)?;
             changed.push((row, new));
         }
-        self.after_update_at(&incoming.child, &changed, depth + 1)?;
-        let rows = changed
-            .iter()
-            .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
-        self.after_rows(&incoming.child, what, rows)?;
-        self.after_statement(&incoming.child, what)
+        let set: Arc<[usize]> = places.into();
+        queue.extend(changed.into_iter().map(|(old, new)| Event {
+            relation: incoming.child.clone(),
+            change: Followed::Update {
+                old,
+                new,
+                set: set.clone(),
+            },
+        }));
+        queue.push_back(Event::statement(
+            &incoming.child,
+            StatementKind::Update(set),
+        ));
+        Ok(())
     }
 
     /// `23503` when rows still refer to an old key that no row of the parent has any more.

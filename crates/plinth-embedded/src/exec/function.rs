@@ -47,6 +47,11 @@ impl Executor {
         user: &str,
         args: Vec<Value>,
     ) -> Result<Vec<Vec<Value>>> {
+        if function.returns.ty == Type::Trigger {
+            return Err(
+                SqlError::new("0A000", "trigger functions can only be called as triggers").into(),
+            );
+        }
         let columns = result_columns(&self.catalog, function);
         if function.strict && args.contains(&Value::Null) {
             return Ok(if function.returns.set {

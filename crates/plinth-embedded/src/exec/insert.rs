@@ -13,6 +13,7 @@ use plinth_sql::types::ColumnType;
 use rusqlite::types::Value;
 
 use super::conflict::Unique;
+use super::foreign_keys::{Event, Followed, StatementKind};
 use super::row::{RowPolicies, RowRules, bound_row, policy_violation};
 use super::trigger::Happening;
 use super::update::Assigned;
@@ -150,18 +151,27 @@ impl Executor {
             done.inserted += 1;
             written.push(row);
         }
-        self.after_insert(&relation, &written)?;
-        self.after_update(&relation, &updated)?;
-        let inserts = written.iter().map(|new| (None, Some(new.as_slice())));
-        self.after_rows(&relation, Happening::Insert, inserts)?;
-        let rows = updated
+        let mut events: Vec<Event> = written
             .iter()
-            .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
-        self.after_rows(&relation, Happening::Update(&set), rows)?;
+            .map(|new| Event {
+                relation: relation.clone(),
+                change: Followed::Insert(new.clone()),
+            })
+            .collect();
+        let set: Arc<[usize]> = set.into();
+        events.extend(updated.into_iter().map(|(old, new)| Event {
+            relation: relation.clone(),
+            change: Followed::Update {
+                old,
+                new,
+                set: set.clone(),
+            },
+        }));
         if upserts {
-            self.after_statement(&relation, Happening::Update(&set))?;
+            events.push(Event::statement(&relation, StatementKind::Update(set)));
         }
-        self.after_statement(&relation, Happening::Insert)?;
+        events.push(Event::statement(&relation, StatementKind::Insert));
+        self.follow(events)?;
         if let Some(plan) = &returning {
             // After all foreign-key work, as Postgres answers; conflicts were answered as they came.
             for row in &written {

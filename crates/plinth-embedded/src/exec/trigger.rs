@@ -142,21 +142,16 @@ impl Executor {
         Ok(Some(row.unwrap_or_default()))
     }
 
-    /// Triggers after all rows of a statement have changed.
-    pub(crate) fn after_rows<'r>(
+    /// Triggers after a row has changed, once all rows of the statement have.
+    pub(crate) fn after_row(
         &mut self,
         relation: &Arc<Relation>,
         what: Happening<'_>,
-        changes: impl Iterator<Item = Change<'r>>,
+        old: Option<&[Value]>,
+        new: Option<&[Value]>,
     ) -> Result<()> {
-        let firing = self.firing(relation, what, TriggerTiming::After, true);
-        if firing.is_empty() {
-            return Ok(());
-        }
-        for change in changes {
-            for (trigger, function) in &firing {
-                self.fire(relation, what, trigger, function, change)?;
-            }
+        for (trigger, function) in self.firing(relation, what, TriggerTiming::After, true) {
+            self.fire(relation, what, &trigger, &function, (old, new))?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use plinth_sql::catalog::{Privilege, Relation};
 use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
+use super::foreign_keys::{Event, Followed, StatementKind};
 use super::row::{RowPolicies, bound_row};
 use super::trigger::Happening;
 use super::{Executed, Executor, no_target_column};
@@ -111,15 +112,24 @@ impl Executor {
             updated.push((old, new));
             rests.push(rest[target.assigned.len()..].to_vec());
         }
-        self.after_update(&relation, &updated)?;
-        let changes = updated
+        let affected = updated.len();
+        let set: Arc<[usize]> = set.clone().into();
+        let mut events: Vec<Event> = updated
             .iter()
-            .map(|(old, new)| (Some(old.as_slice()), Some(new.as_slice())));
-        self.after_rows(&relation, what, changes)?;
-        self.after_statement(&relation, what)?;
+            .map(|(old, new)| Event {
+                relation: relation.clone(),
+                change: Followed::Update {
+                    old: old.clone(),
+                    new: new.clone(),
+                    set: set.clone(),
+                },
+            })
+            .collect();
+        events.push(Event::statement(&relation, StatementKind::Update(set)));
+        self.follow(events)?;
         let mut done = Executed {
-            affected: updated.len() as u64,
-            tag: format!("UPDATE {}", updated.len()),
+            affected: affected as u64,
+            tag: format!("UPDATE {affected}"),
             returns_rows: !update.returning.is_empty(),
             ..Executed::default()
         };

@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(contains(&flat(a, 0)?, &flat(a, 1)?, order(a, 2)?).into())
     }),
     strict("array_overlaps", MANY, overlaps),
-    strict("array_item", 2, item),
+    strict("array_item", MANY, item),
     lenient("array_slice", 5, slice),
     strict("array_flatten", 1, flatten),
     lenient("array_join_", 2, join_distinct),
@@ -219,18 +219,20 @@ fn overlaps(args: &Args<'_>) -> Result<Out, SqlError> {
 
 /// `a[n]`; NULL outside, and for arrays of more dimensions.
 fn item(args: &Args<'_>) -> Result<Out, SqlError> {
-    let Some(at) = args
-        .int(1)?
-        .checked_sub(1)
-        .and_then(|at| usize::try_from(at).ok())
-    else {
-        return Ok(Out::Null);
-    };
-    let ArrayValue::Array(items) = read(args, 0)? else {
-        return Ok(Out::Null);
-    };
-    Ok(match items.into_iter().nth(at) {
-        Some(ArrayValue::Element(text)) => Out::Text(text),
+    let mut value = read(args, 0)?;
+    for place in 1..args.len() {
+        let at = args.int(place)?.checked_sub(1);
+        let at = at.and_then(|at| usize::try_from(at).ok());
+        let ArrayValue::Array(items) = value else {
+            return Ok(Out::Null);
+        };
+        let Some(found) = at.and_then(|at| items.into_iter().nth(at)) else {
+            return Ok(Out::Null);
+        };
+        value = found;
+    }
+    Ok(match value {
+        ArrayValue::Element(text) => Out::Text(text),
         _ => Out::Null,
     })
 }

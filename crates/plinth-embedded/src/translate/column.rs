@@ -109,11 +109,7 @@ impl Translator<'_> {
         if let Some(value) = self.argument(Some(table), name)? {
             return Ok(Some(value));
         }
-        let Some(Ex {
-            kind: ExKind::Row(fields),
-            ..
-        }) = self.argument(None, table)?
-        else {
+        let Some(fields) = self.fields_of(table)? else {
             return Ok(None);
         };
         match fields.into_iter().find(|(field, _)| field == name) {

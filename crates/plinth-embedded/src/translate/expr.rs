@@ -293,6 +293,29 @@ impl Translator<'_> {
     }
 
     fn is_distinct(&mut self, left: Ex, right: Ex, negated: bool) -> Result<Ex, SqlError> {
+        if let (ExKind::Row(left), ExKind::Row(right)) = (&left.kind, &right.kind) {
+            if left.len() != right.len() {
+                return Err(SqlError::new(
+                    "42804",
+                    "cannot compare record types with different numbers of columns",
+                ));
+            }
+            let mut parts = Vec::with_capacity(left.len());
+            for ((_, left), (_, right)) in left.clone().into_iter().zip(right.clone()) {
+                parts.push(self.is_distinct(left, right, negated)?.sql);
+            }
+            let (with, none) = if negated {
+                (" AND ", "1")
+            } else {
+                (" OR ", "0")
+            };
+            let sql = if parts.is_empty() {
+                none.to_owned()
+            } else {
+                format!("({})", parts.join(with))
+            };
+            return Ok(Ex::new(sql, Type::Bool).not_null());
+        }
         let Some(ty) = super::operator::comparison_type(&left, &right) else {
             return Err(undefined("=", &left, &right));
         };
@@ -622,15 +645,30 @@ impl Translator<'_> {
     }
 
     fn index(&mut self, base: &Expr, index: &Expr) -> Result<Ex, SqlError> {
+        // `a[i][j]` is one access, which has no meaning for `a[i]` alone.
+        let mut indexes = vec![index];
+        let mut innermost = base;
+        while let Expr::Index { base, index } = innermost {
+            indexes.push(index);
+            innermost = base;
+        }
+        let array = self.expr(innermost)?;
+        if let Type::Array(element) = array.ty.ty.clone() {
+            self.note_leaky();
+            let mut sql = format!("array_item({}", array.sql);
+            for index in indexes.into_iter().rev() {
+                let index = self.expr(index)?;
+                let index = self.coerce(index, &Type::Int4.into(), How::Assignment)?;
+                sql.push(',');
+                sql.push_str(&index.sql);
+            }
+            sql.push(')');
+            return Ok(Ex::new(Self::from_element(&sql, &element), *element));
+        }
         let base = self.expr(base)?;
         let index = self.expr(index)?;
         self.note_leaky();
         match base.ty.ty.clone() {
-            Type::Array(element) => {
-                let index = self.coerce(index, &Type::Int4.into(), How::Assignment)?;
-                let sql = format!("array_item({},{})", base.sql, index.sql);
-                Ok(Ex::new(Self::from_element(&sql, &element), *element))
-            }
             Type::Jsonb => self.binary("->", base, index, Span::default()),
             other => Err(SqlError::new(
                 "42804",

@@ -107,6 +107,15 @@ impl Translator<'_> {
             self.note_leaky();
         }
         match (&left.ty.ty, &right.ty.ty) {
+            // `text || anynonarray`.
+            (a, Type::Jsonb) | (Type::Jsonb, a) if a.is_string() => {
+                let left = self.coerce(left, &text, How::Explicit)?;
+                let right = self.coerce(right, &text, How::Explicit)?;
+                Ok(Ex::new(
+                    format!("({} || {})", left.sql, right.sql),
+                    Type::Text,
+                ))
+            }
             (Type::Jsonb, _) | (_, Type::Jsonb) => {
                 let left = self.coerce(left, &Type::Jsonb.into(), How::Implicit)?;
                 let right = self.coerce(right, &Type::Jsonb.into(), How::Implicit)?;

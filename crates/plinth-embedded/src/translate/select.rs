@@ -338,6 +338,12 @@ impl Translator<'_> {
             }
             return Ok(());
         }
+        if schema.is_none()
+            && let Some(fields) = self.fields_of(table)?
+        {
+            columns.extend(fields);
+            return Ok(());
+        }
         Err(SqlError::new(
             "42P01",
             format!("missing FROM-clause entry for table \"{table}\""),

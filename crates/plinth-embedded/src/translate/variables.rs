@@ -7,7 +7,7 @@ use plinth_sql::ast::ColumnRef;
 use plinth_sql::types::Type;
 
 use super::column::row_value;
-use super::{Bind, Ex, Frame, Translator};
+use super::{Bind, Ex, ExKind, Frame, Translator};
 
 /// Every name in sight, outermost first.
 #[derive(Clone, Debug, Default)]
@@ -129,7 +129,7 @@ impl Translator<'_> {
             }
             Some(Frame::Variables(names)) => {
                 let held = names.find(label, name).cloned();
-                held.map(|held| self.held(&held, name)).transpose()
+                held.map(|held| self.held(&held)).transpose()
             }
         }
     }
@@ -147,14 +147,41 @@ impl Translator<'_> {
                     let held = level.names.get(place.wrapping_sub(1));
                     held.map(|(_, held)| held.clone())
                 });
-                found
-                    .map(|held| self.held(&held, &format!("${place}")))
-                    .transpose()
+                found.map(|held| self.held(&held)).transpose()
             }
         }
     }
 
-    fn held(&mut self, held: &Held, name: &str) -> Result<Ex, SqlError> {
+    /// `55000` for a field of a record that nothing was assigned to.
+    pub(super) fn refuse_unassigned(&self, name: &str) -> Result<(), SqlError> {
+        match self.frames.last() {
+            Some(Frame::Variables(names))
+                if matches!(names.find(None, name), Some(Held::Unassigned)) =>
+            {
+                Err(
+                    SqlError::new("55000", format!("record \"{name}\" is not assigned yet"))
+                        .detail(
+                            "The tuple structure of a not-yet-assigned record is indeterminate.",
+                        ),
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The fields of `name.*` where `name` is a variable or an argument of a row type.
+    pub(super) fn fields_of(&mut self, name: &str) -> Result<Option<Vec<(String, Ex)>>, SqlError> {
+        self.refuse_unassigned(name)?;
+        Ok(match self.argument(None, name)? {
+            Some(Ex {
+                kind: ExKind::Row(fields),
+                ..
+            }) => Some(fields),
+            _ => None,
+        })
+    }
+
+    fn held(&mut self, held: &Held) -> Result<Ex, SqlError> {
         match held {
             Held::Value(place) => Ok(self.held_value(*place)),
             Held::Row(ty, fields) => {
@@ -164,11 +191,11 @@ impl Translator<'_> {
                 }
                 Ok(row_value(values, ty.clone()))
             }
-            Held::Unassigned => Err(SqlError::new(
-                "55000",
-                format!("record \"{name}\" is not assigned yet"),
-            )
-            .detail("The tuple structure of a not-yet-assigned record is indeterminate.")),
+            // As a whole it is null; its fields are not known.
+            Held::Unassigned => Ok(Ex {
+                kind: ExKind::Null,
+                ..Ex::new("NULL", Type::Unknown)
+            }),
         }
     }
 

@@ -167,9 +167,8 @@ impl Parser<'_> {
             self.expect_all(&["row", "level", "security"])?;
             return Ok(AlterAction::RowSecurity(verb == "enable"));
         }
-        if verb == "enable" {
-            self.eat_any(&["always", "replica"]);
-        }
+        // A trigger for replication alone never fires on its own server.
+        let replica = verb == "enable" && self.eat_any(&["always", "replica"]) == Some("replica");
         let object = self.expect_any(&["trigger", "rule"])?;
         if object == "trigger" {
             let name = match self.eat_any(&["all", "user"]) {
@@ -178,7 +177,7 @@ impl Parser<'_> {
             };
             return Ok(AlterAction::EnableTrigger {
                 name,
-                enabled: verb == "enable",
+                enabled: verb == "enable" && !replica,
             });
         }
         self.name()?;

@@ -14,7 +14,23 @@ impl Parser<'_> {
         let timing = self.trigger_timing()?;
         let mut events = vec![self.trigger_event()?];
         while self.eat("or") {
-            events.push(self.trigger_event()?);
+            let start = self.here();
+            let event = self.trigger_event()?;
+            let kind = std::mem::discriminant(&event);
+            if events
+                .iter()
+                .any(|known| std::mem::discriminant(known) == kind)
+            {
+                let word = match event {
+                    TriggerEvent::Insert => "insert",
+                    TriggerEvent::Update(_) => "update",
+                    TriggerEvent::Delete => "delete",
+                    TriggerEvent::Truncate => "truncate",
+                };
+                let message = format!("duplicate trigger events specified at or near \"{word}\"");
+                return Err(Box::new(SqlError::syntax(message, start)));
+            }
+            events.push(event);
         }
         self.expect("on")?;
         let mut trigger = CreateTrigger {

@@ -269,7 +269,11 @@ impl Run<'_> {
     fn sql(&mut self, statement: &Sql, into: Option<&Into>) -> Result<()> {
         let params = self.scopes.params();
         let done = self.exec.statement(statement, &params)?;
-        self.row_count = done.affected;
+        // `SELECT … INTO` takes one row, whatever there is.
+        self.row_count = match (statement, into) {
+            (Sql::Query(_), Some(_)) => done.affected.min(1),
+            _ => done.affected,
+        };
         let changes = matches!(statement, Sql::Insert(_) | Sql::Update(_) | Sql::Delete(_));
         match into {
             Some(into) => {

@@ -51,7 +51,10 @@ impl Executor {
             let mut content = self.typed_content(&ty)?;
             match (&mut content, row) {
                 (Content::Record { values, .. }, Some(row)) => *values = row.to_vec(),
-                (Content::Record { shape, .. }, None) => *shape = None,
+                // A statement has no rows; a row's other half is all nulls.
+                (Content::Record { shape, .. }, None) if call.level == "STATEMENT" => {
+                    *shape = None;
+                }
                 _ => {}
             }
             slots.push(Slot::new(name, content));

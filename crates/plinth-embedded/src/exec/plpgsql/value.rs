@@ -370,29 +370,26 @@ impl Run<'_> {
             )
             .into());
         };
-        let [subscript] = target.subscripts.as_slice() else {
-            return Err(SqlError::unsupported(
-                "assignment to an element of an array of several dimensions",
-            )
-            .into());
-        };
-        let Some(at) = self.integer(subscript)? else {
-            return Err(
-                SqlError::new("22004", "array subscript in assignment must not be null").into(),
-            );
-        };
-        let at = usize::try_from(at)
-            .ok()
-            .filter(|at| (1..=MAX_ELEMENTS).contains(at))
-            .ok_or_else(|| {
-                SqlError::unsupported(format!("an array that begins or ends at {at}"))
-            })?;
-        let mut items = match &old {
-            Value::Text(stored) => match array::from_storage(stored)? {
-                ArrayValue::Array(items) => items,
-                _ => Vec::new(),
-            },
-            _ => Vec::new(),
+        let mut places = Vec::with_capacity(target.subscripts.len());
+        for subscript in &target.subscripts {
+            let Some(at) = self.integer(subscript)? else {
+                return Err(SqlError::new(
+                    "22004",
+                    "array subscript in assignment must not be null",
+                )
+                .into());
+            };
+            let at = usize::try_from(at)
+                .ok()
+                .filter(|at| (1..=MAX_ELEMENTS).contains(at))
+                .ok_or_else(|| {
+                    SqlError::unsupported(format!("an array that begins or ends at {at}"))
+                })?;
+            places.push(at);
+        }
+        let mut whole = match &old {
+            Value::Text(stored) => array::from_storage(stored)?,
+            _ => ArrayValue::Array(Vec::new()),
         };
         let Evaluated::Scalar(from, value) = value else {
             return Err(SqlError::unsupported("an array of rows").into());
@@ -400,15 +397,49 @@ impl Run<'_> {
         let value = self
             .exec
             .convert(value, &from, &element.as_ref().clone().into())?;
-        if items.len() < at {
-            items.resize(at, ArrayValue::Null);
-        }
-        items[at - 1] = match text_of(element, &value)? {
+        let item = match text_of(element, &value)? {
             Some(text) => ArrayValue::Element(text),
             None => ArrayValue::Null,
         };
-        Ok(Value::Text(array::to_storage(&ArrayValue::Array(items))))
+        put(&mut whole, &places, item)?;
+        Ok(Value::Text(array::to_storage(&whole)))
     }
+}
+
+/// Puts an element at a place. An array of one dimension grows, with nulls in a gap.
+fn put(array: &mut ArrayValue, places: &[usize], item: ArrayValue) -> Result<(), SqlError> {
+    let out_of_range = || SqlError::new("2202E", "array subscript out of range");
+    let wrong_number = || SqlError::new("2202E", "wrong number of array subscripts");
+    let (ArrayValue::Array(items), [at, deeper @ ..]) = (array, places) else {
+        return Err(wrong_number());
+    };
+    let nested = items
+        .iter()
+        .any(|item| matches!(item, ArrayValue::Array(_)));
+    if deeper.is_empty() {
+        if nested {
+            return Err(wrong_number());
+        }
+        if items.len() < *at {
+            items.resize(*at, ArrayValue::Null);
+        }
+        items[at - 1] = item;
+        return Ok(());
+    }
+    if items.is_empty() && places.iter().all(|at| *at == 1) {
+        *items = vec![ArrayValue::Array(Vec::new())];
+    } else if !nested {
+        return Err(wrong_number());
+    }
+    let inner = items.get_mut(at - 1).ok_or_else(out_of_range)?;
+    if let ArrayValue::Array(row) = &*inner
+        && deeper.len() == 1
+        && !row.is_empty()
+        && row.len() < deeper[0]
+    {
+        return Err(out_of_range());
+    }
+    put(inner, deeper, item)
 }
 
 /// The text form of a row: `(1,"a b",)`.
