@@ -57,6 +57,8 @@ pub(crate) struct Work {
     pub(crate) savepoints: usize,
     /// Functions that run now, one inside the other.
     pub(crate) calls: usize,
+    /// Triggers that run now, one inside the other.
+    pub(crate) triggers: usize,
 }
 
 impl Work {
@@ -66,6 +68,7 @@ impl Work {
         self.deferred.clear();
         self.savepoints = 0;
         self.calls = 0;
+        self.triggers = 0;
     }
 }
 

@@ -40,6 +40,9 @@ struct ConflictUpdate {
 
 impl Executor {
     pub(crate) fn insert(&mut self, insert: &Insert, params: &Params) -> Result<Executed> {
+        if let Some(expanded) = expand_records(insert, params) {
+            return self.insert(&expanded, params);
+        }
         if insert.with.is_some() && !matches!(insert.source, InsertSource::Query(_)) {
             return Err(SqlError::unsupported("WITH before INSERT … VALUES").into());
         }
@@ -100,13 +103,14 @@ impl Executor {
         let upserts = conflict
             .as_ref()
             .is_some_and(|conflict| conflict.update.is_some());
+        let set: Arc<[usize]> = set.into();
+        let mut events = Vec::new();
         self.before_statement(&relation, Happening::Insert)?;
         if upserts {
             self.before_statement(&relation, Happening::Update(&set))?;
         }
         let mut touched = HashSet::new();
         let mut written = Vec::new();
-        let mut updated = Vec::new();
         for mut row in rows {
             if self.conn.out_of_time() {
                 return Err(crate::EngineError::Timeout);
@@ -138,7 +142,14 @@ impl Executor {
                     if let Some(plan) = &returning {
                         done.rows.push(self.project(plan, params, &new)?);
                     }
-                    updated.push((old, new));
+                    events.push(Event {
+                        relation: relation.clone(),
+                        change: Followed::Update {
+                            old,
+                            new,
+                            set: set.clone(),
+                        },
+                    });
                     continue;
                 }
                 row = candidate;
@@ -149,24 +160,12 @@ impl Executor {
             touched.insert(key);
             done.affected += 1;
             done.inserted += 1;
+            events.push(Event {
+                relation: relation.clone(),
+                change: Followed::Insert(row.clone()),
+            });
             written.push(row);
         }
-        let mut events: Vec<Event> = written
-            .iter()
-            .map(|new| Event {
-                relation: relation.clone(),
-                change: Followed::Insert(new.clone()),
-            })
-            .collect();
-        let set: Arc<[usize]> = set.into();
-        events.extend(updated.into_iter().map(|(old, new)| Event {
-            relation: relation.clone(),
-            change: Followed::Update {
-                old,
-                new,
-                set: set.clone(),
-            },
-        }));
         if upserts {
             events.push(Event::statement(&relation, StatementKind::Update(set)));
         }
@@ -635,6 +634,11 @@ impl Executor {
         for (assigned, value) in update.assigned.iter().zip(values) {
             new[assigned.place] = value;
         }
+        let set: Vec<usize> = update.assigned.iter().map(|one| one.place).collect();
+        let what = Happening::Update(&set);
+        let Some(mut new) = self.before_row(relation, what, Some(&old), Some(new))? else {
+            return Ok(None);
+        };
         self.check_row(&update.rules, &mut new)?;
         self.update_row(&update.rules, key, &old, &new)?;
         Ok(Some((old, new)))
@@ -705,4 +709,44 @@ fn source_width(insert: &Insert) -> Option<usize> {
             _ => None,
         },
     }
+}
+
+/// `VALUES (new.*)` with the fields of each record variable written out; none when there is nothing of the kind.
+fn expand_records(insert: &Insert, params: &Params) -> Option<Insert> {
+    let names = params.names.as_ref()?;
+    let InsertSource::Query(query) = &insert.source else {
+        return None;
+    };
+    let SetExpr::Values(rows) = &query.body else {
+        return None;
+    };
+    let fields = |value: &Expr| match value {
+        Expr::Wildcard(reference) => match reference.parts.as_slice() {
+            [name] => names.fields(name).map(|fields| (name.clone(), fields)),
+            _ => None,
+        },
+        _ => None,
+    };
+    if !rows.iter().flatten().any(|value| fields(value).is_some()) {
+        return None;
+    }
+    let rows = rows
+        .iter()
+        .map(|row| {
+            let expand = |value: &Expr| match fields(value) {
+                Some((name, fields)) => fields
+                    .iter()
+                    .map(|field| Expr::qualified(&name, field))
+                    .collect(),
+                None => vec![value.clone()],
+            };
+            row.iter().flat_map(expand).collect()
+        })
+        .collect();
+    let mut expanded = insert.clone();
+    expanded.source = InsertSource::Query(Box::new(Query {
+        body: SetExpr::Values(rows),
+        ..query.as_ref().clone()
+    }));
+    Some(expanded)
 }

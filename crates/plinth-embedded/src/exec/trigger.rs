@@ -129,6 +129,16 @@ impl Executor {
     ) -> Result<Option<Vec<Value>>> {
         let firing = self.firing(relation, what, TriggerTiming::Before, true);
         let mut row = new;
+        if let Some(row) = &mut row
+            && !firing.is_empty()
+        {
+            // They are computed from what the triggers leave.
+            for (value, column) in row.iter_mut().zip(&relation.columns) {
+                if column.generated.is_some() {
+                    *value = Value::Null;
+                }
+            }
+        }
         for (trigger, function) in firing {
             let Some(given) =
                 self.fire(relation, what, &trigger, &function, (old, row.as_deref()))?
@@ -188,7 +198,12 @@ impl Executor {
         {
             return Ok(new.or(old).map(<[Value]>::to_vec));
         }
-        self.call_trigger(function, &call)
+        self.work().triggers += 1;
+        let done = self.call_trigger(function, &call);
+        let mut work = self.work();
+        work.triggers = work.triggers.saturating_sub(1);
+        drop(work);
+        done
     }
 
     /// A row that a trigger changed or deleted meanwhile: gone means skip it, changed is Postgres's `27000`.

@@ -17,6 +17,9 @@ pub(super) const FUNCTIONS: &[StatefulFunction] = &[
     lenient("pg_current_schema", 0, |_, state| {
         Ok(current_schema(state).into())
     }),
+    lenient("plinth_trigger_depth", 0, |_, state| {
+        Ok(state.work.lock().triggers.into())
+    }),
     strict("pg_nextval", 1, nextval),
     strict("pg_currval", 1, currval),
     lenient("pg_lastval", 0, lastval),

@@ -264,6 +264,11 @@ impl Translator<'_> {
                 return row;
             }
         }
+        if schema.is_none()
+            && let Some(fields) = self.fields_of(table)?
+        {
+            return Ok(row_value(fields, Type::Record));
+        }
         Err(self.missing_table(table).at(reference.span))
     }
 

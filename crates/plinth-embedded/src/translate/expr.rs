@@ -653,6 +653,11 @@ impl Translator<'_> {
             innermost = base;
         }
         let array = self.expr(innermost)?;
+        // The arguments of a trigger count from 0.
+        let first = match innermost {
+            Expr::Column(name) if self.is_trigger_arguments(name) => 1,
+            _ => 0,
+        };
         if let Type::Array(element) = array.ty.ty.clone() {
             self.note_leaky();
             let mut sql = format!("array_item({}", array.sql);
@@ -661,6 +666,9 @@ impl Translator<'_> {
                 let index = self.coerce(index, &Type::Int4.into(), How::Assignment)?;
                 sql.push(',');
                 sql.push_str(&index.sql);
+                if first != 0 {
+                    sql.push_str(&format!(" + {first}"));
+                }
             }
             sql.push(')');
             return Ok(Ex::new(Self::from_element(&sql, &element), *element));

@@ -51,6 +51,14 @@ pub(crate) enum Conflict {
 }
 
 impl Variables {
+    /// The fields of a record variable.
+    pub(crate) fn fields(&self, name: &str) -> Option<Vec<String>> {
+        match self.find(None, name)? {
+            Held::Row(_, fields) => Some(fields.iter().map(|(name, _)| name.clone()).collect()),
+            Held::Value(_) | Held::Unassigned => None,
+        }
+    }
+
     /// What a name means; the innermost level wins.
     fn find(&self, label: Option<&str>, name: &str) -> Option<&Held> {
         self.levels
@@ -150,6 +158,12 @@ impl Translator<'_> {
                 found.map(|held| self.held(&held)).transpose()
             }
         }
+    }
+
+    /// Whether a name is `tg_argv` of the trigger function that the statement stands in.
+    pub(super) fn is_trigger_arguments(&self, reference: &ColumnRef) -> bool {
+        matches!(reference.parts.as_slice(), [name] if name == "tg_argv")
+            && matches!(self.frames.last(), Some(Frame::Variables(names)) if names.find(None, "tg_argv").is_some())
     }
 
     /// `55000` for a field of a record that nothing was assigned to.

@@ -174,19 +174,44 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A value where a record variable means its row.
+    /// A value where a record variable means its row; `coalesce(new, old)` is the first of them that there is.
     fn evaluate_row(&mut self, value: &Expr) -> Result<Evaluated> {
-        if let Expr::Column(reference) = value
-            && let [name] = reference.parts.as_slice()
-            && let Some(place) = self.scopes.find(None, name)
-            && let Content::Record { shape, values, .. } = &self.scopes.slot(place).content
+        if let Expr::Call(call) = value
+            && call.name.name == "coalesce"
+            && call.name.schema.is_none()
+            && let Some(records) = call
+                .args
+                .iter()
+                .map(|arg| self.record(&arg.value))
+                .collect::<Option<Vec<_>>>()
         {
-            return Ok(match shape {
-                Some(shape) => Evaluated::Row(shape.clone(), values.clone()),
-                None => Evaluated::null(),
-            });
+            let found = records.into_iter().find(
+                |record| matches!(record, Evaluated::Row(_, values) if values.iter().any(|value| *value != Value::Null)),
+            );
+            return Ok(found.unwrap_or_else(Evaluated::null));
         }
-        self.evaluate(value)
+        match self.record(value) {
+            Some(record) => Ok(record),
+            None => self.evaluate(value),
+        }
+    }
+
+    /// The row of a bare record variable.
+    fn record(&self, value: &Expr) -> Option<Evaluated> {
+        let Expr::Column(reference) = value else {
+            return None;
+        };
+        let [name] = reference.parts.as_slice() else {
+            return None;
+        };
+        let place = self.scopes.find(None, name)?;
+        let Content::Record { shape, values, .. } = &self.scopes.slot(place).content else {
+            return None;
+        };
+        Some(match shape {
+            Some(shape) => Evaluated::Row(shape.clone(), values.clone()),
+            None => Evaluated::null(),
+        })
     }
 
     fn return_next(&mut self, value: Option<&Expr>) -> Result<()> {

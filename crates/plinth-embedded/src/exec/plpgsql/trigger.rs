@@ -49,13 +49,9 @@ impl Executor {
         let mut slots = Vec::with_capacity(2);
         for (name, row) in [("new", call.new), ("old", call.old)] {
             let mut content = self.typed_content(&ty)?;
-            match (&mut content, row) {
-                (Content::Record { values, .. }, Some(row)) => *values = row.to_vec(),
-                // A statement has no rows; a row's other half is all nulls.
-                (Content::Record { shape, .. }, None) if call.level == "STATEMENT" => {
-                    *shape = None;
-                }
-                _ => {}
+            // What there is not, is all nulls.
+            if let (Content::Record { values, .. }, Some(row)) = (&mut content, row) {
+                *values = row.to_vec();
             }
             slots.push(Slot::new(name, content));
         }
@@ -116,6 +112,24 @@ impl Run<'_> {
                         "42804",
                         "returned row structure does not match the structure of the triggering table",
                     )
+                    .into());
+                }
+                let wrong = from
+                    .iter()
+                    .zip(&shape)
+                    .enumerate()
+                    .find(|(_, ((_, from), (_, to)))| from.ty != to.ty);
+                if let Some((at, ((_, from), (_, to)))) = wrong {
+                    return Err(SqlError::new(
+                        "42804",
+                        "returned row structure does not match the structure of the triggering table",
+                    )
+                    .detail(format!(
+                        "Returned type {} does not match expected type {} in column {}.",
+                        from.ty,
+                        to.ty,
+                        at + 1
+                    ))
                     .into());
                 }
                 let row = self.fit_row(&from, values, &shape)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::Work;
 use super::constraints::referenced_key;
 use super::names::is_key;
-use crate::ast::{Expr, TriggerEvent};
+use crate::ast::{Expr, Names, TriggerEvent};
 use crate::catalog::references::{Stored, Target, collect};
 use crate::catalog::{Catalog, ConstraintKind, Function, QName, Relation, RelationKind, Table};
 use crate::types::Type;
@@ -258,6 +258,17 @@ impl Edges<'_> {
             if let Some(function) = found {
                 let on = Object::Function(function.name.clone(), function.oid);
                 self.normal(&object, on);
+            }
+            let named = trigger
+                .when
+                .iter()
+                .flat_map(|when| Names::of_expr(when).columns);
+            for column in named {
+                if let [row, name] = column.parts.as_slice()
+                    && matches!(row.as_str(), "old" | "new")
+                {
+                    self.normal(&object, Object::Column(relation.name.clone(), name.clone()));
+                }
             }
             for event in &trigger.events {
                 let TriggerEvent::Update(columns) = event else {

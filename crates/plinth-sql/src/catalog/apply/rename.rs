@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Work;
 use super::constraints::table_mut;
-use crate::ast::Expr;
+use crate::ast::{ColumnRef, Expr, TriggerEvent, VisitMut};
 use crate::catalog::references::{Rename, Renamed, Stored};
 use crate::catalog::{Catalog, ConstraintKind, Function, QName, Relation, RelationKind};
 use crate::types::Type;
@@ -80,11 +80,44 @@ fn rewritten(before: &Catalog, change: &Renamed, relation: &Relation) -> Relatio
     changed
 }
 
+/// Renames a column of `old` and `new` in a trigger's condition.
+struct RowColumn<'a> {
+    from: &'a str,
+    to: &'a str,
+}
+
+impl VisitMut for RowColumn<'_> {
+    fn column(&mut self, column: &mut ColumnRef) {
+        if let [row, name] = column.parts.as_mut_slice()
+            && matches!(row.as_str(), "old" | "new")
+            && name == self.from
+        {
+            self.to.clone_into(name);
+        }
+    }
+}
+
 fn fix_constraints(relation: &mut Relation, change: &Renamed) {
     let name = relation.name.clone();
     let Some(table) = table_mut(relation) else {
         return;
     };
+    if let Renamed::Column {
+        relation, from, to, ..
+    } = change
+        && name == *relation
+    {
+        for trigger in &mut table.triggers {
+            for event in &mut trigger.events {
+                if let TriggerEvent::Update(columns) = event {
+                    fix_columns(columns, from, to);
+                }
+            }
+            if let Some(when) = &mut trigger.when {
+                RowColumn { from, to }.expr(when);
+            }
+        }
+    }
     for constraint in &mut table.constraints {
         match (&mut constraint.kind, change) {
             (ConstraintKind::ForeignKey(key), Renamed::Relation { from, to })

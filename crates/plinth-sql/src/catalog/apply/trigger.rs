@@ -6,7 +6,10 @@ use super::drop::{Dropped, Missing, missing};
 use super::names::{missing_relation, no_column, written};
 use super::{Work, error};
 use crate::SqlError;
-use crate::ast::{CreateTrigger, Deferrable, Expr, Names, ObjectName, TriggerEvent, TriggerTiming};
+use crate::ast::{
+    CreateTrigger, Deferrable, Expr, FromItem, Names, ObjectName, Query, Select, SelectItem,
+    TableAlias, TriggerEvent, TriggerTiming,
+};
 use crate::catalog::{Privilege, Relation, Trigger};
 use crate::types::Type;
 
@@ -33,6 +36,7 @@ pub(super) fn create(
     }
     if let Some(when) = &statement.when {
         check_condition(statement, when)?;
+        check_type(work, &relation, when)?;
     }
     let overloads = work.catalog.functions(&statement.function, work.path());
     let Some(function) = overloads.iter().find(|function| function.args.is_empty()) else {
@@ -150,6 +154,36 @@ fn check_condition(statement: &CreateTrigger, when: &Expr) -> Result<(), SqlErro
         return bad("DELETE trigger's WHEN condition cannot reference NEW values");
     }
     Ok(())
+}
+
+/// The condition as a query over both rows must be boolean.
+fn check_type(work: &Work<'_>, relation: &Relation, when: &Expr) -> Result<(), SqlError> {
+    let row = |name: &str| FromItem::Table {
+        name: ObjectName::qualified(&relation.name.schema, &relation.name.name),
+        alias: Some(TableAlias {
+            name: name.to_owned(),
+            ..TableAlias::default()
+        }),
+    };
+    let query = Query::select(Select {
+        projection: vec![SelectItem::Expr {
+            expr: when.clone(),
+            alias: None,
+        }],
+        from: vec![row("old"), row("new")],
+        ..Select::default()
+    });
+    let columns = work
+        .cx
+        .infer
+        .query_columns(&work.catalog, &query, work.path())?;
+    match columns.first() {
+        Some((_, ty)) if ty.ty != Type::Bool && ty.ty != Type::Unknown => Err(error(
+            "42804",
+            format!("argument of WHEN must be type boolean, not type {}", ty.ty),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// `ENABLE TRIGGER` and `DISABLE TRIGGER`; none means all.
