@@ -81,6 +81,11 @@ impl Settings {
         &self.now.search_path
     }
 
+    /// Whether policies apply; else what they would change is an error.
+    pub(crate) fn row_security(&self) -> bool {
+        !matches!(self.get("row_security"), Some("off" | "false" | "no" | "0"))
+    }
+
     /// A setting by its lower-case name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.now.named.get(name).map(String::as_str)

@@ -22,6 +22,7 @@ impl Infer for Inference {
         search_path: &[String],
     ) -> Result<Vec<(String, ColumnType)>, SqlError> {
         let mut translator = Translator::new(catalog, &self.role, search_path, Vec::new());
+        translator.defining = true;
         let out = translator.query(query, None)?;
         let plan = translator.finish(out.sql, out.columns)?;
         Ok(plan.columns)
@@ -42,13 +43,19 @@ impl Infer for Inference {
                 "cannot use subquery in this expression",
             ));
         }
+        translator.defining = true;
+        // Only policies may hold subqueries.
+        let clause = if subqueries { "POLICY" } else { "" };
         let ex = match relation {
             Some(relation) => {
                 let columns = row_columns(relation, |place| format!("c{place}"));
-                translator.in_table_scope(&relation.name.name, columns, |this| this.expr(expr))?
+                translator.in_table_scope(&relation.name.name, columns, |this| {
+                    this.in_clause(clause, |this| this.expr(expr))
+                })?
             }
             None => translator.stored_expr(expr)?,
         };
+        translator.check_now()?;
         Ok(ex.ty)
     }
 
@@ -72,6 +79,7 @@ impl Infer for Inference {
                     |(_, value)| crate::settings::search_path(value),
                 );
             let mut translator = Translator::new(catalog, &self.role, &path, Vec::new());
+            translator.defining = true;
             let out = translator.function_body(function, query)?;
             if place == last && !function.returns.set && function.returns.ty != Type::Void {
                 let wanted = crate::translate::result_columns(catalog, function);

@@ -188,7 +188,8 @@ impl Executor {
         name: &plinth_sql::ast::ObjectName,
         verb: &str,
     ) -> Result<Arc<Relation>> {
-        let relation = self.translator("postgres", Params::NONE).relation(name)?;
+        let role = self.role();
+        let relation = self.translator(&role, Params::NONE).relation(name)?;
         match relation.kind {
             RelationKind::Table(_) => Ok(relation),
             RelationKind::View(_) => Err(SqlError::new(

@@ -206,12 +206,16 @@ impl Executor {
 
     /// A translator for the session as it is now.
     pub(crate) fn translator(&self, role: &str, params: &Params) -> translate::Translator<'_> {
-        let mut translator =
-            translate::Translator::new(&self.catalog, role, &self.search_path(), params.types());
+        let path = self.path_as_set();
+        let mut translator = translate::Translator::new(&self.catalog, role, &path, params.types());
         if let Some(names) = &params.names {
             translator.name_variables(names);
         }
-        translator.now = self.conn.state.session.lock().now;
+        {
+            let session = self.conn.state.session.lock();
+            translator.now = session.now;
+            translator.row_security_off = !session.settings.row_security();
+        }
         translator.raise_barrier();
         translator
     }
@@ -226,8 +230,16 @@ impl Executor {
         &self.conn.state
     }
 
-    /// Where names without a schema are looked for.
+    /// Where names without a schema are looked for: what is open to the role of the path that is set.
     pub(crate) fn search_path(&self) -> Vec<String> {
+        let session = self.state().session.lock();
+        let settings = &session.settings;
+        self.catalog
+            .open_path(settings.role(), settings.search_path())
+    }
+
+    /// The search path as it was set.
+    pub(crate) fn path_as_set(&self) -> Vec<String> {
         self.state().session.lock().settings.search_path().to_vec()
     }
 

@@ -77,6 +77,13 @@ impl Executor {
                     None => session.settings.set(name, "", lasting),
                 }
             }
+            ("row_security", value) => {
+                let written = value.as_ref().and_then(|value| value.first());
+                let on = row_security(written.map(String::as_str))?;
+                let mut session = self.state().session.lock();
+                let value = if on { "on" } else { "off" };
+                session.settings.set("row_security", value, lasting);
+            }
             (name, _) if HARMLESS.contains(&name) => {}
             (name, _) => {
                 return Err(SqlError::new(
@@ -115,13 +122,18 @@ impl Executor {
 
     pub(crate) fn show(&mut self, name: &str) -> Result<Executed> {
         let value = match name {
-            "search_path" => shown_path(&self.search_path()),
+            "search_path" => shown_path(&self.path_as_set()),
             "timezone" => "UTC".to_owned(),
             "server_version" => "15.0".to_owned(),
             "server_version_num" => "150000".to_owned(),
             "client_encoding" | "server_encoding" => "UTF8".to_owned(),
             "standard_conforming_strings" => "on".to_owned(),
             "role" => self.role(),
+            "row_security" => {
+                let session = self.state().session.lock();
+                let on = session.settings.row_security();
+                if on { "on" } else { "off" }.to_owned()
+            }
             name => {
                 let session = self.state().session.lock();
                 session
@@ -147,6 +159,22 @@ impl Executor {
     }
 }
 
+/// What `SET row_security` sets.
+fn row_security(written: Option<&str>) -> Result<bool> {
+    let Some(written) = written else {
+        return Ok(true);
+    };
+    match written.to_lowercase().as_str() {
+        "on" | "true" | "yes" | "1" | "default" => Ok(true),
+        "off" | "false" | "no" | "0" => Ok(false),
+        _ => Err(SqlError::new(
+            "22023",
+            "parameter \"row_security\" requires a Boolean value",
+        )
+        .into()),
+    }
+}
+
 /// Settings of a Postgres server that nothing here depends on; dumps carry them.
 const HARMLESS: &[&str] = &[
     "statement_timeout",
@@ -158,7 +186,6 @@ const HARMLESS: &[&str] = &[
     "check_function_bodies",
     "xmloption",
     "client_min_messages",
-    "row_security",
     "default_tablespace",
     "default_table_access_method",
     "default_with_oids",

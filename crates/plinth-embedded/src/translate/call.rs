@@ -46,6 +46,9 @@ impl Translator<'_> {
         }
         if let Some(context) = session_value(&call.name, call.args.len()) {
             let (context, ty) = context;
+            if let Some(schema) = call.name.schema.as_deref() {
+                self.open_schema(schema)?;
+            }
             let sql = self.bind(Bind::Context(context));
             return Ok(Ex::new(sql, ty));
         }
@@ -450,13 +453,17 @@ impl Translator<'_> {
             for arg in &call.args {
                 args.push(self.expr(&arg.value)?);
             }
-            return self.builtin_set(&call.name.name, candidates, args, sqlite, alias);
+            let users = self.catalog.functions(&call.name, &self.search_path);
+            let done = self.builtin_set(&call.name.name, candidates, args, sqlite, alias);
+            return match done {
+                Err(error) if error.code == "42883" && !users.is_empty() => {
+                    self.user_set(call, sqlite)
+                }
+                done => done,
+            };
         }
-        if !self
-            .catalog
-            .functions(&call.name, &self.search_path)
-            .is_empty()
-        {
+        let users = self.catalog.functions(&call.name, &self.search_path);
+        if !users.is_empty() && !(built_in && self.fits_builtin(call)?) {
             return self.user_set(call, sqlite);
         }
         // Any function may stand in FROM: one row of one column.
@@ -470,12 +477,34 @@ impl Translator<'_> {
             nullable: true,
             source: None,
         };
+        if self.has_siblings() {
+            let columns = vec![(column.name, column.ty)];
+            let rows = self.beside(&format!("SELECT {} AS c1", ex.sql), columns, sqlite);
+            return Ok(SetSource {
+                scalar: true,
+                ..rows
+            });
+        }
         Ok(SetSource {
             sql: format!("(SELECT {} AS c1)", ex.sql),
             columns: vec![column],
             ordinal: Some("1".into()),
             scalar: true,
         })
+    }
+
+    /// Whether a call means a built-in function, which comes before users' functions of the same types.
+    fn fits_builtin(&mut self, call: &Call) -> Result<bool, SqlError> {
+        let candidates = builtin::named(&call.name.name);
+        let plain = |arg: &plinth_sql::ast::CallArg| arg.name.is_none() && !arg.variadic;
+        if candidates.is_empty() || !call.args.iter().all(plain) {
+            return Ok(false);
+        }
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            args.push(self.expr(&arg.value)?);
+        }
+        Ok(choose(candidates, &args).is_some())
     }
 
     fn builtin_set(

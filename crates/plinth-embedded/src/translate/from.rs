@@ -635,6 +635,12 @@ impl Translator<'_> {
         Ok(format!("{} AS {sqlite}", source.sql))
     }
 
+    /// Whether something stands to the left in the `FROM` being read.
+    pub(super) fn has_siblings(&self) -> bool {
+        let scope = self.scopes.last();
+        scope.is_some_and(|scope| !scope.items.is_empty())
+    }
+
     /// A query in `FROM` that may name what stands to its left.
     pub(super) fn beside(
         &mut self,

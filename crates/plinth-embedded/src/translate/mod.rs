@@ -255,8 +255,10 @@ struct Use {
 pub(crate) struct Translator<'a> {
     /// The snapshot.
     pub(crate) catalog: &'a Catalog,
-    /// Where names without a schema are looked for.
+    /// Where names without a schema are looked for: what is open to the current user of the path as it was set.
     pub(crate) search_path: Vec<String>,
+    /// The path as it was set.
+    path_as_set: Vec<String>,
     /// The role whose privileges and policies count for relations at the current place: a view's owner inside it.
     pub(crate) role: String,
     /// The current user at the current place: only `SECURITY DEFINER` functions change it.
@@ -307,6 +309,10 @@ pub(crate) struct Translator<'a> {
     pub(crate) writes: bool,
     /// A user's function is called that may do anything.
     pub(crate) calls_users: bool,
+    /// The text is read in order to be stored: what it needs privileges for is asked when it runs.
+    pub(crate) defining: bool,
+    /// `SET row_security = off`: an error rather than a policy.
+    pub(crate) row_security_off: bool,
 }
 
 impl<'a> Translator<'a> {
@@ -319,7 +325,8 @@ impl<'a> Translator<'a> {
     ) -> Self {
         Translator {
             catalog,
-            search_path: search_path.to_vec(),
+            search_path: catalog.open_path(role, search_path),
+            path_as_set: search_path.to_vec(),
             role: role.to_owned(),
             user: role.to_owned(),
             first_user: role.to_owned(),
@@ -349,6 +356,8 @@ impl<'a> Translator<'a> {
             now: 0,
             writes: false,
             calls_users: false,
+            defining: false,
+            row_security_off: false,
         }
     }
 
@@ -504,6 +513,24 @@ impl<'a> Translator<'a> {
         self.check_privileges()
     }
 
+    /// `42501` where the caller's own text names something in a schema that is closed to it.
+    fn open_schema(&self, name: &str) -> Result<(), SqlError> {
+        let own_text =
+            self.policies_of.is_empty() && self.expanding.is_empty() && self.trusted == 0;
+        let schema = self.catalog.schemas.get(name);
+        let open = schema.is_some_and(|schema| {
+            self.catalog
+                .may_schema(&self.user, schema, Privilege::Usage)
+        });
+        if open || !own_text {
+            return Ok(());
+        }
+        Err(SqlError::new(
+            "42501",
+            format!("permission denied for schema {name}"),
+        ))
+    }
+
     fn check_privileges(&self) -> Result<(), SqlError> {
         for used in &self.uses {
             let catalog = self.catalog;
@@ -516,6 +543,9 @@ impl<'a> Translator<'a> {
                     "42501",
                     format!("permission denied for schema {schema}"),
                 ));
+            }
+            if self.defining {
+                continue;
             }
             let by_column = matches!(
                 used.privilege,

@@ -30,6 +30,7 @@ impl Translator<'_> {
         if !self.catalog.row_security_applies(&self.role, relation) {
             return Ok(None);
         }
+        self.refuse_without_row_security(relation)?;
         let mut terms = Vec::new();
         for command in commands {
             let (permissive, restrictive) = self.policies(relation, *command);
@@ -56,6 +57,7 @@ impl Translator<'_> {
         if !self.catalog.row_security_applies(&self.role, relation) {
             return Ok(Vec::new());
         }
+        self.refuse_without_row_security(relation)?;
         let pick = if using {
             Policy::existing_row
         } else {
@@ -84,6 +86,18 @@ impl Translator<'_> {
             }
         }
         Ok(checks)
+    }
+
+    /// Under `SET row_security = off` what a policy would change is an error.
+    fn refuse_without_row_security(&self, relation: &Relation) -> Result<(), SqlError> {
+        if !self.row_security_off {
+            return Ok(());
+        }
+        let message = format!(
+            "query would be affected by row-level security policy for table \"{}\"",
+            relation.name.name
+        );
+        Err(SqlError::new("42501", message))
     }
 
     fn conditions(

@@ -73,11 +73,7 @@ impl Translator<'_> {
             .iter()
             .map(|(_, ex)| format!("{} IS NOT NULL", ex.sql))
             .collect();
-        let siblings = self
-            .scopes
-            .last()
-            .is_some_and(|scope| !scope.items.is_empty());
-        let of_siblings = siblings && !args.iter().all(|(_, ex)| is_constant(ex));
+        let of_siblings = self.has_siblings() && !args.iter().all(|(_, ex)| is_constant(ex));
         let mut out = self.body(&function, args)?;
         if function.strict && !given.is_empty() {
             out.sql = format!("SELECT * FROM ({}) WHERE {}", out.sql, given.join(" AND "));
@@ -238,18 +234,8 @@ impl Translator<'_> {
                 .hint("No function matches the given name and argument types. You might need to add explicit type casts."));
         };
         let function = function.clone();
-        let schema = self.catalog.schemas.get(&function.name.schema);
-        let open = schema.is_some_and(|schema| {
-            self.catalog
-                .may_schema(&self.user, schema, Privilege::Usage)
-        });
-        if !open && self.policies_of.is_empty() && self.expanding.is_empty() && self.trusted == 0 {
-            return Err(SqlError::new(
-                "42501",
-                format!("permission denied for schema {}", function.name.schema),
-            ));
-        }
-        if !self.catalog.may_execute(&self.user, &function) {
+        self.open_schema(&function.name.schema)?;
+        if !self.defining && !self.catalog.may_execute(&self.user, &function) {
             return Err(SqlError::new(
                 "42501",
                 format!("permission denied for function {}", function.name.name),
@@ -376,7 +362,6 @@ impl Translator<'_> {
             .iter()
             .find(|(name, _)| name == "search_path")
             .map(|(_, value)| search_path(value));
-        let outer = path.map(|path| std::mem::replace(&mut self.search_path, path));
         // An invoker's function runs as the current user, also inside a view of somebody else's.
         let user = if function.security_definer {
             function.owner.clone()
@@ -384,6 +369,10 @@ impl Translator<'_> {
             self.user.clone()
         };
         let outer_user = std::mem::replace(&mut self.user, user.clone());
+        let path = path.unwrap_or_else(|| self.path_as_set.clone());
+        let open = self.catalog.open_path(&user, &path);
+        let outer_open = std::mem::replace(&mut self.search_path, open);
+        let outer_path = std::mem::replace(&mut self.path_as_set, path);
         let windows = std::mem::take(&mut self.windows);
         let seen = std::mem::take(&mut self.aggregates_seen);
         let mut out = self.isolated(Some(&user), |this| this.query(query, None));
@@ -396,9 +385,8 @@ impl Translator<'_> {
         }
         self.aggregates_seen = seen;
         self.windows = windows;
-        if let Some(path) = outer {
-            self.search_path = path;
-        }
+        self.search_path = outer_open;
+        self.path_as_set = outer_path;
         self.frames.pop();
         self.expanding.pop();
         out

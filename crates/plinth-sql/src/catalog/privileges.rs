@@ -230,6 +230,18 @@ impl Catalog {
         self.allows(role, &schema.owner, &schema.acl, privilege)
     }
 
+    /// A search path without the schemas that are closed to the role, which names are not looked for in.
+    pub fn open_path(&self, role: &str, path: &[String]) -> Vec<String> {
+        let closed = |name: &str| {
+            let schema = self.schemas.get(name);
+            schema.is_some_and(|schema| !self.may_schema(role, schema, Privilege::Usage))
+        };
+        let open = path.iter();
+        open.filter(|name| *name == "pg_catalog" || !closed(name))
+            .cloned()
+            .collect()
+    }
+
     /// The roles of the API that have every privilege on the relation because nobody has said anything about it: its
     /// access list is empty and it lies in schema `public`. See [`AutoExpose`].
     pub fn exposed_roles(&self, relation: &Relation) -> &'static [&'static str] {

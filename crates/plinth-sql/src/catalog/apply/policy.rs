@@ -118,11 +118,11 @@ pub(super) fn dropped(
         return Err(missing(work, table, missing_relation(table)));
     }
     let relation = work.table(table)?;
-    work.must_own_relation(&relation)?;
     if find(&relation, &name.name).is_none() {
         let kind = if if_exists { "relation" } else { "table" };
         return Err(Missing::Skippable(absent(&name.name, &relation, kind)));
     }
+    work.must_own(&relation.owner, "relation", &relation.name.name)?;
     Ok(Some(Object::Policy(
         relation.name.clone(),
         name.name.clone(),
