@@ -463,7 +463,7 @@ impl Translator<'_> {
             };
         }
         let users = self.catalog.functions(&call.name, &self.search_path);
-        if !users.is_empty() && !(built_in && self.fits_builtin(call)?) {
+        if !(users.is_empty() || built_in && self.fits_builtin(call)?) {
             return self.user_set(call, sqlite);
         }
         // Any function may stand in FROM: one row of one column.
