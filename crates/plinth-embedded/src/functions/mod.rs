@@ -40,7 +40,7 @@ use crate::state::ConnState;
 use call::{Function, register_pure, register_stateful};
 
 pub(crate) use collation::register_enum;
-pub(crate) use user::unpack;
+pub(crate) use user::{row_text, unpack};
 
 /// Registers everything.
 pub(crate) fn register(connection: &Connection, state: &Arc<ConnState>) -> rusqlite::Result<()> {

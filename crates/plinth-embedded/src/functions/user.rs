@@ -16,6 +16,13 @@ use crate::error::EngineError;
 use crate::state::ConnState;
 
 pub(super) const FUNCTIONS: &[Function] = &[
+    lenient("row_text", MANY, |args| {
+        let mut fields = Vec::with_capacity(args.len());
+        for place in 0..args.len() {
+            fields.push(args.maybe_text(place)?);
+        }
+        Ok(row_text(&fields).into())
+    }),
     lenient("plinth_pack", MANY, |args| {
         let values: Vec<Value> = (0..args.len())
             .map(|place| owned(args.value(place)))
@@ -73,6 +80,27 @@ fn out(value: Value) -> Out {
         Value::Text(value) => Out::Text(value),
         Value::Blob(value) => Out::Blob(value),
     }
+}
+
+/// The text form of a row whose fields have these texts: `(1,"a b",)`.
+pub(crate) fn row_text(fields: &[Option<&str>]) -> String {
+    let mut texts = Vec::with_capacity(fields.len());
+    for field in fields {
+        let Some(text) = field else {
+            texts.push(String::new());
+            continue;
+        };
+        let plain = !text.is_empty()
+            && !text
+                .chars()
+                .any(|c| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_whitespace());
+        texts.push(if plain {
+            (*text).to_owned()
+        } else {
+            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
+        });
+    }
+    format!("({})", texts.join(","))
 }
 
 /// A row as one text.

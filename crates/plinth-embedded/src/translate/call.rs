@@ -209,7 +209,7 @@ impl Translator<'_> {
             Some('j') => self.to_json(ex),
             Some('t') => Ok(literal(&type_code(&ex.ty.ty))),
             Some('x') => match ex.kind {
-                ExKind::Row(_) => self.to_json(ex),
+                ExKind::Row(_) => Ok(self.row_text(ex)?.sql),
                 _ => Ok(self.convert(ex, &Type::Text).sql),
             },
             _ => Ok(ex.sql),

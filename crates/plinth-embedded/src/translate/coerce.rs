@@ -45,8 +45,7 @@ impl Translator<'_> {
             ExKind::Plain | ExKind::Number(_) | ExKind::Row(_) => {}
         }
         if matches!(ex.kind, ExKind::Row(_)) && target.ty == Type::Text {
-            return Err(SqlError::unsupported("the text form of a whole row")
-                .hint("Use row_to_json(…) instead."));
+            return self.row_text(ex);
         }
         let from = ex.ty.ty.clone();
         if from != target.ty && !castable(&from, &target.ty, how) {
@@ -57,6 +56,22 @@ impl Translator<'_> {
         }
         let converted = self.convert(ex, &target.ty);
         self.with_modifier(converted, target, how)
+    }
+
+    /// `(1,"a b",)`.
+    pub(crate) fn row_text(&mut self, row: Ex) -> Result<Ex, SqlError> {
+        let ExKind::Row(fields) = row.kind else {
+            return Ok(row);
+        };
+        let mut texts = Vec::with_capacity(fields.len());
+        for (_, field) in fields {
+            let field = self.settle(field)?;
+            texts.push(self.coerce(field, &Type::Text.into(), How::Explicit)?.sql);
+        }
+        Ok(Ex::new(
+            format!("row_text({})", texts.join(",")),
+            Type::Text,
+        ))
     }
 
     /// A constant of a type, read now as Postgres does.

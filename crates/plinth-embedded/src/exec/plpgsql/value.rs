@@ -442,23 +442,12 @@ fn put(array: &mut ArrayValue, places: &[usize], item: ArrayValue) -> Result<(),
     put(inner, deeper, item)
 }
 
-/// The text form of a row: `(1,"a b",)`.
+/// The text form of a row.
 pub(super) fn row_text(shape: &Shape, values: &[Value]) -> Result<String> {
-    let mut fields = Vec::with_capacity(values.len());
+    let mut texts = Vec::with_capacity(values.len());
     for ((_, ty), value) in shape.iter().zip(values) {
-        let Some(text) = text_of(&ty.ty, value)? else {
-            fields.push(String::new());
-            continue;
-        };
-        let plain = !text.is_empty()
-            && !text
-                .chars()
-                .any(|c| matches!(c, '"' | '\\' | '(' | ')' | ',') || c.is_whitespace());
-        fields.push(if plain {
-            text
-        } else {
-            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\""))
-        });
+        texts.push(text_of(&ty.ty, value)?);
     }
-    Ok(format!("({})", fields.join(",")))
+    let fields: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+    Ok(crate::functions::row_text(&fields))
 }
