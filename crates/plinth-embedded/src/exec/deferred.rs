@@ -109,7 +109,7 @@ impl Executor {
             };
             match waiting.what {
                 Check::Reference => {
-                    self.check_reference(&child, &constraint, &key, &waiting.row)?
+                    self.check_reference(&child, &constraint, &key, &waiting.row)?;
                 }
                 Check::Referenced => {
                     if let Some(parent) = table(&self.catalog, waiting.table).cloned() {

@@ -91,10 +91,10 @@ impl Translator<'_> {
                     .at(reference.span),
             );
         }
-        if schema.is_none() {
-            if let Some(value) = self.field_or_variable(table, name, reference)? {
-                return Ok(value);
-            }
+        if schema.is_none()
+            && let Some(value) = self.field_or_variable(table, name, reference)?
+        {
+            return Ok(value);
         }
         Err(self.missing_table(table).at(reference.span))
     }

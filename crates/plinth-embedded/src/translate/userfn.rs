@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{ArgMode, Call, Query, Statement, Volatility};
-use plinth_sql::catalog::{Catalog, Function, Privilege};
+use plinth_sql::catalog::{Catalog, Function};
 use plinth_sql::types::{ColumnType, Type};
 
 use super::call::no_function;
