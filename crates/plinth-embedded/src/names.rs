@@ -13,14 +13,51 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A name as a part of SQLite's names. SQLite takes `a` and `A` for the same name, so that a capital is written `^a`; and
+/// what we put between the parts of a name is marked where it stands inside one.
+fn part(name: &str) -> String {
+    let mut written = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() || matches!(letter, '^' | '.' | '/') {
+            written.push('^');
+        }
+        written.push(letter.to_ascii_lowercase());
+    }
+    written
+}
+
 /// The SQLite table of a relation: schema and name are one identifier, so that one file holds all schemas.
 pub(crate) fn table(name: &QName) -> String {
-    format!("{}.{}", name.schema, name.name)
+    format!("{}.{}", part(&name.schema), part(&name.name))
+}
+
+/// The SQLite column of a column.
+pub(crate) fn column(name: &str) -> String {
+    if name == "rowid" {
+        // SQLite's own name for the key of a row, by which our statements find it. No name is written so by its letters.
+        return "^_rowid".to_owned();
+    }
+    part(name)
+}
+
+/// The same, quoted.
+pub(crate) fn quoted_column(name: &str) -> String {
+    quote(&column(name))
 }
 
 /// The SQLite index of a constraint or index; names are unique per schema in Postgres, as are these.
 pub(crate) fn index(schema: &str, name: &str) -> String {
-    format!("{schema}.{name}/index")
+    format!("{}.{}/index", part(schema), part(name))
+}
+
+/// The SQLite index that finds the rows of a foreign key.
+pub(crate) fn helping_index(table: &QName, constraint: &str) -> String {
+    format!(
+        "{}.{}.{}/references",
+        part(&table.schema),
+        part(&table.name),
+        part(constraint)
+    )
 }
 
 /// What a type is called in arguments of our SQLite functions: `int4`, `enum:public.mood`, `int4[]`.
@@ -124,5 +161,25 @@ pub(crate) fn storage_class(ty: &Type) -> &'static str {
         | Type::Void
         | Type::Trigger
         | Type::Unknown => "TEXT",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{column, table};
+    use plinth_sql::catalog::QName;
+
+    #[test]
+    fn names_that_differ_stay_apart_without_their_case() {
+        let mut seen = std::collections::BTreeSet::new();
+        for name in [
+            "a", "A", "^a", "^A", "^^a", "rowid", "Rowid", "RowID", "_rowid", "^_rowid", "É", "é",
+        ] {
+            assert!(seen.insert(column(name).to_ascii_lowercase()), "{name}");
+        }
+        assert_ne!(
+            table(&QName::new("a.b", "c")),
+            table(&QName::new("a", "b.c"))
+        );
     }
 }

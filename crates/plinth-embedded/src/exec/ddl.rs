@@ -35,7 +35,6 @@ impl Executor {
         let old = self.catalog.clone();
         self.set_catalog(applied.catalog)?;
         self.work().notices.extend(applied.notices);
-        self.refuse_reserved_columns(&old)?;
         let mut effects = applied.effects.into_iter().peekable();
         while let Some(effect) = effects.next() {
             let Effect::ChangeType {
@@ -77,31 +76,6 @@ impl Executor {
         })
     }
 
-    /// Our own statements find rows by SQLite's `rowid`, which a column of that name would hide.
-    fn refuse_reserved_columns(&self, old: &Catalog) -> Result<()> {
-        for (name, relation) in &self.catalog.relations {
-            let known = old
-                .relations
-                .get(name)
-                .is_some_and(|known| Arc::ptr_eq(known, relation));
-            if known || relation.table().is_none() {
-                continue;
-            }
-            if relation
-                .columns
-                .iter()
-                .any(|column| column.name.eq_ignore_ascii_case("rowid"))
-            {
-                return Err(SqlError::unsupported(
-                    "a column named \"rowid\" on the embedded engine",
-                )
-                .hint("Give it another name.")
-                .into());
-            }
-        }
-        Ok(())
-    }
-
     fn effect(&mut self, effect: Effect) -> Result<()> {
         match effect {
             Effect::CreateTable(name) => self.create_table(&name),
@@ -116,14 +90,14 @@ impl Executor {
                 self.batch(&format!(
                     "ALTER TABLE {} DROP COLUMN {}",
                     quoted(&table),
-                    names::quote(&column)
+                    names::quoted_column(&column)
                 ))
             }
             Effect::RenameColumn { table, from, to } => self.batch(&format!(
                 "ALTER TABLE {} RENAME COLUMN {} TO {}",
                 quoted(&table),
-                names::quote(&from),
-                names::quote(&to)
+                names::quoted_column(&from),
+                names::quoted_column(&to)
             )),
             Effect::ChangeType {
                 table,
@@ -215,12 +189,12 @@ impl Executor {
             .map(|(place, column)| {
                 if key == Some(place) {
                     // SQLite's own row key: the row is found without another index.
-                    return format!("{} INTEGER PRIMARY KEY", names::quote(&column.name));
+                    return format!("{} INTEGER PRIMARY KEY", names::quoted_column(&column.name));
                 }
                 let collation = names::collate(&column.ty.ty, &self.catalog);
                 format!(
                     "{} {}{collation}",
-                    names::quote(&column.name),
+                    names::quoted_column(&column.name),
                     names::storage_class(&column.ty.ty)
                 )
             })
@@ -478,7 +452,7 @@ impl Executor {
         self.batch(&format!(
             "ALTER TABLE {} ADD COLUMN {} {}{collation}",
             quoted_table(&relation),
-            names::quote(column),
+            names::quoted_column(column),
             names::storage_class(&known.ty.ty)
         ))?;
         let mut translator = self.translator("postgres", Params::NONE);
@@ -508,7 +482,7 @@ impl Executor {
         let sql = format!(
             "UPDATE {} SET {} = ?1",
             quoted_table(&relation),
-            names::quote(column)
+            names::quoted_column(column)
         );
         self.conn.sqlite().execute(&sql, [value])?;
         Ok(())
@@ -536,7 +510,7 @@ impl Executor {
         let update = format!(
             "UPDATE {} SET {} = ?1 WHERE rowid = ?2",
             quoted_table(relation),
-            names::quote(column)
+            names::quoted_column(column)
         );
         for row in self.conn.run(&plan, Params::NONE, &[])? {
             let [key, value] = row.as_slice() else {
@@ -561,7 +535,7 @@ impl Executor {
         let row_key = self.has_row_key(&relation)?;
         relation
             .columns
-            .retain(|column| stored.contains(&column.name));
+            .retain(|column| stored.contains(&names::column(&column.name)));
         if let RelationKind::Table(parts) = &mut relation.kind {
             parts.constraints.retain(|constraint| {
                 let index = names::index(&table.schema, &constraint.name);
@@ -591,7 +565,7 @@ impl Executor {
         let mut columns = vec![("rowid".to_owned(), ColumnType::from(Type::Int8))];
         for other in &relation.columns {
             let Some(change) = changes.iter().find(|change| change.column == other.name) else {
-                texts.push(format!("t0.{}", names::quote(&other.name)));
+                texts.push(format!("t0.{}", names::quoted_column(&other.name)));
                 columns.push((other.name.clone(), other.ty.clone()));
                 continue;
             };
@@ -686,7 +660,7 @@ impl Executor {
         if self.any_row(
             translator,
             &relation,
-            &format!("t0.{} IS NULL", names::quote(column)),
+            &format!("t0.{} IS NULL", names::quoted_column(column)),
         )? {
             let mut error = SqlError::new(
                 "23502",
@@ -742,7 +716,7 @@ impl Executor {
             .filter(|relation| relation.table().is_some())
         {
             for column in &relation.columns {
-                let quoted = names::quote(&column.name);
+                let quoted = names::quoted_column(&column.name);
                 match &column.ty.ty {
                     Type::Enum(name) if **name == *ty => {
                         let sql = format!(
@@ -804,11 +778,11 @@ impl Executor {
                 let columns: Vec<String> = key
                     .columns
                     .iter()
-                    .map(|column| names::quote(column))
+                    .map(|column| names::quoted_column(column))
                     .collect();
                 self.batch(&format!(
                     "CREATE INDEX IF NOT EXISTS {} ON {}({})",
-                    names::quote(&helping_index(name, constraint)),
+                    names::quote(&names::helping_index(name, constraint)),
                     quoted_table(relation),
                     columns.join(", ")
                 ))?;
@@ -870,10 +844,6 @@ impl VisitMut for RenamedLabel<'_> {
     }
 }
 
-fn helping_index(table: &QName, constraint: &str) -> String {
-    format!("{}.{}.{constraint}/references", table.schema, table.name)
-}
-
 fn quoted(name: &QName) -> String {
     names::quote(&names::table(name))
 }
@@ -881,6 +851,6 @@ fn quoted(name: &QName) -> String {
 /// Columns by their bare names, as index expressions want them.
 fn bare_columns(relation: &Relation) -> Vec<crate::translate::ItemColumn> {
     crate::translate::row_columns(relation, |place| {
-        names::quote(&relation.columns[place].name)
+        names::quoted_column(&relation.columns[place].name)
     })
 }

@@ -232,7 +232,7 @@ impl Executor {
         let columns: Vec<String> = relation
             .columns
             .iter()
-            .map(|column| names::quote(&column.name))
+            .map(|column| names::quoted_column(&column.name))
             .collect();
         let places: Vec<String> = (1..=columns.len())
             .map(|place| format!("?{place}"))
@@ -285,7 +285,7 @@ impl Executor {
                 .map(|(number, place)| {
                     format!(
                         "{} = ?{}",
-                        names::quote(&relation.columns[*place].name),
+                        names::quoted_column(&relation.columns[*place].name),
                         number + 2
                     )
                 })

@@ -258,7 +258,7 @@ impl Executor {
     }
 }
 
-/// What [`Tx::target`] builds its plan from.
+/// What [`Executor::target`] builds its plan from.
 pub(crate) struct TargetText {
     pub(crate) sql: String,
     pub(crate) columns: Vec<(String, ColumnType)>,
@@ -333,7 +333,7 @@ pub(crate) fn target_columns(
     let mut texts = vec![format!("{alias}rowid")];
     let mut columns = vec![("rowid".to_owned(), ColumnType::from(Type::Int8))];
     for column in &relation.columns {
-        texts.push(format!("{alias}{}", names::quote(&column.name)));
+        texts.push(format!("{alias}{}", names::quoted_column(&column.name)));
         columns.push((column.name.clone(), column.ty.clone()));
     }
     for column in others.iter().flat_map(|item| &item.columns) {
@@ -481,7 +481,7 @@ pub(crate) fn all_columns(relation: &Relation) -> String {
     relation
         .columns
         .iter()
-        .map(|column| names::quote(&column.name))
+        .map(|column| names::quoted_column(&column.name))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -463,7 +463,8 @@ impl Translator<'_> {
             };
         }
         let users = self.catalog.functions(&call.name, &self.search_path);
-        if !(users.is_empty() || built_in && self.fits_builtin(call)?) {
+        let users_know_it = !users.is_empty();
+        if users_know_it && (!built_in || !self.fits_builtin(call)?) {
             return self.user_set(call, sqlite);
         }
         // Any function may stand in FROM: one row of one column.

@@ -282,7 +282,7 @@ impl Translator<'_> {
         for column in &relation.columns {
             self.fence
                 .columns
-                .insert((table.clone(), column.name.clone()));
+                .insert((table.clone(), names::column(&column.name)));
         }
         let inner = self.alias("p");
         let Some(mut condition) = self.visible(relation, &inner, commands)? else {
@@ -299,7 +299,7 @@ impl Translator<'_> {
         let columns: Vec<String> = relation
             .columns
             .iter()
-            .map(|column| format!("{inner}.{}", names::quote(&column.name)))
+            .map(|column| format!("{inner}.{}", names::quoted_column(&column.name)))
             .collect();
         Ok(format!(
             "(SELECT {inner}.rowid AS \"rowid\", {} FROM {} AS {inner} WHERE {condition}{barrier})",
@@ -779,7 +779,7 @@ pub(crate) fn stored_columns(relation: &Relation, sqlite: &str) -> Vec<ItemColum
         .map(|column| ItemColumn {
             name: column.name.clone(),
             ty: column.ty.clone(),
-            sql: format!("{sqlite}.{}", names::quote(&column.name)),
+            sql: format!("{sqlite}.{}", names::quoted_column(&column.name)),
             hidden: false,
             nullable: !column.not_null,
             source: None,

@@ -504,7 +504,7 @@ impl<'a> Translator<'a> {
         for column in &relation.columns {
             self.fence
                 .columns
-                .insert((table.clone(), column.name.clone()));
+                .insert((table.clone(), crate::names::column(&column.name)));
         }
     }
 
@@ -518,7 +518,7 @@ impl<'a> Translator<'a> {
         let own_text =
             self.policies_of.is_empty() && self.expanding.is_empty() && self.trusted == 0;
         let schema = self.catalog.schemas.get(name);
-        let open = schema.is_some_and(|schema| {
+        let open = schema.is_none_or(|schema| {
             self.catalog
                 .may_schema(&self.user, schema, Privilege::Usage)
         });
