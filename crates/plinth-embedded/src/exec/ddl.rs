@@ -316,6 +316,11 @@ impl Executor {
             )
             .into());
         }
+        if translator.calls_users {
+            return Err(SqlError::unsupported("a PL/pgSQL function in an index")
+                .hint("Write the function in language sql with one expression, or keep its value in a column that a trigger fills.")
+                .into());
+        }
         let sql = format!(
             "CREATE {}INDEX IF NOT EXISTS {} ON {}({}){filter}",
             if unique == Distinct::No {
