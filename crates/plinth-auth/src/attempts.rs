@@ -20,10 +20,10 @@ const MAX_ACCOUNTS: usize = 100_000;
 
 /// The watch over all accounts.
 #[derive(Default)]
-pub(crate) struct Attempts(Mutex<HashMap<Key, Window>>);
+pub(crate) struct Attempts(Mutex<HashMap<AccountKey, Window>>);
 
 /// A digest, so that no address is kept and every key has the same size.
-type Key = [u8; 16];
+pub(crate) type AccountKey = [u8; 16];
 
 struct Window {
     failures: u32,
@@ -39,7 +39,7 @@ impl Attempts {
         if windows.len() >= MAX_ACCOUNTS {
             forget(&mut windows, now);
         }
-        match windows.entry(key(account)) {
+        match windows.entry(account_key(account)) {
             Entry::Vacant(place) => {
                 place.insert(Window {
                     failures: 1,
@@ -72,7 +72,7 @@ impl Attempts {
 
     /// Takes back what [`begin`](Self::begin) counted. Earlier failures stay counted.
     pub(crate) fn succeeded(&self, account: &str) {
-        if let Entry::Occupied(mut place) = self.lock().entry(key(account)) {
+        if let Entry::Occupied(mut place) = self.lock().entry(account_key(account)) {
             place.get_mut().failures = place.get().failures.saturating_sub(1);
             if place.get().failures == 0 {
                 place.remove();
@@ -80,7 +80,7 @@ impl Attempts {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Window>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountKey, Window>> {
         // Counters stay meaningful whatever a panicking thread was doing.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,7 +91,7 @@ fn is_over(window: &Window, now: i64) -> bool {
 }
 
 /// Makes room: windows that are over, else those in the older half of the time span.
-fn forget(windows: &mut HashMap<Key, Window>, now: i64) {
+fn forget(windows: &mut HashMap<AccountKey, Window>, now: i64) {
     windows.retain(|_, window| !is_over(window, now));
     if windows.len() < MAX_ACCOUNTS {
         return;
@@ -105,7 +105,8 @@ fn forget(windows: &mut HashMap<Key, Window>, now: i64) {
     windows.retain(|_, window| window.since > middle);
 }
 
-fn key(account: &str) -> Key {
+/// The key of an account or an address.
+pub(crate) fn account_key(account: &str) -> AccountKey {
     let digest = Sha256::digest(account.as_bytes());
     std::array::from_fn(|place| digest[place])
 }

@@ -80,6 +80,28 @@ pub(crate) enum AuthError {
     RefreshTokenAlreadyUsed,
     #[error("Request rate limit reached")]
     TooManyFailures { retry_after_seconds: u64 },
+    #[error(
+        "For security purposes, you can only request this after {retry_after_seconds} seconds."
+    )]
+    MailTooSoon { retry_after_seconds: u64 },
+    #[error("email rate limit exceeded")]
+    TooMuchMail { retry_after_seconds: u64 },
+    /// A code or link that is wrong, used, or too old.
+    #[error("{0}")]
+    OtpExpired(&'static str),
+    /// Signing in by mail with an address that has no account, when none is to be made.
+    #[error("Signups not allowed for otp")]
+    OtpDisabled,
+    #[error("invalid flow state, no valid flow state found")]
+    FlowStateNotFound,
+    #[error("invalid flow state, flow state has expired")]
+    FlowStateExpired,
+    #[error("code challenge does not match previously saved code verifier")]
+    BadCodeVerifier,
+    #[error("Password update requires reauthentication")]
+    ReauthenticationNeeded,
+    #[error("Nonce has expired or is invalid")]
+    ReauthenticationNotValid,
     #[error("The server is busy; try again in {retry_after_seconds} s")]
     Busy { retry_after_seconds: u64 },
     /// A route that clients know and that this release does not serve.

@@ -8,23 +8,32 @@ mod attempts;
 mod config;
 mod error;
 mod http;
+mod letters;
+mod mail;
 mod model;
 mod passwords;
 mod tokens;
 mod validate;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use plinth_db::migrations::SystemModule;
 use plinth_http::App;
+use tokio::sync::Notify;
 
 pub use config::Config;
-pub use http::{ROUTES, router};
+pub use http::{ROUTES, mailbox, router};
+pub use mail::{Letter, Mailer, Outbox, Sent, Smtp, SmtpSecurity, TemplateError, Templates};
 
 use attempts::Attempts;
+use mail::Pace;
 use passwords::Passwords;
-use tokens::RefreshKey;
+use tokens::{MailKey, RefreshKey};
+
+/// How often postponed letters are looked for.
+const MAIL_ROUND: Duration = Duration::from_secs(15);
 
 /// Everything the routes of this service need. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +43,9 @@ pub struct AuthApp {
     passwords: Passwords,
     attempts: Arc<Attempts>,
     refresh_key: RefreshKey,
+    mail_key: MailKey,
+    pace: Arc<Pace>,
+    mail_waits: Arc<Notify>,
 }
 
 impl AuthApp {
@@ -45,7 +57,34 @@ impl AuthApp {
             passwords: Passwords::for_this_machine(),
             attempts: Arc::new(Attempts::default()),
             refresh_key: RefreshKey::derive(secret),
+            mail_key: MailKey::derive(secret),
+            pace: Arc::default(),
+            mail_waits: Arc::default(),
         }
+    }
+
+    /// Sends what is due, once.
+    ///
+    /// # Errors
+    /// When the database fails; a mail server that fails only postpones.
+    pub async fn deliver_mail(&self) -> Result<(), plinth_db::Error> {
+        mail::deliver(&self.app.db, &self.config.mailer).await
+    }
+
+    /// Sends letters as they come, until it is dropped.
+    pub async fn run_mailer(self) {
+        loop {
+            if let Err(error) = self.deliver_mail().await {
+                tracing::error!(%error, "letters cannot be read");
+            }
+            // Letters of an earlier run and postponed ones have nobody who wakes us.
+            let _woken_or_due = tokio::time::timeout(MAIL_ROUND, self.mail_waits.notified()).await;
+        }
+    }
+
+    /// Says that a letter waits.
+    fn wake_mail(&self) {
+        self.mail_waits.notify_one();
     }
 }
 
@@ -59,6 +98,9 @@ impl FromRef<AuthApp> for App {
 pub fn module() -> SystemModule {
     SystemModule {
         name: "auth",
-        migrations: &[("0001", "auth", include_str!("../migrations/0001_auth.sql"))],
+        migrations: &[
+            ("0001", "auth", include_str!("../migrations/0001_auth.sql")),
+            ("0002", "mail", include_str!("../migrations/0002_mail.sql")),
+        ],
     }
 }

@@ -1,4 +1,4 @@
-//! The two tokens of a session: claims of the access token, and refresh tokens.
+//! The two tokens of a session (claims of the access token, and refresh tokens), and what is proved by mail.
 //!
 //! A refresh token is base64url of: version (one byte, 0), session id (16 bytes), counter (varint), the first 16 bytes of an HMAC-SHA-256 over
 //! those, the first 4 bytes of a SHA-256 over everything before. It is derived, never stored: who asks twice for
@@ -84,15 +84,42 @@ impl RefreshKey {
     }
 }
 
-/// As `auth.refresh_tokens.token` holds it.
+/// What the tokens of links and codes are derived from.
+#[derive(Clone)]
+pub(crate) struct MailKey([u8; 32]);
+
+/// Digits of a code that people type.
+const CODE_DIGITS: usize = 6;
+/// Hexadecimal digits of a link's token, as many as clients of this API are used to.
+const LINK_TOKEN_CHARS: usize = 56;
+
+impl MailKey {
+    /// A key of its own purpose.
+    pub(crate) fn derive(secret: &[u8]) -> MailKey {
+        MailKey(mac(secret, b"plinth one-time token v1"))
+    }
+
+    /// The token in the link of a letter to this address with this code. Keyed, so that a code of few digits cannot
+    /// be found from what the database holds.
+    pub(crate) fn link_token(&self, address: &str, code: &str) -> String {
+        let message = [address.as_bytes(), b"\0", code.as_bytes()].concat();
+        let mut token = hex(&mac(&self.0, &message));
+        token.truncate(LINK_TOKEN_CHARS);
+        token
+    }
+}
+
+/// A fresh code, every one as likely as every other.
+pub(crate) fn random_code() -> Result<String, getrandom::Error> {
+    let range = 10_u64.pow(CODE_DIGITS as u32);
+    // Of 64 random bits the remainder's bias is below one in 10^13.
+    let number = getrandom::u64()? % range;
+    Ok(format!("{number:0CODE_DIGITS$}"))
+}
+
+/// As `auth.refresh_tokens.token`, `auth.one_time_tokens.token_hash` and `auth.flow_state.auth_code` hold them.
 pub(crate) fn stored_form(token: &str) -> String {
-    Sha256::digest(token.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex(&Sha256::digest(token.as_bytes()))
 }
 
 /// The claims of an access token. `issuer` is the public URL of this service.
@@ -119,6 +146,16 @@ pub(crate) fn claims(
         "session_id": session.id,
         "is_anonymous": user.is_anonymous,
     })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _infallible = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
@@ -219,6 +256,28 @@ mod tests {
         assert_eq!(read_varint(&[]), None);
         assert_eq!(read_varint(&[0xff; 12]), None);
         assert_eq!(read_varint(&[0xac, 0x02]), Some(300));
+    }
+
+    #[test]
+    fn link_tokens_depend_on_the_key_the_address_and_the_code() {
+        let key = MailKey::derive(b"secret");
+        let token = key.link_token("a@example.com", "123456");
+        assert_eq!(token.len(), LINK_TOKEN_CHARS);
+        assert_ne!(token, key.link_token("a@example.com", "123457"));
+        assert_ne!(token, key.link_token("b@example.com", "123456"));
+        let other = MailKey::derive(b"other");
+        assert_ne!(token, other.link_token("a@example.com", "123456"));
+    }
+
+    #[test]
+    fn codes_have_six_digits() {
+        for _ in 0..100 {
+            let code = random_code().unwrap();
+            assert!(
+                code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()),
+                "{code}"
+            );
+        }
     }
 
     #[test]

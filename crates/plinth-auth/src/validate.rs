@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::error::AuthError;
+use crate::model::flow_state::Challenge;
 
 /// As the column holds it.
 const MAX_EMAIL_BYTES: usize = 255;
@@ -40,6 +41,39 @@ pub(crate) fn phone(text: &str) -> Result<String, AuthError> {
             "Invalid phone number format (E.164 required)",
         ))
     }
+}
+
+/// A code challenge (RFC 7636): both parts or neither.
+pub(crate) fn challenge(
+    text: Option<&str>,
+    method: Option<&str>,
+) -> Result<Option<Challenge>, AuthError> {
+    let given = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let (text, method) = match (given(text), given(method)) {
+        (None, None) => return Ok(None),
+        (Some(text), Some(method)) => (text, method.to_ascii_lowercase()),
+        _ => {
+            return Err(AuthError::validation(
+                "PKCE flow requires code_challenge_method and code_challenge",
+            ));
+        }
+    };
+    let hashed = match method.as_str() {
+        "s256" => true,
+        "plain" => false,
+        _ => {
+            return Err(AuthError::validation(
+                "unsupported code_challenge_method: use s256 or plain",
+            ));
+        }
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if !(43..=128).contains(&text.len()) || !text.bytes().all(allowed) {
+        return Err(AuthError::validation(
+            "code challenge has to be between 43 and 128 characters of A-Z a-z 0-9 - . _ ~",
+        ));
+    }
+    Ok(Some(Challenge { hashed, text }))
 }
 
 /// Whether a new password may be chosen.

@@ -33,11 +33,22 @@ pub struct Services {
     pub rest: Router,
     /// `/auth/v1`.
     pub auth: Router,
+    /// `/dev/mail`, where letters are kept to be looked at; for development only.
+    pub mailbox: Option<Router>,
 }
 
 /// Everything that is served, under one router.
 pub fn router(services: Services) -> Router {
-    let Services { app, rest, auth } = services;
+    let Services {
+        app,
+        rest,
+        auth,
+        mailbox,
+    } = services;
+    let development = match mailbox {
+        Some(mailbox) => Router::new().nest_service("/dev/mail", mailbox),
+        None => Router::new(),
+    };
     Router::new()
         .route("/", get(welcome))
         .route("/health", get(health))
@@ -45,6 +56,7 @@ pub fn router(services: Services) -> Router {
         // As services, so that `/rest/v1` and `/rest/v1/` are the same place.
         .nest_service("/rest/v1", rest)
         .nest_service("/auth/v1", auth)
+        .merge(development)
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(from_fn_with_state(app, guard::check))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use axum::Router;
-use plinth_auth::AuthApp;
+use plinth_auth::{AuthApp, Mailer};
 use plinth_db::keys::{self, Keys, MasterKey};
 use plinth_db::migrations::{self, Applied, MigrationError, apply_system};
 use plinth_db::{Clock, Db, OpenOptions};
@@ -32,6 +32,7 @@ pub(crate) struct Ready {
     listener: TcpListener,
     router: Router,
     control: JoinHandle<()>,
+    mailer: JoinHandle<()>,
     lock: Lock,
 }
 
@@ -73,7 +74,7 @@ pub(crate) async fn prepare(
             pid: std::process::id(),
         }),
     });
-    let router = routes(&owner, config);
+    let (router, mailer) = routes(&owner, config)?;
     let control = control::listen(&project.data(stage).control_socket(), Arc::clone(&owner))?;
     Ok(Ready {
         owner,
@@ -81,6 +82,7 @@ pub(crate) async fn prepare(
         listener,
         router,
         control,
+        mailer,
         lock,
     })
 }
@@ -103,12 +105,14 @@ impl Ready {
             listener,
             router,
             control,
+            mailer,
             lock,
             ..
         } = self;
         let socket = owner.project.data(owner.stage).control_socket();
         plinth_server::serve(listener, router, stop, DRAIN).await;
         control.abort();
+        mailer.abort();
         // Commands that come now should open the database themselves rather than find nobody behind the socket.
         let _best_effort = std::fs::remove_file(socket);
         owner.db.clone().close().await;
@@ -230,7 +234,7 @@ fn with_port(config: &Config, address: SocketAddr) -> Config {
     config
 }
 
-fn routes(owner: &Owner, config: &Config) -> Router {
+fn routes(owner: &Owner, config: &Config) -> anyhow::Result<(Router, JoinHandle<()>)> {
     let mode = match owner.stage {
         Stage::Dev => Mode::Dev,
         Stage::Serve => Mode::Serve,
@@ -248,13 +252,26 @@ fn routes(owner: &Owner, config: &Config) -> Router {
         mode,
         public_url: owner.api_url.as_str().into(),
     };
-    let auth = AuthApp::new(app.clone(), config.auth.for_mode(mode), secret.as_bytes());
+    let settings = config.auth_service(&owner.project.dir, mode)?;
+    if mode == Mode::Serve && !settings.mailer.is_on() {
+        tracing::warn!(
+            "there is no mail server: addresses are not confirmed, and forgotten passwords cannot be recovered; see [mail] in plinth.toml"
+        );
+    }
+    let outbox = match &settings.mailer {
+        Mailer::Outbox(outbox) if mode == Mode::Dev => Some(outbox.clone()),
+        Mailer::Off | Mailer::Outbox(_) | Mailer::Smtp(_) => None,
+    };
+    let auth = AuthApp::new(app.clone(), settings, secret.as_bytes());
+    let mailer = tokio::spawn(auth.clone().run_mailer());
     let rest = plinth_rest::Config {
         schemas: config.api.schemas.clone(),
     };
-    plinth_server::router(Services {
+    let router = plinth_server::router(Services {
         rest: plinth_rest::router(app.clone(), rest),
         auth: plinth_auth::router(auth),
+        mailbox: outbox.map(plinth_auth::mailbox),
         app,
-    })
+    });
+    Ok((router, mailer))
 }

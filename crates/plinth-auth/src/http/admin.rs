@@ -143,6 +143,7 @@ pub(crate) async fn create(
             Ban::Until(end) => Some(end),
             Ban::Keep | Ban::Lift => None,
         },
+        is_anonymous: false,
         at: now,
     };
     let work = move |tx: &mut Transaction<'_>| -> Result<User, AuthError> {

@@ -34,6 +34,12 @@ pub(crate) async fn optional_json<T: DeserializeOwned + Default>(
 pub(crate) struct Parameters(HashMap<String, String>);
 
 impl Parameters {
+    /// As if nothing but `redirect_to` had been sent.
+    pub(crate) fn redirect_to(url: Option<&str>) -> Parameters {
+        let pair = url.map(|url| ("redirect_to".to_owned(), url.to_owned()));
+        Parameters(pair.into_iter().collect())
+    }
+
     /// A parameter that is not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

@@ -83,6 +83,19 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
         AuthError::TooManyFailures { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "over_request_rate_limit")
         }
+        AuthError::MailTooSoon { .. } | AuthError::TooMuchMail { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "over_email_send_rate_limit")
+        }
+        AuthError::OtpExpired(_) => (StatusCode::FORBIDDEN, "otp_expired"),
+        AuthError::OtpDisabled => (StatusCode::UNPROCESSABLE_ENTITY, "otp_disabled"),
+        AuthError::FlowStateNotFound => (StatusCode::NOT_FOUND, "flow_state_not_found"),
+        AuthError::FlowStateExpired => (StatusCode::UNPROCESSABLE_ENTITY, "flow_state_expired"),
+        AuthError::BadCodeVerifier => (StatusCode::BAD_REQUEST, "bad_code_verifier"),
+        AuthError::ReauthenticationNeeded => (StatusCode::BAD_REQUEST, "reauthentication_needed"),
+        AuthError::ReauthenticationNotValid => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "reauthentication_not_valid",
+        ),
         // A 503 is what clients keep their session for and try again.
         AuthError::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "over_request_rate_limit"),
         AuthError::Unavailable { code, status, .. } => (
@@ -99,6 +112,39 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
             }
         },
         AuthError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure"),
+    }
+}
+
+/// An error as a link tells it.
+pub(crate) struct InRedirect {
+    /// OAuth's word for it.
+    pub(crate) kind: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) description: String,
+}
+
+/// For the answer to a link that a browser followed.
+pub(crate) fn in_redirect(error: &AuthError) -> InRedirect {
+    let (status, code) = parts(error);
+    let ours = status.is_server_error();
+    if ours {
+        tracing::error!(request.id = %request_id::current(), error = %error, "a link failed for a reason of ours");
+    }
+    InRedirect {
+        kind: match status {
+            _ if code == "user_banned" || code == "signup_disabled" => "access_denied",
+            StatusCode::UNAUTHORIZED => "unauthorized_client",
+            StatusCode::FORBIDDEN => "access_denied",
+            StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+            _ if ours => "server_error",
+            _ => "invalid_request",
+        },
+        code,
+        description: if ours {
+            UNEXPECTED.to_owned()
+        } else {
+            error.to_string()
+        },
     }
 }
 
@@ -139,6 +185,12 @@ fn render(error: &AuthError, new_shape: bool) -> Response {
         headers.insert(API_VERSION, HeaderValue::from_static(NEW_SHAPE));
     }
     if let AuthError::TooManyFailures {
+        retry_after_seconds,
+    }
+    | AuthError::MailTooSoon {
+        retry_after_seconds,
+    }
+    | AuthError::TooMuchMail {
         retry_after_seconds,
     }
     | AuthError::Busy {

@@ -39,7 +39,10 @@ const PROVIDERS: [&str; 24] = [
 
 pub(crate) async fn settings(State(auth): State<AuthApp>, _: Key) -> Json<Value> {
     let mut external = Map::from_iter([
-        ("anonymous_users".to_owned(), json!(false)),
+        (
+            "anonymous_users".to_owned(),
+            json!(auth.config.anonymous_sign_ins),
+        ),
         ("email".to_owned(), json!(true)),
     ]);
     external.extend(

@@ -1,4 +1,4 @@
-//! `POST /token`: signing in with a password, and refreshing.
+//! `POST /token`: signing in with a password or the code of a link, and refreshing.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -15,6 +15,7 @@ use super::caller::Key;
 use super::{body, session};
 use crate::AuthApp;
 use crate::error::AuthError;
+use crate::model::flow_state;
 use crate::model::refresh::{self, Exchange};
 use crate::model::session::{Session, open};
 use crate::model::user::{self, User};
@@ -38,6 +39,12 @@ struct RefreshRequest {
     refresh_token: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct CodeRequest {
+    auth_code: Option<String>,
+    code_verifier: Option<String>,
+}
+
 pub(crate) async fn token(
     State(auth): State<AuthApp>,
     _: Key,
@@ -54,11 +61,12 @@ pub(crate) async fn token(
             by_password(&auth, request, agent).await
         }
         "refresh_token" => by_refresh_token(&auth, body::json(&auth, body).await?).await,
-        "pkce" => Err(AuthError::Unavailable {
-            code: "flow_state_not_found",
-            status: 404,
-            message: "invalid flow state, no valid flow state found",
-        }),
+        "pkce" => {
+            let agent = headers
+                .get(USER_AGENT)
+                .and_then(|value| value.to_str().ok());
+            by_code(&auth, body::json(&auth, body).await?, agent).await
+        }
         "id_token" => Err(AuthError::Unavailable {
             code: "provider_disabled",
             status: 400,
@@ -151,7 +159,15 @@ async fn sign_in(
         if current.password != user.password {
             return Ok(None);
         }
-        let opened = open(tx, &key, session_id, user.id, agent.as_deref(), now)?;
+        let opened = open(
+            tx,
+            &key,
+            session_id,
+            user.id,
+            agent.as_deref(),
+            "password",
+            now,
+        )?;
         user::signed_in(tx, &user, upgrade.as_deref(), now)?;
         let user = user::by_id(tx, user.id)?.ok_or(AuthError::InvalidCredentials)?;
         Ok(Some((user, opened)))
@@ -160,6 +176,46 @@ async fn sign_in(
         .db
         .transaction(&plinth_db::Session::system(), work)
         .await
+}
+
+/// The end of a flow with a code challenge.
+async fn by_code(
+    auth: &AuthApp,
+    request: CodeRequest,
+    agent: Option<&str>,
+) -> Result<Response, AuthError> {
+    let (Some(code), Some(verifier)) = (
+        request.auth_code.filter(|text| !text.is_empty()),
+        request.code_verifier.filter(|text| !text.is_empty()),
+    ) else {
+        return Err(AuthError::validation(
+            "invalid request: both auth code and code verifier should be non-empty",
+        ));
+    };
+    let (session_id, key, agent) = (
+        Uuid::now_v7(),
+        auth.refresh_key.clone(),
+        agent.map(str::to_owned),
+    );
+    let now = auth.app.db.clock().now();
+    let work = move |tx: &mut Transaction<'_>| -> Result<(User, Session), AuthError> {
+        let flow = flow_state::exchange(tx, &code, &verifier, now)?;
+        let user = user::by_id(tx, flow.user_id)?.ok_or(AuthError::FlowStateNotFound)?;
+        if user.is_banned(now) {
+            return Err(AuthError::Banned);
+        }
+        let agent = agent.as_deref();
+        let opened = open(tx, &key, session_id, user.id, agent, &flow.method, now)?;
+        user::signed_in(tx, &user, None, now)?;
+        let user = user::by_id(tx, user.id)?.ok_or(AuthError::FlowStateNotFound)?;
+        Ok((user, opened))
+    };
+    let (user, opened) = auth
+        .app
+        .db
+        .transaction(&plinth_db::Session::system(), work)
+        .await?;
+    Ok(session::answer(auth, &user, &opened, now))
 }
 
 async fn by_refresh_token(auth: &AuthApp, request: RefreshRequest) -> Result<Response, AuthError> {

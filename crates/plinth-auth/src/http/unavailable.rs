@@ -2,7 +2,7 @@
 //! rather than with a 404 that looks like a wrong address.
 
 use axum::Router;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any};
 
 use super::caller::Key;
 use crate::AuthApp;
@@ -11,14 +11,6 @@ use crate::error::AuthError;
 /// Adds them all. As elsewhere, links that browsers follow need no key.
 pub(crate) fn add(router: Router<AuthApp>) -> Router<AuthApp> {
     router
-        .route("/otp", post(mail))
-        .route("/magiclink", post(mail))
-        .route("/recover", post(mail))
-        .route("/resend", post(mail))
-        .route("/invite", post(mail))
-        .route("/reauthenticate", get(mail))
-        .route("/admin/generate_link", post(mail))
-        .route("/verify", open(VERIFY))
         .route("/authorize", open(PROVIDER))
         .route("/callback", open(PROVIDER))
         .route("/sso", keyed(SAML))
@@ -67,11 +59,6 @@ struct Off {
     message: &'static str,
 }
 
-const VERIFY: Off = Off {
-    code: "otp_expired",
-    status: 403,
-    message: "Codes and links by mail are not available on this server yet",
-};
 const PROVIDER: Off = Off {
     code: "validation_failed",
     status: 400,
@@ -107,10 +94,6 @@ const FEATURE: Off = Off {
     status: 404,
     message: "This feature is not available on this server yet",
 };
-
-async fn mail(_: Key) -> AuthError {
-    AuthError::MailDisabled
-}
 
 fn keyed(off: Off) -> MethodRouter<AuthApp> {
     any(move |_: Key| async move { AuthError::from(off) })

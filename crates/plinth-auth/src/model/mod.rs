@@ -1,7 +1,10 @@
 //! Rows of the schema `auth` and the steps that change them. Nothing here knows HTTP or draws random values: every
 //! function takes what it needs, so that a transaction can be replayed.
 
+pub(crate) mod flow_state;
 pub(crate) mod identity;
+pub(crate) mod mail_queue;
+pub(crate) mod one_time_token;
 pub(crate) mod refresh;
 pub(crate) mod session;
 pub(crate) mod user;

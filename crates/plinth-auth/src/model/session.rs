@@ -40,16 +40,17 @@ pub(crate) enum Scope {
     Others(Uuid),
 }
 
-/// Opens a session with its first refresh token.
+/// Opens a session with its first refresh token. `method` is how it was proved, as `amr` names it.
 pub(crate) fn open(
     tx: &mut Transaction<'_>,
     key: &RefreshKey,
     id: Uuid,
     user_id: Uuid,
     user_agent: Option<&str>,
+    method: &str,
     now: Timestamp,
 ) -> Result<Session, Error> {
-    let amr = json!([{ "method": "password", "timestamp": now.as_second() }]);
+    let amr = json!([{ "method": method, "timestamp": now.as_second() }]);
     let user_agent =
         user_agent.map(|name| name.chars().take(MAX_USER_AGENT_CHARS).collect::<String>());
     tx.query(
@@ -81,6 +82,18 @@ pub(crate) fn lock(tx: &mut Transaction<'_>, id: Uuid) -> Result<Option<Session>
         &[id.into()],
     )?;
     rows.first().map(Session::read).transpose()
+}
+
+/// When a session was opened.
+pub(crate) fn opened_at(tx: &mut Transaction<'_>, id: Uuid) -> Result<Option<Timestamp>, Error> {
+    let rows = tx.query(
+        "select s.created_at from auth.sessions s where s.id = $1",
+        &[id.into()],
+    )?;
+    match rows.first() {
+        Some(row) => row.maybe_timestamp("created_at"),
+        None => Ok(None),
+    }
 }
 
 /// Ends sessions of an account; their refresh tokens go with them.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::identity::{self, Identity};
 use super::{LONG_AGO, exists, read};
+use crate::mail::Letter;
 
 /// What seeds and other servers of this API write where nothing distinguishes instances.
 const INSTANCE: &str = "00000000-0000-0000-0000-000000000000";
@@ -38,7 +39,8 @@ pub(crate) struct User {
     pub(crate) identities: Vec<Identity>,
     /// `created_at`, `email_confirmed_at`, …: what is only shown.
     shown: Vec<(&'static str, Option<Timestamp>)>,
-    new_email: Option<String>,
+    /// The address it is to get once that is proved.
+    pub(crate) new_email: Option<String>,
     new_phone: Option<String>,
 }
 
@@ -58,6 +60,7 @@ pub(crate) struct NewUser {
     pub(crate) app_metadata: Map<String, Value>,
     pub(crate) user_metadata: Map<String, Value>,
     pub(crate) banned_until: Option<Timestamp>,
+    pub(crate) is_anonymous: bool,
     pub(crate) at: Timestamp,
 }
 
@@ -198,6 +201,16 @@ pub(crate) fn by_id(tx: &mut Transaction<'_>, id: Uuid) -> Result<Option<User>, 
     Ok(Some(user))
 }
 
+/// By address, with identities.
+pub(crate) fn by_email(tx: &mut Transaction<'_>, email: &str) -> Result<Option<User>, Error> {
+    let rows = tx.query(&by_email_sql(), &[email.into()])?;
+    let Some(mut user) = rows.first().map(User::read).transpose()? else {
+        return Ok(None);
+    };
+    user.identities = identity::of(tx, user.id)?;
+    Ok(Some(user))
+}
+
 /// Whether another account has this address.
 pub(crate) fn email_is_taken(
     tx: &mut Transaction<'_>,
@@ -230,8 +243,8 @@ pub(crate) fn insert(tx: &mut Transaction<'_>, new: &NewUser) -> Result<(), Erro
     tx.query(
         "insert into auth.users (instance_id, id, aud, role, email, encrypted_password, email_confirmed_at, phone, \
            phone_confirmed_at, raw_app_meta_data, raw_user_meta_data, banned_until, created_at, updated_at, \
-           confirmation_token, recovery_token, email_change_token_new, email_change) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, '', '', '', '')",
+           is_anonymous, confirmation_token, recovery_token, email_change_token_new, email_change) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14, '', '', '', '')",
         &[
             INSTANCE.into(),
             new.id.into(),
@@ -246,6 +259,7 @@ pub(crate) fn insert(tx: &mut Transaction<'_>, new: &NewUser) -> Result<(), Erro
             Value::Object(new.user_metadata.clone()).into(),
             new.banned_until.into(),
             new.at.into(),
+            new.is_anonymous.into(),
         ],
     )?;
     let [first, second] = new.identity_ids;
@@ -286,7 +300,7 @@ pub(crate) fn update(
     };
     if let Some(email) = &change.email {
         set(
-            "email = $1, email_change = '', email_change_sent_at = null",
+            "email = $1, email_change = '', email_change_sent_at = null, is_anonymous = false",
             email.into(),
         )?;
     }
@@ -330,13 +344,46 @@ pub(crate) fn update(
     }
     let [first, second] = change.identity_ids;
     if let Some(email) = &change.email {
-        let confirmed = change.email_confirmed || user.shown_at("email_confirmed_at").is_some();
+        let confirmed = change.email_confirmed || user.is_email_confirmed();
         identity::put(tx, user, ("email", email), confirmed, first, now)?;
     }
     if let Some(phone) = &change.phone {
         let confirmed = change.phone_confirmed || user.shown_at("phone_confirmed_at").is_some();
         identity::put(tx, user, ("phone", phone), confirmed, second, now)?;
     }
+    Ok(())
+}
+
+/// Notes that a letter went out; `letter` says which of the account's times it sets.
+pub(crate) fn letter_sent(
+    tx: &mut Transaction<'_>,
+    id: Uuid,
+    letter: Letter,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let column = match letter {
+        Letter::Confirmation => "confirmation_sent_at = $1",
+        Letter::Invitation => "confirmation_sent_at = $1, invited_at = $1",
+        Letter::MagicLink | Letter::Recovery => "recovery_sent_at = $1",
+        Letter::EmailChange => "email_change_sent_at = $1",
+        Letter::Reauthentication => "reauthentication_sent_at = $1",
+    };
+    let sql = format!("update auth.users set {column}, updated_at = $1 where id = $2");
+    tx.query(&sql, &[now.into(), id.into()])?;
+    Ok(())
+}
+
+/// Notes the address that an account is to get once it is proved; an empty one forgets it.
+pub(crate) fn await_email(
+    tx: &mut Transaction<'_>,
+    id: Uuid,
+    email: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tx.query(
+        "update auth.users set email_change = $1, updated_at = $2 where id = $3",
+        &[email.into(), now.into(), id.into()],
+    )?;
     Ok(())
 }
 
@@ -453,6 +500,11 @@ impl User {
     /// Whether a ban holds.
     pub(crate) fn is_banned(&self, now: Timestamp) -> bool {
         self.banned_until.is_some_and(|until| until > now) || self.shown_at("deleted_at").is_some()
+    }
+
+    /// Whether its address was proved.
+    pub(crate) fn is_email_confirmed(&self) -> bool {
+        self.shown_at("email_confirmed_at").is_some()
     }
 
     fn shown_at(&self, column: &str) -> Option<Timestamp> {

@@ -3,6 +3,7 @@
 
 mod environment;
 mod limits;
+mod mail;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,6 +16,7 @@ use plinth_db::AutoExpose;
 use serde::Deserialize;
 
 pub(crate) use limits::Limits;
+pub(crate) use mail::Mail;
 
 /// The commented file that `plinth init` writes: every key with its default.
 pub(crate) const STARTER: &str = include_str!("starter.toml");
@@ -32,6 +34,8 @@ pub(crate) struct Config {
     pub api: Api,
     /// Accounts.
     pub auth: Auth,
+    /// Letters.
+    pub mail: Mail,
     /// Bounds.
     pub limits: Limits,
     /// Logs.
@@ -105,41 +109,42 @@ impl From<Expose> for AutoExpose {
 pub(crate) struct Auth {
     /// Nobody can sign up; administrators still create users.
     pub disable_signup: bool,
-    /// Whether new accounts may sign in before their address is confirmed.
-    pub autoconfirm: bool,
+    /// Whether new accounts may sign in before their address is confirmed. Unset: yes in `dev` and without a mail server.
+    pub autoconfirm: Option<bool>,
     /// Shortest password, in characters; 0 leaves it to the stage.
     pub password_min_length: usize,
     /// How long an access token holds.
     pub access_token_seconds: u32,
     /// How long a used refresh token may come again, for clients that lost the answer.
     pub refresh_reuse_seconds: u32,
+    /// Anybody may sign in without an address, and add one later.
+    pub anonymous_sign_ins: bool,
+    /// The application's own address, where links lead when nothing else is asked for.
+    pub site_url: String,
+    /// Other addresses that links may lead to: globs.
+    pub redirect_urls: Vec<String>,
+    /// How long codes and links hold.
+    pub otp_seconds: u32,
+    /// A change of address is confirmed from the old address, too.
+    pub double_confirm_changes: bool,
+    /// A password is changed only in a session of the last day, or with a code sent by mail.
+    pub reauthenticate_to_change_password: bool,
 }
 
 impl Default for Auth {
     fn default() -> Auth {
         Auth {
             disable_signup: false,
-            autoconfirm: true,
+            autoconfirm: None,
             password_min_length: 0,
             access_token_seconds: 3600,
             refresh_reuse_seconds: 10,
-        }
-    }
-}
-
-impl Auth {
-    /// What the service is told.
-    pub(crate) fn for_mode(&self, mode: plinth_http::Mode) -> plinth_auth::Config {
-        let defaults = plinth_auth::Config::for_mode(mode);
-        plinth_auth::Config {
-            disable_signup: self.disable_signup,
-            autoconfirm: self.autoconfirm,
-            password_min_length: match self.password_min_length {
-                0 => defaults.password_min_length,
-                length => length,
-            },
-            access_token_seconds: self.access_token_seconds.into(),
-            refresh_reuse_seconds: self.refresh_reuse_seconds.into(),
+            anonymous_sign_ins: false,
+            site_url: "http://127.0.0.1:3000".to_owned(),
+            redirect_urls: Vec::new(),
+            otp_seconds: 3600,
+            double_confirm_changes: true,
+            reauthenticate_to_change_password: false,
         }
     }
 }
