@@ -213,6 +213,9 @@ fn begin(
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<(String, String), AuthError> {
+    if !auth.config.mailer.is_on() {
+        return Err(AuthError::MailDisabled);
+    }
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let email = match (given(&request.email), given(&request.phone)) {
         (Some(email), None) => validate::email(&email)?,
@@ -226,9 +229,6 @@ fn begin(
             return Err(AuthError::validation("One of email or phone must be set"));
         }
     };
-    if !auth.config.mailer.is_on() {
-        return Err(AuthError::MailDisabled);
-    }
     Ok((email, redirect::choose(&auth.config, parameters, headers)))
 }
 

@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn templates_are_checked_when_they_are_read() {
-        let mut set = |page: &str| Templates::default().set(Letter::Recovery, page.to_owned());
+        let set = |page: &str| Templates::default().set(Letter::Recovery, page.to_owned());
         assert_eq!(set("<p>{{ .Token }}</p>"), Err(TemplateError::NoSubject));
         assert_eq!(
             set("<title>x</title>{{ .Tokn }}"),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
-use plinth_auth::{AuthApp, Config};
+use plinth_auth::{AuthApp, Config, Mailer, Outbox};
 use plinth_db::migrations::apply_system;
 use plinth_db::{AutoExpose, Clock, Db, OpenOptions};
 use plinth_http::{App, Gate, GateKeys, Limits, Mode, read_body};
@@ -21,6 +21,8 @@ pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     pub(crate) db: Db,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) auth: AuthApp,
+    pub(crate) outbox: Outbox,
     router: Router,
     folder: PathBuf,
 }
@@ -29,6 +31,15 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
     pub(crate) headers: HeaderMap,
+}
+
+/// A letter as its reader uses it.
+pub(crate) struct Letter {
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    pub(crate) code: String,
+    /// Of the link, relative to the service.
+    pub(crate) path: String,
 }
 
 /// With the defaults of `dev`.
@@ -70,11 +81,18 @@ pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> TestApp {
     };
     let mut config = Config::for_mode(Mode::Dev);
     configure(&mut config);
-    let router = plinth_auth::router(AuthApp::new(app, config, keys.jwt_secret.as_bytes()));
+    let outbox = match &config.mailer {
+        Mailer::Outbox(outbox) => outbox.clone(),
+        Mailer::Off | Mailer::Smtp(_) => Outbox::default(),
+    };
+    let auth = AuthApp::new(app, config, keys.jwt_secret.as_bytes());
+    let router = plinth_auth::router(auth.clone());
     TestApp {
         clock,
         db,
         gate,
+        auth,
+        outbox,
         router,
         folder,
     }
@@ -173,6 +191,31 @@ impl TestApp {
             body.to_string()
         };
         self.call(method, path, SECRET, Some(SECRET), &body).await
+    }
+
+    /// Lets letters go and takes the newest.
+    #[track_caller]
+    pub(crate) fn newest_letter(&self) -> Letter {
+        let sent = self.outbox.letters().into_iter().next().expect("a letter");
+        let (_, link) = sent.html.split_once("href=\"").unwrap_or_default();
+        let link = link.split('"').next().unwrap_or_default();
+        let code = |word: &&str| word.len() == 6 && word.bytes().all(|b| b.is_ascii_digit());
+        let mut words = sent.html.split(|c: char| !c.is_ascii_alphanumeric());
+        Letter {
+            code: words.rfind(code).unwrap_or_default().to_owned(),
+            path: link
+                .replace("&amp;", "&")
+                .replace("http://127.0.0.1:54321/auth/v1", ""),
+            to: sent.to,
+            subject: sent.subject,
+        }
+    }
+
+    /// Follows the link of a letter, as a browser does: without a key. The answer is where it leads.
+    pub(crate) async fn follow(&self, letter: &Letter) -> String {
+        let answer = self.call("GET", &letter.path, "", None, "").await;
+        assert_eq!(answer.status, 303);
+        answer.headers["location"].to_str().unwrap().to_owned()
     }
 
     pub(crate) fn pass(&self, seconds: i64) {

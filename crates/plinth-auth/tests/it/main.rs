@@ -6,4 +6,5 @@ mod accounts;
 mod admin;
 mod app;
 mod errors;
+mod mail;
 mod sessions;

@@ -9,7 +9,7 @@ use plinth_auth::{Letter, Mailer, Outbox, Smtp, SmtpSecurity, Templates};
 use plinth_http::Mode;
 use serde::Deserialize;
 
-use super::Config;
+use super::{Autoconfirm, Circumstances, Config};
 
 /// The folder of an application's own letters.
 const TEMPLATES: &str = "mail";
@@ -103,7 +103,10 @@ impl Config {
         let confirm_themselves = mode == Mode::Dev || !mailer.is_on();
         Ok(plinth_auth::Config {
             disable_signup: auth.disable_signup,
-            autoconfirm: auth.autoconfirm.unwrap_or(confirm_themselves),
+            autoconfirm: match auth.autoconfirm {
+                Autoconfirm::Set(yes) => yes,
+                Autoconfirm::By(Circumstances::Auto) => confirm_themselves,
+            },
             password_min_length: match auth.password_min_length {
                 0 => defaults.password_min_length,
                 length => length,

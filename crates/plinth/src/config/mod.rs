@@ -109,8 +109,8 @@ impl From<Expose> for AutoExpose {
 pub(crate) struct Auth {
     /// Nobody can sign up; administrators still create users.
     pub disable_signup: bool,
-    /// Whether new accounts may sign in before their address is confirmed. Unset: yes in `dev` and without a mail server.
-    pub autoconfirm: Option<bool>,
+    /// Whether new accounts may sign in before their address is confirmed.
+    pub autoconfirm: Autoconfirm,
     /// Shortest password, in characters; 0 leaves it to the stage.
     pub password_min_length: usize,
     /// How long an access token holds.
@@ -131,11 +131,35 @@ pub(crate) struct Auth {
     pub reauthenticate_to_change_password: bool,
 }
 
+/// `auth.autoconfirm`: `true`, `false`, or `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Autoconfirm {
+    /// As it was set.
+    Set(bool),
+    /// Yes in `dev` and without a mail server.
+    By(Circumstances),
+}
+
+/// `"auto"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Circumstances {
+    /// The only word.
+    Auto,
+}
+
+impl Default for Autoconfirm {
+    fn default() -> Autoconfirm {
+        Autoconfirm::By(Circumstances::Auto)
+    }
+}
+
 impl Default for Auth {
     fn default() -> Auth {
         Auth {
             disable_signup: false,
-            autoconfirm: None,
+            autoconfirm: Autoconfirm::default(),
             password_min_length: 0,
             access_token_seconds: 3600,
             refresh_reuse_seconds: 10,
