@@ -88,8 +88,8 @@ impl RefreshKey {
 #[derive(Clone)]
 pub(crate) struct MailKey([u8; 32]);
 
-/// Digits of a code that people type.
-const CODE_DIGITS: usize = 6;
+/// How many codes of six digits there are.
+const CODES: u64 = 1_000_000;
 /// Hexadecimal digits of a link's token, as many as clients of this API are used to.
 const LINK_TOKEN_CHARS: usize = 56;
 
@@ -111,10 +111,9 @@ impl MailKey {
 
 /// A fresh code, every one as likely as every other.
 pub(crate) fn random_code() -> Result<String, getrandom::Error> {
-    let range = 10_u64.pow(CODE_DIGITS as u32);
     // Of 64 random bits the remainder's bias is below one in 10^13.
-    let number = getrandom::u64()? % range;
-    Ok(format!("{number:0CODE_DIGITS$}"))
+    let number = getrandom::u64()? % CODES;
+    Ok(format!("{number:06}"))
 }
 
 /// As `auth.refresh_tokens.token`, `auth.one_time_tokens.token_hash` and `auth.flow_state.auth_code` hold them.

@@ -79,6 +79,7 @@ impl Client {
         let services = Services {
             rest: plinth_rest::router(app.clone(), plinth_rest::Config::default()),
             auth: plinth_auth::router(auth),
+            mailbox: None,
             app,
         };
         Client {

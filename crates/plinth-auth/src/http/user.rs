@@ -67,6 +67,10 @@ pub(crate) async fn update(
     }
     let email = new_email(&user, request.email.as_deref())?;
     let proof_of_presence = Presence::of(&auth, &user, request.nonce);
+    let guesses = format!("code for {}", user.id);
+    if proof_of_presence.token.is_some() {
+        auth.attempts.begin(&guesses, auth.app.db.clock().now())?;
+    }
     let letters = match &email {
         Some(email) if !auth.config.autoconfirm => {
             let challenge = validate::challenge(
@@ -131,11 +135,15 @@ pub(crate) async fn update(
         }
         user::by_id(tx, user.id)?.ok_or(AuthError::BearerGone)
     };
-    let user = auth
+    let result = auth
         .app
         .db
         .transaction(&plinth_db::Session::system(), work)
-        .await?;
+        .await;
+    if !matches!(result, Err(AuthError::ReauthenticationNotValid)) {
+        auth.attempts.succeeded(&guesses);
+    }
+    let user = result?;
     auth.wake_mail();
     Ok(Json(user.to_json()).into_response())
 }
@@ -166,14 +174,12 @@ impl Presence {
         now: Timestamp,
     ) -> Result<(), AuthError> {
         if let Some(token) = &self.token {
-            auth.attempts.begin(&format!("code for {user_id}"), now)?;
             let found = one_time_token::find(tx, token)?.filter(|found| {
                 found.user_id == user_id
                     && found.purpose == Purpose::Reauthentication
                     && now.duration_since(found.created_at).as_secs() <= auth.config.otp_seconds
             });
             found.ok_or(AuthError::ReauthenticationNotValid)?;
-            auth.attempts.succeeded(&format!("code for {user_id}"));
             return Ok(one_time_token::remove(
                 tx,
                 user_id,

@@ -1,7 +1,9 @@
 //! What is proved by mail: codes, links, flows with a code challenge, changes of address.
 
-use plinth_auth::{Mailer, Outbox};
+use plinth_auth::{Mailer, Outbox, Smtp, SmtpSecurity};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 
 use crate::app::{TestApp, start, start_with};
 
@@ -14,7 +16,7 @@ async fn start_with_mail() -> TestApp {
     start_with(|config| {
         config.autoconfirm = false;
         config.mailer = Mailer::Outbox(Outbox::default());
-        config.site_url = "https://shop.example".to_owned();
+        "https://shop.example".clone_into(&mut config.site_url);
         config.redirect_urls = vec!["https://app.example/**".to_owned()];
         config.anonymous_sign_ins = true;
     })
@@ -398,4 +400,75 @@ async fn without_a_mailer_letters_are_refused() {
         .call("GET", "/settings", crate::app::PUBLISHABLE, None, "")
         .await;
     assert_eq!(settings.body["mailer_autoconfirm"], true);
+}
+
+/// A mail server that takes one letter, after refusing as many as it is told to. Answers what it was sent.
+async fn take_letter(listener: &TcpListener, refusals: usize) -> String {
+    for attempt in 0.. {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (reader, mut writer) = stream.into_split();
+        let mut lines = BufReader::new(reader).lines();
+        let (mut data, mut in_data) = (String::new(), false);
+        writer.write_all(b"220 here\r\n").await.unwrap();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if in_data && line != "." {
+                data.push_str(&line);
+                data.push('\n');
+                continue;
+            }
+            let answer = match line.split([' ', ':']).next().unwrap() {
+                "MAIL" if attempt < refusals => "451 later\r\n",
+                "DATA" => "354 go on\r\n",
+                _ => "250 ok\r\n",
+            };
+            in_data = line == "DATA";
+            writer.write_all(answer.as_bytes()).await.unwrap();
+            if line == "." {
+                return data;
+            }
+        }
+    }
+    unreachable!("the loop has no end")
+}
+
+#[tokio::test]
+async fn a_mail_server_gets_letters_and_a_second_try() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move { take_letter(&listener, 1).await });
+    let app = start_with(|config| {
+        let smtp = Smtp::new(
+            ("127.0.0.1", port),
+            SmtpSecurity::None,
+            None,
+            "Shop <shop@example.com>",
+        );
+        config.mailer = Mailer::Smtp(smtp.unwrap());
+        config.autoconfirm = false;
+    })
+    .await;
+    app.sign_up(ANN, "a good password").await.ok();
+    app.auth.deliver_mail().await.unwrap();
+    assert!(!server.is_finished());
+    // Not before its time has come.
+    app.auth.deliver_mail().await.unwrap();
+    app.pass(16);
+    app.auth.deliver_mail().await.unwrap();
+    let letter = server.await.unwrap();
+    assert!(letter.contains("From: Shop <shop@example.com>"), "{letter}");
+    assert!(letter.contains("To: ann@example.com"), "{letter}");
+    assert!(
+        letter.contains("text/plain") && letter.contains("text/html"),
+        "{letter}"
+    );
+    let waiting = app
+        .db
+        .query(
+            &plinth_db::Session::system(),
+            "select id from auth.mail_queue",
+            Vec::new(),
+        )
+        .await
+        .unwrap();
+    assert!(waiting.is_empty());
 }
