@@ -11,7 +11,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use plinth_auth::AuthApp;
+use plinth_auth::{AuthApp, Mailer, Outbox};
 use plinth_db::Db;
 use plinth_db::keys::Keys;
 use plinth_http::{App, Gate, GateKeys, Limits, Mode};
@@ -74,7 +74,8 @@ impl Client {
             mode: Mode::Dev,
             public_url: format!("http://{HOST}").into(),
         };
-        let config = plinth_auth::Config::for_mode(app.mode);
+        let mut config = plinth_auth::Config::for_mode(app.mode);
+        config.mailer = Mailer::Outbox(Outbox::default());
         let auth = AuthApp::new(app.clone(), config, gate_keys.jwt_secret.as_bytes());
         let services = Services {
             rest: plinth_rest::router(app.clone(), plinth_rest::Config::default()),

@@ -16,7 +16,8 @@ pub(crate) fn start(format: LogFormat, verbosity: u8) {
     };
     let builder = tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_env_filter(EnvFilter::new(level));
+        // Letters of `dev` are sent to nobody: the terminal is where they arrive.
+        .with_env_filter(EnvFilter::new(format!("{level},plinth::letters=info")));
     // A second start (in tests) finds a logger in place, which is as good.
     let _started = match format {
         LogFormat::Text => builder.with_target(false).try_init(),

@@ -90,7 +90,7 @@ impl Mailer {
             Mailer::Off => Err("no mail server is configured".to_owned()),
             Mailer::Outbox(outbox) => {
                 outbox.put(to, subject, html);
-                tracing::info!(%to, %subject, link = link(html).unwrap_or_default(), "a letter; read it at /dev/mail");
+                tracing::info!(target: "plinth::letters", %to, %subject, link = link(html).unwrap_or_default(), "a letter; read it at /dev/mail");
                 Ok(())
             }
             Mailer::Smtp(smtp) => {

@@ -457,7 +457,11 @@ impl User {
             banned_until: None,
             is_anonymous: false,
             identities: Vec::new(),
-            shown: vec![("created_at", Some(new.at)), ("updated_at", Some(new.at))],
+            shown: vec![
+                ("confirmation_sent_at", Some(new.at)),
+                ("created_at", Some(new.at)),
+                ("updated_at", Some(new.at)),
+            ],
             new_email: None,
             new_phone: None,
         }
