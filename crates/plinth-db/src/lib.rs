@@ -3,6 +3,7 @@
 //! Everything above this crate thinks in Postgres and never asks which engine runs. Today there is one engine,
 //! `embedded`; the PostgreSQL engine joins it behind the same [`Db`].
 
+pub mod backup;
 mod base;
 mod clock;
 mod db;

@@ -5,6 +5,7 @@
 //! foreign keys and returning lists as Postgres does (`exec`). One writer thread commits in groups (`writer`);
 //! readers never wait for it.
 
+pub mod backup;
 mod changes;
 mod connection;
 mod engine;

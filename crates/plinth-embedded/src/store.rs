@@ -32,9 +32,7 @@ pub(crate) fn open(
         return create(sqlite, auto_expose);
     }
     if id != APPLICATION_ID {
-        return Err(EngineError::Internal(
-            "the file is not a Plinth database".into(),
-        ));
+        return Err(not_ours());
     }
     if format > FORMAT_VERSION {
         return Err(EngineError::Internal(format!(
@@ -42,6 +40,11 @@ pub(crate) fn open(
         )));
     }
     read(sqlite, auto_expose, sequences)
+}
+
+/// The error for a file of another program.
+pub(crate) fn not_ours() -> EngineError {
+    EngineError::Internal("the file is not a Plinth database".into())
 }
 
 fn create(sqlite: &Connection, auto_expose: AutoExpose) -> Result<Catalog> {

@@ -3,6 +3,7 @@
 //! Nothing here knows SQL or HTTP beyond passing them on. This is the only crate that reads the environment and the
 //! configuration file, and the only one that prints.
 
+mod backup;
 mod cli;
 mod config;
 mod control;

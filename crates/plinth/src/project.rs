@@ -90,6 +90,11 @@ impl DataFolder {
         self.path.join("master.key")
     }
 
+    /// Where backups go unless a file is named.
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.path.join("backups")
+    }
+
     /// The socket through which commands reach a running server.
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.path.join("control.sock")

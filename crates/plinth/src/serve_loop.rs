@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use axum::Router;
 use plinth_auth::{AuthApp, Mailer};
-use plinth_db::keys::{self, Keys, MasterKey};
-use plinth_db::migrations::{self, Applied, MigrationError, apply_system};
+use plinth_db::keys::{self, Keys};
+use plinth_db::migrations::{self, Applied, MigrationError, apply_system, system_is_behind};
 use plinth_db::{Clock, Db, OpenOptions};
 use plinth_http::{App, Gate, GateKeys, Mode};
 use plinth_server::Services;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::backup;
 use crate::config::Config;
 use crate::control::{self, Owner, RunningServer, describe};
 use crate::lock::{self, Holder, Lock};
@@ -142,6 +143,11 @@ pub(crate) async fn open_database(
 ) -> anyhow::Result<(Db, Keys)> {
     let data = project.data(stage);
     make_private_folder(&data.path)?;
+    let mut saved = false;
+    if plinth_db::backup::wants_upgrade(&data.database())? {
+        save_before_upgrade(project, stage)?;
+        saved = true;
+    }
     let options = OpenOptions {
         path: data.database(),
         clock: Clock::system(),
@@ -149,16 +155,29 @@ pub(crate) async fn open_database(
     };
     let db =
         Db::open(options).with_context(|| format!("cannot open {}", data.database().display()))?;
-    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()]).await?;
+    let modules = [plinth_db::base_module(), plinth_auth::module()];
+    if !saved && system_is_behind(&db, &modules).await? {
+        save_before_upgrade(project, stage)?;
+    }
+    apply_system(&db, &modules).await?;
     let keys = match stage {
         Stage::Dev => Keys::local(),
         Stage::Serve => {
             let from_environment = std::env::var("PLINTH_MASTER_KEY").ok();
-            let master = MasterKey::load(from_environment.as_deref(), &data.master_key())?;
-            keys::load_or_create(&db, &master).await?
+            keys::load_or_create(&db, from_environment.as_deref(), &data.master_key()).await?
         }
     };
     Ok((db, keys))
+}
+
+/// An earlier version wrote this data; what it wrote can be had back.
+fn save_before_upgrade(project: &Project, stage: Stage) -> anyhow::Result<()> {
+    let file = backup::before_upgrade(project, stage)?;
+    eprintln!(
+        "this version of plinth upgrades the data; as they were, they are in {}",
+        file.display()
+    );
+    Ok(())
 }
 
 /// Resolves at the first Ctrl-C or SIGTERM.

@@ -20,29 +20,42 @@ impl std::fmt::Debug for MasterKey {
 }
 
 impl MasterKey {
-    /// From the text of `PLINTH_MASTER_KEY` when it is set, else from the file, which is made (mode 0600) when absent.
-    pub fn load(from_environment: Option<&str>, file: &Path) -> Result<MasterKey, KeyError> {
+    /// From the text of `PLINTH_MASTER_KEY` when it is set, else from the file; none when that is absent.
+    pub fn find(
+        from_environment: Option<&str>,
+        file: &Path,
+    ) -> Result<Option<MasterKey>, KeyError> {
         if let Some(text) = from_environment {
-            return parse(text)
-                .map(MasterKey)
-                .ok_or(KeyError::MalformedMasterKey);
+            return match parse(text) {
+                Some(bytes) => Ok(Some(MasterKey(bytes))),
+                None => Err(KeyError::MalformedMasterKey),
+            };
         }
-        let failed = |source| KeyError::File {
-            path: file.to_owned(),
-            source,
-        };
         match fs::read_to_string(file) {
-            Ok(text) => parse(&text).map(MasterKey).ok_or(KeyError::MalformedFile {
-                path: file.to_owned(),
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut bytes = [0; 32];
-                getrandom::fill(&mut bytes).map_err(|error| KeyError::Random(error.to_string()))?;
-                write_new(file, &STANDARD.encode(bytes)).map_err(failed)?;
-                Ok(MasterKey(bytes))
-            }
-            Err(error) => Err(failed(error)),
+            Ok(text) => match parse(&text) {
+                Some(bytes) => Ok(Some(MasterKey(bytes))),
+                None => Err(KeyError::MalformedFile {
+                    path: file.to_owned(),
+                }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(file, error)),
         }
+    }
+
+    /// A new one, in a new file (mode 0600).
+    pub fn create(file: &Path) -> Result<MasterKey, KeyError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| KeyError::Random(error.to_string()))?;
+        write_new(file, &STANDARD.encode(bytes)).map_err(|error| failed(file, error))?;
+        Ok(MasterKey(bytes))
+    }
+}
+
+fn failed(file: &Path, source: io::Error) -> KeyError {
+    KeyError::File {
+        path: file.to_owned(),
+        source,
     }
 }
 
@@ -111,9 +124,11 @@ mod tests {
     fn the_file_is_made_once_and_kept() {
         let path = std::env::temp_dir().join(format!("plinth-master-{}", std::process::id()));
         let _absent = fs::remove_file(&path);
-        let first = MasterKey::load(None, &path).unwrap();
-        let second = MasterKey::load(None, &path).unwrap();
+        assert!(MasterKey::find(None, &path).unwrap().is_none());
+        let first = MasterKey::create(&path).unwrap();
+        let second = MasterKey::find(None, &path).unwrap().unwrap();
         assert_eq!(first.0, second.0);
+        assert!(MasterKey::create(&path).is_err());
         #[cfg(unix)]
         assert_eq!(
             std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions())
@@ -127,7 +142,7 @@ mod tests {
     fn a_malformed_variable_is_an_error_not_a_new_key() {
         let path = std::env::temp_dir().join("plinth-master-never-made");
         assert!(matches!(
-            MasterKey::load(Some("nonsense"), &path),
+            MasterKey::find(Some("nonsense"), &path),
             Err(KeyError::MalformedMasterKey)
         ));
         assert!(!path.exists());

@@ -11,7 +11,7 @@ mod store;
 
 pub use format::{Secret, opaque_key_is_well_formed};
 pub use master::MasterKey;
-pub use store::load_or_create;
+pub use store::{exist, forget, load_or_create};
 
 use crate::Error;
 
@@ -61,6 +61,14 @@ pub enum KeyError {
         path: std::path::PathBuf,
         /// Why not.
         source: std::io::Error,
+    },
+    /// There is no master key, but the database holds keys that were sealed by one.
+    #[error(
+        "the keys of this database are sealed, and there is no master key to open them\n  put the one it was made with into {}, or set PLINTH_MASTER_KEY\n  if it is lost, restore a backup with new keys: plinth restore --new-keys DIR FILE", path.display()
+    )]
+    MissingMasterKey {
+        /// Where it should be.
+        path: std::path::PathBuf,
     },
     /// The keys in the database were sealed by another master key, or damaged.
     #[error(

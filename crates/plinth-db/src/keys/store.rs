@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use plinth_sql::catalog::QName;
 use sha2::{Digest, Sha256};
 
 use super::format::{opaque_key, sign};
@@ -17,8 +19,24 @@ const TOKEN_LIFETIME_SECONDS: i64 = 10 * 365 * 24 * 3600;
 /// Characters of a key that are kept in the open, so that a person recognises it in a list.
 const SHOWN_CHARACTERS: usize = 6;
 
-/// The project's keys; a project without any gets fresh ones.
-pub async fn load_or_create(db: &Db, master: &MasterKey) -> Result<Keys, KeyError> {
+/// The project's keys; a project without any gets fresh ones. The master key is the text of `PLINTH_MASTER_KEY` or
+/// stands in `master_key_file`, which is made for a project that has no keys yet.
+pub async fn load_or_create(
+    db: &Db,
+    from_environment: Option<&str>,
+    master_key_file: &Path,
+) -> Result<Keys, KeyError> {
+    let master = match MasterKey::find(from_environment, master_key_file)? {
+        Some(master) => master,
+        // A fresh one would open nothing, and would stand in the place of the right one.
+        None if exist(db).await? => {
+            return Err(KeyError::MissingMasterKey {
+                path: master_key_file.to_owned(),
+            });
+        }
+        None => MasterKey::create(master_key_file)?,
+    };
+    let master = &master;
     let keys = match load(db, master).await? {
         Some(keys) => keys,
         None => create(db, master).await?,
@@ -27,6 +45,32 @@ pub async fn load_or_create(db: &Db, master: &MasterKey) -> Result<Keys, KeyErro
         return Err(KeyError::DemoSecret);
     }
     Ok(keys)
+}
+
+/// Whether the database holds keys, which only its own master key opens.
+pub async fn exist(db: &Db) -> Result<bool, KeyError> {
+    if db
+        .catalog()
+        .relation_named(&QName::new("plinth", "keys"))
+        .is_none()
+    {
+        return Ok(false);
+    }
+    let rows = db
+        .query(
+            &Session::system(),
+            "select 1 from plinth.keys where revoked_at is null and sealed is not null limit 1",
+            Vec::new(),
+        )
+        .await?;
+    Ok(rows.iter().next().is_some())
+}
+
+/// Throws every key away, so that the next start makes new ones. All tokens and API keys end with this.
+pub async fn forget(db: &Db) -> Result<(), KeyError> {
+    db.query(&Session::system(), "delete from plinth.keys", Vec::new())
+        .await?;
+    Ok(())
 }
 
 async fn load(db: &Db, master: &MasterKey) -> Result<Option<Keys>, KeyError> {

@@ -20,7 +20,7 @@ pub use find::{MigrationFile, find, folder};
 pub use position::{Position, position};
 pub use seed::{Seed, apply_seed, find_seed};
 pub use status::{FileState, FileStatus, status};
-pub use system::{SystemMigration, SystemModule, apply_system};
+pub use system::{SystemMigration, SystemModule, apply_system, system_is_behind};
 
 use std::fmt::Write as _;
 use std::time::Duration;

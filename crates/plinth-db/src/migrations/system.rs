@@ -24,11 +24,7 @@ pub type SystemMigration = (&'static str, &'static str, &'static str);
 /// Brings every module up to date, in the order given. The first module makes the bookkeeping table itself, so on a
 /// fresh database its files run first and are written down together, in one transaction.
 pub async fn apply_system(db: &Db, modules: &[SystemModule]) -> Result<(), MigrationError> {
-    let fresh = db
-        .catalog()
-        .relation_named(&QName::new("plinth", "migrations"))
-        .is_none();
-    let known = if fresh {
+    let known = if is_fresh(db) {
         BTreeMap::new()
     } else {
         applied(db).await?
@@ -53,6 +49,25 @@ pub async fn apply_system(db: &Db, modules: &[SystemModule]) -> Result<(), Migra
         }
     }
     Ok(())
+}
+
+/// Whether the database was made by an earlier version whose modules had fewer migrations. A fresh one is not behind.
+pub async fn system_is_behind(db: &Db, modules: &[SystemModule]) -> Result<bool, MigrationError> {
+    if is_fresh(db) {
+        return Ok(false);
+    }
+    let known = applied(db).await?;
+    let mut wanted = modules.iter().flat_map(|module| {
+        let versions = module.migrations.iter().map(|(version, ..)| *version);
+        versions.map(|version| (module.name.to_owned(), version.to_owned()))
+    });
+    Ok(wanted.any(|migration| !known.contains_key(&migration)))
+}
+
+fn is_fresh(db: &Db) -> bool {
+    db.catalog()
+        .relation_named(&QName::new("plinth", "migrations"))
+        .is_none()
 }
 
 async fn applied(db: &Db) -> Result<BTreeMap<(String, String), String>, MigrationError> {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::http::Request;
 use crate::refusals::{Refused, check, check_admin, check_auth};
 use crate::server::{NOTES, with_server};
+use plinth_testkit::http::Request;
 
 const SIGNUP: &str = "/auth/v1/signup";
 const SIGN_IN: &str = "/auth/v1/token?grant_type=password";

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::http::Request;
 use crate::refusals::{Refused, check};
 use crate::server::{NOTES, with_server};
+use plinth_testkit::http::Request;
 
 fn refused(body: impl Into<Vec<u8>>, code: &'static str) -> Refused {
     (Request::post(NOTES, body), 400, code)

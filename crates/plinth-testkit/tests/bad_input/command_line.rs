@@ -5,8 +5,8 @@ use std::net::TcpListener;
 
 use plinth_testkit::temp::TempDir;
 
-use crate::process::{run, run_with};
 use crate::server::with_server;
+use plinth_testkit::process::{run, run_with};
 
 fn folder() -> TempDir {
     TempDir::new("bad-command").unwrap()

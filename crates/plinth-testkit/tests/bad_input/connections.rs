@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::http::{Answer, Then, exchange};
 use crate::refusals::{auth_difference, rest_difference};
 use crate::server::{NOTES, Server, with_server};
+use plinth_testkit::http::{Answer, Then, exchange};
 
 fn head(server: &Server, line: &str, headers: &str) -> String {
     let key = &server.keys.publishable;
@@ -51,7 +51,7 @@ fn what_is_no_http_is_refused() {
             post(server, NOTES, "transfer-encoding: gzip\r\n", "{}"),
         ];
         for bytes in requests {
-            let answer = Answer::read(&exchange(server.address, &bytes, Then::Close));
+            let answer = Answer::read(&exchange(server.address(), &bytes, Then::Close));
             let shown = String::from_utf8_lossy(&bytes);
             assert_eq!(
                 rest_difference(&answer, 400, "bad_request"),
@@ -98,7 +98,7 @@ fn a_body_that_stops_halfway_stores_nothing() {
                 &format!("{}-5\r\n", chunk(whole)),
             ),
         ] {
-            let answer = Answer::read(&exchange(server.address, &bytes, Then::Close));
+            let answer = Answer::read(&exchange(server.address(), &bytes, Then::Close));
             assert_eq!(
                 rest_difference(&answer, 400, "PGRST102"),
                 None,
@@ -112,7 +112,7 @@ fn a_body_that_stops_halfway_stores_nothing() {
             "content-length: 1000\r\n",
             account,
         );
-        let answer = Answer::read(&exchange(server.address, &bytes, Then::Close));
+        let answer = Answer::read(&exchange(server.address(), &bytes, Then::Close));
         assert_eq!(
             auth_difference(&answer, 400, "bad_json"),
             None,
@@ -135,7 +135,7 @@ fn clients_that_go_away_leave_nothing_behind() {
         for round in 0..50 {
             for bytes in [whole.as_bytes(), &insert] {
                 let part = &bytes[..bytes.len() * round / 50];
-                let mut stream = TcpStream::connect(server.address).unwrap();
+                let mut stream = TcpStream::connect(server.address()).unwrap();
                 stream.write_all(part).unwrap();
                 drop(stream);
             }
@@ -147,7 +147,7 @@ fn clients_that_go_away_leave_nothing_behind() {
 fn slow_clients_keep_nobody_else_waiting() {
     with_server(|server| {
         let mut slow: Vec<TcpStream> = (0..200)
-            .map(|_| TcpStream::connect(server.address).unwrap())
+            .map(|_| TcpStream::connect(server.address()).unwrap())
             .collect();
         for byte in b"GET / HTTP/1.1\r\nho" {
             for stream in &mut slow {
@@ -172,7 +172,7 @@ fn garbage_after_a_good_request_is_refused_by_itself() {
     with_server(|server| {
         let first = head(server, "GET /rest/v1/people?select=name&order=name", "");
         let bytes = format!("{first}GARBAGE\u{1}\r\n\r\n");
-        let answers = exchange(server.address, bytes.as_bytes(), Then::Close);
+        let answers = exchange(server.address(), bytes.as_bytes(), Then::Close);
         let answers = String::from_utf8_lossy(&answers);
         assert!(answers.starts_with("HTTP/1.1 200"), "{answers}");
         assert!(answers.contains("[{\"name\":\"Ann\"},"), "{answers}");
@@ -188,7 +188,7 @@ fn a_second_request_cannot_hide_in_a_body() {
         let length = hidden.len() + 5;
         let both = format!("content-length: {length}\r\ntransfer-encoding: chunked\r\n");
         let bytes = post(server, NOTES, &both, &format!("0\r\n\r\n{hidden}"));
-        let answers = exchange(server.address, &bytes, Then::Close);
+        let answers = exchange(server.address(), &bytes, Then::Close);
         let answers = String::from_utf8_lossy(&answers);
         assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
         let inside = post(
@@ -197,7 +197,7 @@ fn a_second_request_cannot_hide_in_a_body() {
             &format!("content-length: {}\r\nconnection: close\r\n", hidden.len()),
             &hidden,
         );
-        let answer = Answer::read(&exchange(server.address, &inside, Then::Wait));
+        let answer = Answer::read(&exchange(server.address(), &inside, Then::Wait));
         assert_eq!(
             rest_difference(&answer, 400, "PGRST102"),
             None,

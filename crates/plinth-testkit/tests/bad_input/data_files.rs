@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use plinth_testkit::temp::TempDir;
 
-use crate::process::run;
-use crate::server::write_migration;
+use plinth_testkit::process::run;
+use plinth_testkit::server::write_migration;
 
 /// Where SQLite keeps the number that is our format version.
 const USER_VERSION: std::ops::Range<usize> = 60..64;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::http::{Request, value};
 use crate::server::{NOTES, Server, with_server};
+use plinth_testkit::http::{Request, value};
 
 const ATTACKS: [&str; 12] = [
     "'; drop table notes; --",

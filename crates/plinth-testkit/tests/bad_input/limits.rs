@@ -2,9 +2,9 @@
 
 use std::iter::repeat_n;
 
-use crate::http::Request;
 use crate::refusals::{Refused, check, check_auth};
 use crate::server::{NOTES, with_server};
+use plinth_testkit::http::Request;
 
 fn with_query(query: &str) -> Request {
     Request::get(&format!("{NOTES}?{query}"))

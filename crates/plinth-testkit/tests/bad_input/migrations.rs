@@ -2,8 +2,8 @@
 
 use plinth_testkit::temp::TempDir;
 
-use crate::process::run;
-use crate::server::write_migration;
+use plinth_testkit::process::run;
+use plinth_testkit::server::write_migration;
 
 const GOOD: &str = "create table kept (id integer primary key);\ninsert into kept values (1);\n";
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::http::{Request, value};
 use crate::refusals::rest_difference;
 use crate::server::{NOTES, Server, with_server};
+use plinth_testkit::http::{Request, value};
 
 /// An anonymous caller's statement is ended after three seconds; the rest is for slow machines.
 const LIMIT: Duration = Duration::from_secs(12);

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::http::Request;
 use crate::refusals::{Refused, check};
 use crate::server::{NOTES, Server, with_server};
+use plinth_testkit::http::Request;
 
 fn refused(query: &str, status: u16, code: &'static str) -> Refused {
     (Request::get(&format!("{NOTES}?{query}")), status, code)

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::http::{Answer, Request};
 use crate::server::Server;
+use plinth_testkit::http::{Answer, Request};
 
 /// A request, the status it must have, and the code.
 pub(crate) type Refused = (Request, u16, &'static str);

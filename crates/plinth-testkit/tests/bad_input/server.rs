@@ -1,22 +1,13 @@
 //! A server of its own for each test: the sample's folder, its process, and the promise that bad input changes nothing.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::path::Path;
 
 use plinth_db::keys::Keys;
+use plinth_testkit::http::{Answer, Request};
+use plinth_testkit::server::{Process, write_migration};
 use plinth_testkit::temp::TempDir;
 use serde_json::Value;
-
-use crate::http::{Answer, Request};
-use crate::process::plinth;
-
-const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// The sample: two people, three notes, and everybody may do everything that row-level security can allow.
 const SAMPLE: &str = "
@@ -52,12 +43,9 @@ pub(crate) const NOTES: &str = "/rest/v1/notes";
 
 /// A `plinth dev` of its own. Ends with its owner.
 pub(crate) struct Server {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
     /// The keys of local development.
     pub(crate) keys: Keys,
-    child: Child,
-    log: PathBuf,
+    process: Process,
     folder: TempDir,
 }
 
@@ -88,49 +76,27 @@ impl Server {
     fn start() -> Server {
         let folder = TempDir::new("bad-input").unwrap();
         write_migration(folder.path(), "0001_sample.sql", SAMPLE);
-        let log = folder.path().join("stderr.log");
-        let mut child = plinth()
-            .args(["dev", "--listen", "127.0.0.1:0", "--json"])
-            .arg(folder.path())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
-            let mut line = String::new();
-            drop(lines.read_line(&mut line));
-            drop(tell.send(line));
-        });
-        let line = told.recv_timeout(READY_LIMIT).unwrap_or_default();
-        let ready: Value = serde_json::from_str(&line).unwrap_or_default();
-        let Some(address) = ready["api_url"]
-            .as_str()
-            .and_then(|url| url.strip_prefix("http://")?.parse().ok())
-        else {
-            drop(child.kill());
-            drop(child.wait());
-            panic!("plinth dev did not become ready: {line}\n{}", text(&log));
-        };
         Server {
-            address,
+            process: Process::start("dev", folder.path()),
             keys: Keys::local(),
-            child,
-            log,
             folder,
         }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.process.address
     }
 
     /// Asks as an anonymous caller, unless the request says who asks.
     pub(crate) fn ask(&self, request: &Request) -> Answer {
         if request.has("apikey") || request.has("authorization") {
-            return request.send(self.address);
+            return request.send(self.address());
         }
         request
             .clone()
             .header("apikey", self.keys.publishable.as_str())
-            .send(self.address)
+            .send(self.address())
     }
 
     /// Asks with the service key.
@@ -149,7 +115,7 @@ impl Server {
 
     /// What the server has said so far.
     pub(crate) fn log(&self) -> String {
-        text(&self.log)
+        self.process.log()
     }
 
     /// The application's folder.
@@ -159,7 +125,7 @@ impl Server {
 
     /// Its process.
     pub(crate) fn process(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -182,22 +148,4 @@ impl Server {
             assert!(!log.contains(sign), "{log}");
         }
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// Writes `migrations/NAME` in an application's folder.
-pub(crate) fn write_migration(folder: &Path, name: &str, sql: impl AsRef<[u8]>) {
-    let migrations = folder.join("migrations");
-    std::fs::create_dir_all(&migrations).unwrap();
-    std::fs::write(migrations.join(name), sql).unwrap();
-}
-
-fn text(path: &Path) -> String {
-    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }

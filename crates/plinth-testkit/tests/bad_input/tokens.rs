@@ -6,9 +6,9 @@ use plinth_db::Clock;
 use plinth_http::{Gate, GateKeys};
 use serde_json::{Value, json};
 
-use crate::http::Request;
 use crate::refusals::{auth_difference, check, check_auth};
 use crate::server::{NOTES, Server, with_server};
+use plinth_testkit::http::Request;
 
 /// A token that is signed with this secret.
 fn signed(secret: &str, claims: &Value) -> String {
@@ -194,7 +194,7 @@ fn without_a_known_key_nothing_is_reached() {
             "/auth/v1/health",
             "/auth/v1/settings",
         ] {
-            let no_key = Request::get(target).send(server.address);
+            let no_key = Request::get(target).send(server.address());
             assert_eq!(no_key.status, 401, "{target}");
             assert_eq!(
                 no_key.json()["message"],
@@ -220,7 +220,7 @@ fn without_a_known_key_nothing_is_reached() {
         assert_eq!(not_text.status, 401, "{}", not_text.text());
         let in_the_address = format!("{NOTES}?apikey={}", server.keys.publishable);
         assert_eq!(
-            Request::get(&in_the_address).send(server.address).status,
+            Request::get(&in_the_address).send(server.address()).status,
             401
         );
     });

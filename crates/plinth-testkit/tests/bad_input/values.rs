@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Request, value};
 use crate::refusals::check;
 use crate::server::{NOTES, with_server};
+use plinth_testkit::http::{Request, value};
 
 /// A column, a value that is none of its type, and the code.
 fn wrong() -> Vec<(&'static str, Value, &'static str)> {

@@ -2,11 +2,14 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 not understood, 3 a script ran to its end with errors.
 
+mod backup;
 mod completions;
 mod dev;
 mod init;
 mod migrate;
 mod output;
+mod progress;
+mod restore;
 mod serve;
 mod sql;
 mod status;
@@ -70,6 +73,8 @@ enum Command {
     Migrate(migrate::Migrate),
     Status(status::Status),
     Sql(sql::Sql),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Completions(completions::Completions),
 }
 
@@ -99,6 +104,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Migrate(args) => migrate::run(&args, &shared),
         Command::Status(args) => status::run(&args, &shared),
         Command::Sql(args) => sql::run(&args, &shared),
+        Command::Backup(args) => backup::run(&args, &shared),
+        Command::Restore(args) => restore::run(&args, &shared),
         Command::Completions(args) => completions::run(&args),
     };
     match done {
@@ -137,9 +144,13 @@ fn unicode((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(S
 }
 
 impl Data {
+    fn stage(&self) -> Stage {
+        if self.dev { Stage::Dev } else { Stage::Serve }
+    }
+
     fn choice(&self, command: &'static str) -> Choice {
         Choice {
-            stage: if self.dev { Stage::Dev } else { Stage::Serve },
+            stage: self.stage(),
             command,
         }
     }

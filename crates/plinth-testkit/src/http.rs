@@ -1,5 +1,11 @@
 //! Requests as bytes on a socket, so that also those can be made that no client library would.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on ends here"
+)]
+
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,7 +19,7 @@ const READ_LIMIT: Duration = Duration::from_secs(20);
 
 /// A request. Each gets a connection of its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     method: String,
     target: Vec<u8>,
     headers: Vec<(String, Vec<u8>)>,
@@ -22,18 +28,18 @@ pub(crate) struct Request {
 
 /// An answer, read to the end of its connection.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The status; 0 when there was no answer.
-    pub(crate) status: u16,
+    pub status: u16,
     /// The status line and the headers.
-    pub(crate) head: String,
+    pub head: String,
     /// The body.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 /// What becomes of a connection after the last byte was sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Then {
+pub enum Then {
     /// It stays open for the answer.
     Wait,
     /// Our side is closed, as if the client had no more to say.
@@ -42,7 +48,7 @@ pub(crate) enum Then {
 
 impl Request {
     /// A request without a body. What may not stand in an address is escaped; escapes that are there stay.
-    pub(crate) fn new(method: &str, target: &str) -> Request {
+    pub fn new(method: &str, target: &str) -> Request {
         let headers = [("host", "127.0.0.1"), ("connection", "close")];
         Request {
             method: method.to_owned(),
@@ -55,36 +61,39 @@ impl Request {
     }
 
     /// A `GET`.
-    pub(crate) fn get(target: &str) -> Request {
+    pub fn get(target: &str) -> Request {
         Request::new("GET", target)
     }
 
     /// A `POST` of what is to be read as JSON.
-    pub(crate) fn post(target: &str, body: impl Into<Vec<u8>>) -> Request {
+    pub fn post(target: &str, body: impl Into<Vec<u8>>) -> Request {
         Request::new("POST", target).body(body)
     }
 
     /// With this body, said to be JSON.
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Request {
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Request {
         self.body = body.into();
         self.header("content-type", "application/json")
     }
 
     /// With this header in the place of the one of its name.
-    pub(crate) fn header(self, name: &str, value: impl Into<Vec<u8>>) -> Request {
+    #[must_use]
+    pub fn header(self, name: &str, value: impl Into<Vec<u8>>) -> Request {
         let mut request = self.without(name);
         request.headers.push((name.to_owned(), value.into()));
         request
     }
 
     /// Without this header.
-    pub(crate) fn without(mut self, name: &str) -> Request {
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Request {
         self.headers.retain(|(known, _)| known != name);
         self
     }
 
     /// Whether it has a header.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(known, _)| known == name)
     }
 
@@ -107,8 +116,20 @@ impl Request {
     }
 
     /// Makes the request.
-    pub(crate) fn send(&self, to: SocketAddr) -> Answer {
+    pub fn send(&self, to: SocketAddr) -> Answer {
         Answer::read(&exchange(to, &self.bytes(), Then::Wait))
+    }
+}
+
+impl Request {
+    /// Makes the request to a server that may be gone, or go while it answers.
+    pub fn try_send(&self, to: SocketAddr) -> Option<Answer> {
+        let mut stream = TcpStream::connect(to).ok()?;
+        stream.set_read_timeout(Some(READ_LIMIT)).ok()?;
+        stream.write_all(&self.bytes()).ok()?;
+        let mut bytes = Vec::new();
+        drop(stream.read_to_end(&mut bytes));
+        Some(Answer::read(&bytes)).filter(Answer::is_whole)
     }
 }
 
@@ -125,8 +146,18 @@ impl fmt::Display for Request {
 }
 
 impl Answer {
+    /// Whether all of it came: as many bytes as it promised.
+    fn is_whole(&self) -> bool {
+        let length = self.head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let named = name.eq_ignore_ascii_case("content-length");
+            named.then(|| value.trim().parse().ok())?
+        });
+        self.status != 0 && length.is_none_or(|length: usize| length == self.body.len())
+    }
+
     /// The first answer among the bytes of a connection.
-    pub(crate) fn read(bytes: &[u8]) -> Answer {
+    pub fn read(bytes: &[u8]) -> Answer {
         let end = bytes
             .windows(4)
             .position(|window| window == b"\r\n\r\n")
@@ -144,12 +175,12 @@ impl Answer {
     }
 
     /// The body as JSON; null when it is none.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     /// The body as text, cut where it would fill a screen.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body)
             .chars()
             .take(400)
@@ -159,7 +190,7 @@ impl Answer {
 
 /// Sends bytes and reads what comes back until the server closes. Reading begins at once, because a server may
 /// answer and close before it has read everything.
-pub(crate) fn exchange(to: SocketAddr, bytes: &[u8], then: Then) -> Vec<u8> {
+pub fn exchange(to: SocketAddr, bytes: &[u8], then: Then) -> Vec<u8> {
     let mut stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(READ_LIMIT)).unwrap();
     let mut sender = stream.try_clone().unwrap();
@@ -180,7 +211,7 @@ pub(crate) fn exchange(to: SocketAddr, bytes: &[u8], then: Then) -> Vec<u8> {
 }
 
 /// The text as a parameter's value.
-pub(crate) fn value(text: &str) -> String {
+pub fn value(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() {

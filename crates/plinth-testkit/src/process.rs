@@ -1,5 +1,11 @@
 //! The command as a process: found, run to its end within a limit, and never left behind.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on ends here"
+)]
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,21 +16,21 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Pause between two looks at something that has no way to tell us.
-pub(crate) const POLL: Duration = Duration::from_millis(5);
+pub const POLL: Duration = Duration::from_millis(5);
 
 /// What a command said when it ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// Its exit code; none when it was killed for taking too long.
-    pub(crate) code: Option<i32>,
+    pub code: Option<i32>,
     /// Its standard output.
-    pub(crate) stdout: String,
+    pub stdout: String,
     /// Its standard error.
-    pub(crate) stderr: String,
+    pub stderr: String,
 }
 
 /// The command, with nothing of this process's settings.
-pub(crate) fn plinth() -> Command {
+pub fn plinth() -> Command {
     let built = std::env::current_exe()
         .expect("a running program has a path")
         .parent()
@@ -48,12 +54,12 @@ pub(crate) fn plinth() -> Command {
 }
 
 /// Runs `plinth ARGS` in a folder to its end.
-pub(crate) fn run(folder: &Path, args: &[&str]) -> Ended {
+pub fn run(folder: &Path, args: &[&str]) -> Ended {
     run_with(folder, args, &[])
 }
 
 /// The same, with these variables in its environment.
-pub(crate) fn run_with(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Ended {
+pub fn run_with(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Ended {
     let (stdout, stderr) = (folder.join("stdout.log"), folder.join("stderr.log"));
     let mut child = plinth()
         .args(args)
@@ -76,7 +82,7 @@ pub(crate) fn run_with(folder: &Path, args: &[&str], environment: &[(&str, &str)
 
 impl Ended {
     /// Fails unless the command ended with this code and said all of this.
-    pub(crate) fn is(&self, code: i32, said: &[&str]) {
+    pub fn is(&self, code: i32, said: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         let all = format!("{}\n{}", self.stdout, self.stderr);
         for text in said {

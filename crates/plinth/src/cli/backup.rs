@@ -1,0 +1,80 @@
+//! `plinth backup`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::progress::{Steps, size};
+use super::{Data, Directory, Shared, application, output};
+use crate::backup::{create, default_name};
+use crate::project::{Project, Stage, make_private_folder};
+
+/// Save an application's data in one file, while it runs
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file is whole and checked, or it is not there. Writes go on meanwhile; the backup is of one moment.
+The master key is not in it: keep DIR/data/master.key (or PLINTH_MASTER_KEY) in another place.
+
+Examples:
+  plinth backup shop                       into shop/data/backups/
+  plinth backup shop /mnt/backups          into that folder, with the time in its name
+  plinth backup shop - | age -r KEY > F    to standard output, for another program"
+)]
+pub(super) struct Backup {
+    #[command(flatten)]
+    directory: Directory,
+    /// The file to make, a folder to make it in, or - for standard output
+    file: Option<PathBuf>,
+    /// The data of `plinth dev` (data/dev/)
+    #[arg(long)]
+    dev: bool,
+}
+
+pub(super) fn run(args: &Backup, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let (project, _) = application(&args.directory.dir, shared)?;
+    let stage = Data { dev: args.dev }.stage();
+    let file = target(&project, stage, args.file.clone())?;
+    let mut steps = Steps::new(shared.json);
+    let made = create(&project, stage, file.as_deref(), &mut |step| {
+        steps.show(step);
+    });
+    steps.finish();
+    let made = made?;
+    let Some(file) = &made.file else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    if shared.json {
+        let report = json!({ "file": file, "bytes": made.bytes, "manifest": made.manifest });
+        output::line(&report.to_string())?;
+    } else {
+        output::line(&format!("{} ({})", file.display(), size(made.bytes)))?;
+        if stage == Stage::Serve {
+            eprintln!(
+                "the master key is not in it: keep {} in another place",
+                project.data(stage).master_key().display()
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file that is meant; none is standard output.
+fn target(
+    project: &Project,
+    stage: Stage,
+    named: Option<PathBuf>,
+) -> anyhow::Result<Option<PathBuf>> {
+    let name = default_name(project);
+    Ok(match named {
+        None => {
+            let folder = project.data(stage).backups();
+            make_private_folder(&folder)?;
+            Some(folder.join(name))
+        }
+        Some(file) if file.as_os_str() == "-" => None,
+        Some(folder) if folder.is_dir() => Some(folder.join(name)),
+        Some(file) => Some(file),
+    })
+}
