@@ -1,6 +1,6 @@
 //! Logs go to standard error; standard output is for results.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 
@@ -20,7 +20,10 @@ pub(crate) fn start(format: LogFormat, verbosity: u8) {
         .with_env_filter(EnvFilter::new(format!("{level},plinth::letters=info")));
     // A second start (in tests) finds a logger in place, which is as good.
     let _started = match format {
-        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Text => builder
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
 }

@@ -188,7 +188,7 @@ fn a_second_server_is_refused_with_the_name_of_the_first() {
                 &[
                     "is in use already",
                     &first,
-                    &server.address.to_string(),
+                    &server.address().to_string(),
                     "stop that one first",
                 ],
             );

@@ -1,5 +1,7 @@
 //! Nothing that was acknowledged is ever lost, and nothing is ever half there: killed servers, power cuts, full disks,
 //! backups.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod backups;
 mod crash;

@@ -90,9 +90,8 @@ fn refuse_data(data: &DataFolder) -> anyhow::Result<()> {
         if path.exists() {
             bail!(
                 "{} is there already, and a restore never overwrites data\n  \
-                 move {} away first, or restore into another folder",
-                path.display(),
-                data.path.display()
+                 move plinth.db and whatever begins with plinth.db- away first, or restore into another folder",
+                path.display()
             );
         }
     }

@@ -16,7 +16,7 @@ use crate::backup::{self, Wanted};
 /// Put a backup into a folder that holds no data
 #[derive(Debug, Args)]
 #[command(
-    after_help = "DIR is made when it is not there. Data that are there already are never overwritten: move DIR/data away first.
+    after_help = "DIR is made when it is not there. Data that are there already are never overwritten: move DIR/data/plinth.db* away first.
 Checksums, pages and indexes are checked before the database takes its place.
 
 Examples:

@@ -4,10 +4,13 @@ use anyhow::bail;
 use toml::{Table, Value};
 
 /// The sections that can be set this way; other `PLINTH_…` variables are not ours to judge.
-const SECTIONS: [&str; 5] = ["server", "api", "auth", "limits", "log"];
+const SECTIONS: [&str; 6] = ["server", "api", "auth", "mail", "limits", "log"];
 
-/// The key that holds a list, written with commas here.
-const LIST: &str = "schemas";
+/// Keys that hold lists, written with commas here.
+const LISTS: [&str; 2] = ["schemas", "redirect_urls"];
+
+/// Keys that hold text even when it looks like something else, as a password of digits does.
+const TEXTS: [&str; 4] = ["smtp_host", "smtp_user", "smtp_password", "from"];
 
 /// Puts the environment's settings over the file's. False when there are none.
 pub(super) fn overlay(
@@ -25,10 +28,10 @@ pub(super) fn overlay(
         let Value::Table(section) = section else {
             bail!("{name} names a key of something that is no section")
         };
-        let value = if key == LIST {
-            list(&text)
-        } else {
-            value(&text)
+        let value = match key.as_str() {
+            key if LISTS.contains(&key) => list(&text),
+            key if TEXTS.contains(&key) => Value::String(text),
+            _ => value(&text),
         };
         section.insert(key, value);
         any = true;
@@ -59,7 +62,9 @@ fn value(text: &str) -> Value {
 fn list(text: &str) -> Value {
     Value::Array(
         text.split(',')
-            .map(|item| Value::String(item.trim().to_owned()))
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(|item| Value::String(item.to_owned()))
             .collect(),
     )
 }

@@ -342,6 +342,11 @@ mod tests {
             ("PLINTH_LIMITS_PAGE_ROWS".to_owned(), "7".to_owned()),
             ("PLINTH_AUTH_DISABLE_SIGNUP".to_owned(), "true".to_owned()),
             ("PLINTH_API_SCHEMAS".to_owned(), "public, shop".to_owned()),
+            ("PLINTH_MAIL_SMTP_PASSWORD".to_owned(), "123".to_owned()),
+            (
+                "PLINTH_AUTH_REDIRECT_URLS".to_owned(),
+                "https://a.example/*,https://b.example".to_owned(),
+            ),
             ("PLINTH_MASTER_KEY".to_owned(), "x".to_owned()),
             ("HOME".to_owned(), "/".to_owned()),
         ];
@@ -350,6 +355,8 @@ mod tests {
         assert_eq!(config.limits.page_rows, 7);
         assert!(config.auth.disable_signup);
         assert_eq!(config.api.schemas, ["public", "shop"]);
+        assert_eq!(config.mail.smtp_password, "123");
+        assert_eq!(config.auth.redirect_urls.len(), 2);
     }
 
     #[test]
