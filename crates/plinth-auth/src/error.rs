@@ -142,6 +142,7 @@ impl From<plinth_db::Error> for AuthError {
             Error::Sql(_)
             | Error::Timeout
             | Error::Closed
+            | Error::DiskFull
             | Error::Disk(_)
             | Error::Internal(_) => AuthError::Database(Arc::new(error)),
         }

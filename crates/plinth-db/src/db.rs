@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use plinth_embedded::{Engine, Tx};
+use plinth_embedded::{Durability, Engine, Tx};
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, ScriptOptions, Session};
 use plinth_sql::shape::{Answer, Read, Write};
@@ -20,6 +20,8 @@ pub struct OpenOptions {
     pub clock: Clock,
     /// Which tables of `public` the API roles may reach without explicit grants.
     pub auto_expose: AutoExpose,
+    /// When a commit counts.
+    pub durability: Durability,
 }
 
 /// A database. Cheap to clone; all clones are the same database.
@@ -43,6 +45,7 @@ impl Db {
             path: options.path,
             clock: Arc::new(move || clock.now().as_microsecond()),
             auto_expose: options.auto_expose,
+            durability: options.durability,
         })?;
         Ok(Db {
             engine,

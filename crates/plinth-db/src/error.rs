@@ -21,7 +21,10 @@ pub enum Error {
     /// The database is shutting down.
     #[error("the database is closed")]
     Closed,
-    /// The disk is full or failing.
+    /// There is no room left on the disk.
+    #[error("no space left on the disk")]
+    DiskFull,
+    /// The disk is failing.
     #[error("the disk refused a write: {0}")]
     Disk(String),
     /// A fault of ours.
@@ -38,6 +41,7 @@ impl From<EngineError> for Error {
             },
             EngineError::Timeout => Error::Timeout,
             EngineError::Closed => Error::Closed,
+            EngineError::DiskFull => Error::DiskFull,
             EngineError::Disk(text) => Error::Disk(text),
             EngineError::Internal(text) => Error::Internal(text),
         }
@@ -52,6 +56,7 @@ impl From<Error> for EngineError {
             Error::Busy { .. } => EngineError::Busy,
             Error::Timeout => EngineError::Timeout,
             Error::Closed => EngineError::Closed,
+            Error::DiskFull => EngineError::DiskFull,
             Error::Disk(text) => EngineError::Disk(text),
             Error::Internal(text) => EngineError::Internal(text),
         }

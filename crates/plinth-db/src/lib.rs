@@ -18,6 +18,7 @@ pub use clock::Clock;
 pub use db::{Db, OpenOptions, Transaction};
 pub use error::Error;
 pub use param::Param;
+pub use plinth_embedded::Durability;
 pub use plinth_sql::SqlError;
 pub use plinth_sql::catalog::{AutoExpose, Catalog};
 pub use plinth_sql::session::{Outcome, RowColumn, ScriptOptions, Session};

@@ -141,7 +141,7 @@ mod tests {
     use plinth_sql::session::{ScriptOptions, Session};
 
     use super::*;
-    use crate::{Engine, Options};
+    use crate::{Durability, Engine, Options};
 
     /// A folder that goes away.
     struct Folder(PathBuf);
@@ -171,6 +171,7 @@ mod tests {
             path,
             clock: Arc::new(|| 0),
             auto_expose: AutoExpose::None,
+            durability: Durability::Synced,
         })
         .unwrap()
     }

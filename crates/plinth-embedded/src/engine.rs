@@ -32,6 +32,18 @@ pub struct Options {
     pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// Which tables of `public` the API roles may reach without explicit grants.
     pub auto_expose: AutoExpose,
+    /// When a commit counts.
+    pub durability: Durability,
+}
+
+/// When a commit counts as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is on the disk.
+    #[default]
+    Synced,
+    /// Once the system has it: a power cut loses it, and may damage the file. For tests that must see this happen.
+    Unsynced,
 }
 
 /// A database in one file. Cheap to clone; all clones are the same database.
@@ -66,13 +78,20 @@ impl Engine {
     /// Opens or creates the file and starts the writer.
     pub fn open(options: Options) -> Result<Engine, EngineError> {
         make_folder(&options.path)?;
+        let fresh = !options.path.exists();
         let sequences = Arc::new(Sequences::default());
         let conn = Conn::open(&options.path, sequences.clone(), true)?;
+        if options.durability == Durability::Unsynced {
+            conn.sqlite().pragma_update(None, "synchronous", "off")?;
+        }
         let catalog = Arc::new(store::open(
             &conn.sqlite(),
             options.auto_expose,
             &sequences,
         )?);
+        if fresh {
+            sync_folder(&options.path)?;
+        }
         conn.use_catalog(&catalog)?;
         let shared = Arc::new(Shared {
             path: options.path,
@@ -205,6 +224,17 @@ impl Engine {
         }
         Err(EngineError::Busy)
     }
+}
+
+/// Makes a new file's entry in its folder last; SQLite does so for its logs, but not for the database itself.
+fn sync_folder(path: &std::path::Path) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(std::path::Path::new("."));
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| EngineError::Disk(format!("cannot sync {}: {error}", folder.display())))
 }
 
 /// The folder of the file, for its owner alone.

@@ -17,7 +17,10 @@ pub enum EngineError {
     /// The engine is closed.
     #[error("the engine is closed")]
     Closed,
-    /// The disk is full or failing.
+    /// There is no room left on the disk.
+    #[error("no space left on the disk")]
+    DiskFull,
+    /// The disk is failing.
     #[error("{0}")]
     Disk(String),
     /// A fault of ours.
@@ -35,7 +38,8 @@ impl EngineError {
             }
             EngineError::Busy => SqlError::new("53300", "the database is busy"),
             EngineError::Closed => SqlError::new("57P01", "the database is closed"),
-            EngineError::Disk(text) => SqlError::new("53100", text),
+            EngineError::DiskFull => SqlError::new("53100", "no space left on the disk"),
+            EngineError::Disk(text) => SqlError::new("58030", text),
             EngineError::Internal(text) => SqlError::new("XX000", text),
         }
     }
@@ -59,7 +63,8 @@ impl From<rusqlite::Error> for EngineError {
             return raised.into();
         }
         match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+            Some(ErrorCode::DiskFull) => EngineError::DiskFull,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
                 EngineError::Disk(error.to_string())
             }
             Some(ErrorCode::OperationInterrupted) => EngineError::Timeout,

@@ -20,6 +20,6 @@ mod translate;
 mod writer;
 
 pub use changes::{Change, ChangeKind};
-pub use engine::{Engine, Options};
+pub use engine::{Durability, Engine, Options};
 pub use error::EngineError;
 pub use exec::Tx;

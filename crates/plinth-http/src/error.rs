@@ -84,6 +84,9 @@ impl ApiError {
     }
 }
 
+/// When to come back to a full disk: somebody has to make room.
+const FULL_SECONDS: u64 = 30;
+
 /// A fault of ours: the log has what happened, the client gets the id to find it by.
 pub fn internal_error(cause: impl std::fmt::Display) -> ApiError {
     let id = request_id::current();
@@ -119,10 +122,16 @@ impl From<plinth_db::Error> for ApiError {
                 let message = "The database is shutting down or not open";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after(1)
             }
+            Error::DiskFull => {
+                tracing::error!(request.id = %request_id::current(), "the disk is full: a write was refused");
+                let message = "The server has no room left; nothing was changed";
+                ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "53100", message)
+                    .retry_after(FULL_SECONDS)
+            }
             Error::Disk(cause) => {
-                tracing::error!(request.id = %request_id::current(), error = %cause, "the disk refused a write");
-                let message = "could not write to the database file";
-                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "53100", message)
+                tracing::error!(request.id = %request_id::current(), error = %cause, "the disk failed");
+                let message = "The server could not read or write its database file";
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "58030", message).retry_after(1)
             }
             Error::Internal(cause) => internal_error(cause),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use plinth_db::migrations::{SystemModule, apply_system};
-use plinth_db::{AutoExpose, Clock, Db, OpenOptions, ScriptOptions, Session};
+use plinth_db::{AutoExpose, Clock, Db, Durability, OpenOptions, ScriptOptions, Session};
 use tokio::runtime::Runtime;
 
 use crate::outcome::{Ask, Failure, Outcome, Who, csv};
@@ -74,6 +74,7 @@ fn open(path: PathBuf) -> Result<Db> {
         path,
         clock: Clock::system(),
         auto_expose: AutoExpose::Protected,
+        durability: Durability::Synced,
     };
     Ok(Db::open(options)?)
 }

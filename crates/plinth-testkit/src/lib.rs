@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod disk;
 pub mod embedded;
 pub mod generate;
 pub mod http;

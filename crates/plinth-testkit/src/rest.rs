@@ -149,6 +149,29 @@ impl Client {
         })
     }
 
+    /// Posts a document with the secret key.
+    ///
+    /// # Panics
+    /// When the request cannot be made.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let mut headers = self.credentials(&Who::postgres());
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        let called = self
+            .call("POST", path, &headers, Some(body.to_string()))
+            .await;
+        called.expect("a request can be made")
+    }
+
+    /// Reads with the secret key.
+    ///
+    /// # Panics
+    /// When the request cannot be made.
+    pub async fn get(&self, path: &str) -> Answer {
+        let headers = self.credentials(&Who::postgres());
+        let called = self.call("GET", path, &headers, None).await;
+        called.expect("a request can be made")
+    }
+
     /// The headers that say who calls: a key, and a token for those who are not a key's own role. The owner of
     /// the database cannot call; its requests are made with the secret key.
     pub fn credentials(&self, who: &Who) -> Vec<(String, String)> {

@@ -9,7 +9,7 @@ use axum::Router;
 use plinth_auth::{AuthApp, Mailer};
 use plinth_db::keys::{self, Keys};
 use plinth_db::migrations::{self, Applied, MigrationError, apply_system, system_is_behind};
-use plinth_db::{Clock, Db, OpenOptions};
+use plinth_db::{Clock, Db, Durability, OpenOptions};
 use plinth_http::{App, Gate, GateKeys, Mode};
 use plinth_server::Services;
 use tokio::net::TcpListener;
@@ -152,6 +152,7 @@ pub(crate) async fn open_database(
         path: data.database(),
         clock: Clock::system(),
         auto_expose: config.api.auto_expose.into(),
+        durability: Durability::Synced,
     };
     let db =
         Db::open(options).with_context(|| format!("cannot open {}", data.database().display()))?;

@@ -104,7 +104,7 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
         ),
         AuthError::Database(cause) => match &**cause {
             Error::Timeout => (StatusCode::GATEWAY_TIMEOUT, "request_timeout"),
-            Error::Busy { .. } | Error::Closed | Error::Disk(_) => {
+            Error::Busy { .. } | Error::Closed | Error::DiskFull | Error::Disk(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unexpected_failure")
             }
             Error::Sql(_) | Error::Internal(_) => {

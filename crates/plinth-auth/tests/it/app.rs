@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use plinth_auth::{AuthApp, Config, Mailer, Outbox};
 use plinth_db::migrations::apply_system;
-use plinth_db::{AutoExpose, Clock, Db, OpenOptions};
+use plinth_db::{AutoExpose, Clock, Db, Durability, OpenOptions};
 use plinth_http::{App, Gate, GateKeys, Limits, Mode, read_body};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -60,6 +60,7 @@ pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> TestApp {
         path: folder.join("plinth.db"),
         clock: clock.clone(),
         auto_expose: AutoExpose::Protected,
+        durability: Durability::Synced,
     };
     let db = Db::open(options).unwrap();
     apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()])

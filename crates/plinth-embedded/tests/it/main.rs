@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use plinth_embedded::{Engine, EngineError, Options, Tx};
+use plinth_embedded::{Durability, Engine, EngineError, Options, Tx};
 use plinth_sql::catalog::AutoExpose;
 use plinth_sql::session::{RowSet, Session};
 
@@ -82,6 +82,7 @@ fn open(folder: &std::path::Path) -> Result<Engine, EngineError> {
         path: folder.join("plinth.db"),
         clock: Arc::new(|| 1_700_000_000_000_000),
         auto_expose: AutoExpose::Protected,
+        durability: Durability::Synced,
     })
 }
 

@@ -15,49 +15,12 @@ use plinth_testkit::random::Random;
 use plinth_testkit::server::{Process, write_migration};
 use plinth_testkit::temp::TempDir;
 
+use crate::orders::{HALVES, SCHEMA};
+
 const ROUNDS: u64 = 50;
 const WRITERS: u64 = 4;
 /// Long enough for some hundred writes, short enough that starts, first writes and checkpoints are hit, too.
 const LONGEST_MS: u64 = 250;
-
-/// An order and its lines are written by one call, the stock by a trigger, the log by another.
-const SCHEMA: &str = "
-create table orders (id bigint primary key, writer int not null);
-create table lines (order_id bigint not null references orders (id), product int not null, quantity int not null,
-  primary key (order_id, product));
-create table stock (product int primary key, sold bigint not null default 0);
-create table journal (id bigint generated always as identity primary key, order_id bigint not null unique);
-insert into stock select n from generate_series(1, 3) n;
-
-create function take_stock() returns trigger language plpgsql as $$
-begin
-  update stock set sold = sold + new.quantity where product = new.product;
-  return new;
-end $$;
-create trigger take_stock after insert on lines for each row execute function take_stock();
-
-create function note_order() returns trigger language plpgsql as $$
-begin
-  insert into journal (order_id) values (new.id);
-  return null;
-end $$;
-create trigger note_order after insert on orders for each row execute function note_order();
-
-create function place_order(id bigint, writer int) returns bigint language plpgsql as $$
-begin
-  insert into orders values (place_order.id, place_order.writer);
-  insert into lines select place_order.id, n, 1 + (place_order.id + n) % 5 from generate_series(1, 3) n;
-  return place_order.id;
-end $$;
-";
-
-/// Rows where each must be none: half an order, an effect without its cause or a cause without its effect.
-const HALVES: &str = "
-select 'order without three lines', o.id from orders o where (select count(*) from lines l where l.order_id = o.id) <> 3
-union all select 'order without journal', o.id from orders o where not exists (select 1 from journal j where j.order_id = o.id)
-union all select 'journal without order', j.order_id from journal j where not exists (select 1 from orders o where o.id = j.order_id)
-union all select 'stock', s.product from stock s
-  where s.sold <> (select coalesce(sum(quantity), 0) from lines l where l.product = s.product)";
 
 #[test]
 fn acknowledged_writes_survive_kill_9() {

@@ -5,3 +5,6 @@
 
 mod backups;
 mod crash;
+mod full_disk;
+mod orders;
+mod power;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use plinth_db::{AutoExpose, Clock, Db, OpenOptions, backup, keys};
+use plinth_db::{AutoExpose, Clock, Db, Durability, OpenOptions, backup, keys};
 
 use super::archive::{self, Manifest};
 use super::{OnStep, Step, Unfinished, sync_folder_of};
@@ -114,6 +114,7 @@ async fn keys_within(database: &Path, forget: bool) -> anyhow::Result<bool> {
         path: database.to_owned(),
         clock: Clock::system(),
         auto_expose: AutoExpose::None,
+        durability: Durability::Synced,
     })?;
     if forget {
         keys::forget(&db).await?;
