@@ -140,6 +140,11 @@ impl Db {
         Ok(answer.await.map_err(|_| Error::Closed)??)
     }
 
+    /// Writes that wait for others before them.
+    pub fn waiting_writes(&self) -> usize {
+        self.engine.waiting_writes()
+    }
+
     /// Waits for what is being written, then closes the file.
     pub async fn close(self) {
         let engine = self.engine;

@@ -178,6 +178,11 @@ impl Engine {
             .send(Job::script(session, sql, options, on, reply))
     }
 
+    /// Writes that wait for the writer.
+    pub fn waiting_writes(&self) -> usize {
+        self.writer.waiting()
+    }
+
     /// Waits for what is queued and closes the file.
     pub fn close(&self) {
         self.writer.stop();

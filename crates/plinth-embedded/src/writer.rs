@@ -143,6 +143,11 @@ impl Writer {
         })
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.lock().as_ref().map_or(0, Sender::len)
+    }
+
     /// Waits for what is queued and ends the thread.
     pub(crate) fn stop(&self) {
         drop(self.queue.lock().take());

@@ -12,6 +12,7 @@ mod refusal;
 mod routes;
 
 pub use listen::{ListenError, bind, serve};
+pub use log::{REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT};
 pub use routes::routes;
 
 use axum::Router;
@@ -54,8 +55,8 @@ pub fn router(services: Services) -> Router {
         .route("/health", get(health))
         .with_state(app.clone())
         // As services, so that `/rest/v1` and `/rest/v1/` are the same place.
-        .nest_service("/rest/v1", rest)
-        .nest_service("/auth/v1", auth)
+        .nest_service("/rest/v1", rest.layer(from_fn(log::note_route)))
+        .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
         .merge(development)
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)

@@ -24,6 +24,10 @@ pub(crate) fn start(format: LogFormat, verbosity: u8) {
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             .try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init(),
     };
 }

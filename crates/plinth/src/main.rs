@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod lock;
 mod logging;
+mod metrics;
 mod project;
 mod serve_loop;
 mod watch;

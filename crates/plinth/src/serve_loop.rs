@@ -19,6 +19,7 @@ use crate::backup;
 use crate::config::Config;
 use crate::control::{self, Owner, RunningServer, describe};
 use crate::lock::{self, Holder, Lock};
+use crate::metrics;
 use crate::project::{DataFolder, Project, Stage, make_private_folder};
 
 /// How long requests that run may take to end once the server is told to stop.
@@ -34,6 +35,7 @@ pub(crate) struct Ready {
     router: Router,
     control: JoinHandle<()>,
     mailer: JoinHandle<()>,
+    metrics: Option<JoinHandle<()>>,
     lock: Lock,
 }
 
@@ -76,6 +78,10 @@ pub(crate) async fn prepare(
         }),
     });
     let (router, mailer) = routes(&owner, config)?;
+    let metrics = match config.metrics.address()? {
+        Some(address) => Some(metrics::listen(address, Arc::clone(&owner)).await?),
+        None => None,
+    };
     let control = control::listen(&project.data(stage).control_socket(), Arc::clone(&owner))?;
     Ok(Ready {
         owner,
@@ -84,6 +90,7 @@ pub(crate) async fn prepare(
         router,
         control,
         mailer,
+        metrics,
         lock,
     })
 }
@@ -107,6 +114,7 @@ impl Ready {
             router,
             control,
             mailer,
+            metrics,
             lock,
             ..
         } = self;
@@ -114,6 +122,9 @@ impl Ready {
         plinth_server::serve(listener, router, stop, DRAIN).await;
         control.abort();
         mailer.abort();
+        if let Some(metrics) = metrics {
+            metrics.abort();
+        }
         // Commands that come now should open the database themselves rather than find nobody behind the socket.
         let _best_effort = std::fs::remove_file(socket);
         owner.db.clone().close().await;

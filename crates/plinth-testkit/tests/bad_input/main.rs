@@ -13,6 +13,7 @@ mod connections;
 mod data_files;
 mod injection;
 mod limits;
+mod metrics;
 mod migrations;
 mod patterns;
 mod queries;

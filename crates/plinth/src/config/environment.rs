@@ -4,13 +4,13 @@ use anyhow::bail;
 use toml::{Table, Value};
 
 /// The sections that can be set this way; other `PLINTH_…` variables are not ours to judge.
-const SECTIONS: [&str; 6] = ["server", "api", "auth", "mail", "limits", "log"];
+const SECTIONS: [&str; 7] = ["server", "api", "auth", "mail", "limits", "log", "metrics"];
 
 /// Keys that hold lists, written with commas here.
 const LISTS: [&str; 2] = ["schemas", "redirect_urls"];
 
 /// Keys that hold text even when it looks like something else, as a password of digits does.
-const TEXTS: [&str; 4] = ["smtp_host", "smtp_user", "smtp_password", "from"];
+const TEXTS: [&str; 5] = ["listen", "smtp_host", "smtp_user", "smtp_password", "from"];
 
 /// Puts the environment's settings over the file's. False when there are none.
 pub(super) fn overlay(

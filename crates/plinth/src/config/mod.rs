@@ -4,6 +4,7 @@
 mod environment;
 mod limits;
 mod mail;
+mod metrics;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 
 pub(crate) use limits::Limits;
 pub(crate) use mail::Mail;
+pub(crate) use metrics::Metrics;
 
 /// The commented file that `plinth init` writes: every key with its default.
 pub(crate) const STARTER: &str = include_str!("starter.toml");
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     pub limits: Limits,
     /// Logs.
     pub log: Log,
+    /// Figures for Prometheus.
+    pub metrics: Metrics,
 }
 
 /// `[server]`.
@@ -258,6 +262,7 @@ fn validate(config: &Config) -> anyhow::Result<()> {
     if config.auth.access_token_seconds == 0 {
         bail!("auth.access_token_seconds must be at least 1");
     }
+    config.metrics.address()?;
     config.limits.validate()
 }
 
