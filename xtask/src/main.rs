@@ -24,7 +24,7 @@ USAGE
   cargo xtask COMMAND [OPTIONS]
 
 COMMANDS
-  dev [DIR] [ARGS…]       build plinth and run `plinth dev DIR` (default: examples/notes)
+  dev [DIR] [ARGS…]       build plinth and run `plinth dev DIR` (default: examples/shop)
   check                   formatting, lints, documentation, tidy: what a commit must pass
   test                    install what is missing, then check and every test, on both engines
   cases [FILTER]          only the text cases, e.g. `cases postgres::dialect` or `cases rls_`
@@ -113,7 +113,7 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
 fn dev(args: &[String]) -> Result<ExitCode> {
     let (directory, rest) = match args.split_first() {
         Some((first, rest)) if !first.starts_with('-') => (first.as_str(), rest),
-        _ => ("examples/notes", args),
+        _ => ("examples/shop", args),
     };
     let built = paths::cargo()
         .args(["build", "--package", "plinth"])
