@@ -13,6 +13,8 @@ pub struct Config {
     pub autoconfirm: bool,
     /// Shortest password that may be chosen, in characters.
     pub password_min_length: usize,
+    /// Passwords that everybody guesses first are refused.
+    pub refuse_common_passwords: bool,
     /// How long an access token holds.
     pub access_token_seconds: i64,
     /// How long after its exchange a refresh token still gives the same successor: two tabs, or an answer that was lost.
@@ -49,6 +51,7 @@ impl Config {
                 Mode::Dev => 6,
                 Mode::Serve => 8,
             },
+            refuse_common_passwords: mode == Mode::Serve,
             access_token_seconds: 3600,
             refresh_reuse_seconds: 10,
             anonymous_sign_ins: false,

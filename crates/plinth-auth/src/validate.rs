@@ -1,5 +1,7 @@
 //! Text from clients, made into values that are known to be good.
 
+use std::sync::LazyLock;
+
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
@@ -88,7 +90,25 @@ pub(crate) fn new_password(password: &str, config: &Config) -> Result<(), AuthEr
             reasons: vec!["length"],
         });
     }
+    if config.refuse_common_passwords && is_common(password) {
+        return Err(AuthError::WeakPassword {
+            message:
+                "Password is known to be weak and easy to guess, please choose a different one."
+                    .to_owned(),
+            // The word by which clients know a password that stands in lists.
+            reasons: vec!["pwned"],
+        });
+    }
     Ok(())
+}
+
+/// Whether everybody who guesses begins with this one, in whatever case it is written.
+fn is_common(password: &str) -> bool {
+    // In order, one a line, in small letters; none is shorter than a server's shortest password.
+    const LIST: &str = include_str!("common_passwords.txt");
+    static COMMON: LazyLock<Vec<&str>> = LazyLock::new(|| LIST.lines().collect());
+    let password = password.trim().to_lowercase();
+    COMMON.binary_search(&password.as_str()).is_ok()
 }
 
 /// Whether a password can be hashed at all.
@@ -256,6 +276,33 @@ mod tests {
             Err(AuthError::Validation(_))
         ));
         assert!(new_password("secret7", &Config::for_mode(Mode::Serve)).is_err());
+    }
+
+    #[test]
+    fn what_everybody_guesses_first_is_refused_by_a_server() {
+        let (serve, dev) = (Config::for_mode(Mode::Serve), Config::for_mode(Mode::Dev));
+        for common in [
+            "password",
+            "12345678",
+            "PassWord",
+            "trustno1",
+            " iloveyou ",
+            "zxcvbnm1",
+        ] {
+            assert!(
+                matches!(new_password(common, &serve), Err(AuthError::WeakPassword { ref reasons, .. }) if *reasons == ["pwned"]),
+                "{common}"
+            );
+            assert!(new_password(common, &dev).is_ok(), "{common}");
+        }
+        assert!(new_password("correct horse battery", &serve).is_ok());
+        let lines: Vec<&str> = include_str!("common_passwords.txt").lines().collect();
+        assert!(lines.is_sorted());
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.len() >= 8 && **line == line.to_lowercase())
+        );
     }
 
     #[test]

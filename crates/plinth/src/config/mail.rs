@@ -111,6 +111,7 @@ impl Config {
                 0 => defaults.password_min_length,
                 length => length,
             },
+            refuse_common_passwords: defaults.refuse_common_passwords,
             access_token_seconds: auth.access_token_seconds.into(),
             refresh_reuse_seconds: auth.refresh_reuse_seconds.into(),
             anonymous_sign_ins: auth.anonymous_sign_ins,
