@@ -1,6 +1,6 @@
 //! Makes sure that what the tests need is there. Looks before it installs, so that a second run costs nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +36,47 @@ pub(crate) fn npm(project: &Path) -> Result<String> {
         bail!("npm ci: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     Ok("installed".to_owned())
+}
+
+/// What a Python project's `requirements.txt` names, in an environment of its own; answers the interpreter in it.
+pub(crate) fn python(project: &Path) -> Result<PathBuf> {
+    let wanted = project.join("requirements.txt");
+    let environment = paths::cache().join("python");
+    let interpreter = environment.join("bin/python");
+    let installed = environment.join("installed.txt");
+    let same = |path: &Path| std::fs::read(path).ok() == std::fs::read(&wanted).ok();
+    if installed.exists() && same(&installed) {
+        return Ok(interpreter);
+    }
+    if command("python3", &["-m", "venv", "--clear"], &environment).is_err() {
+        // Debian keeps the module in a package of its own.
+        debian(&["python3-venv"])?;
+        command("python3", &["-m", "venv", "--clear"], &environment)?;
+    }
+    let pip = interpreter.to_string_lossy().into_owned();
+    command(
+        &pip,
+        &["-m", "pip", "install", "--quiet", "--requirement"],
+        &wanted,
+    )?;
+    std::fs::copy(&wanted, &installed)?;
+    Ok(interpreter)
+}
+
+fn command(program: &str, args: &[&str], last: &Path) -> Result<()> {
+    let output = Command::new(program)
+        .args(args)
+        .arg(last)
+        .output()
+        .with_context(|| format!("cannot run {program}; install Python 3.11 or later"))?;
+    if !output.status.success() {
+        bail!(
+            "{program} {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
 }
 
 /// Debian packages, as root or through sudo.

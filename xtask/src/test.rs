@@ -10,6 +10,7 @@ use crate::run::Run;
 use crate::{check, examples, install};
 
 const BUILD_LIMIT: Duration = Duration::from_mins(40);
+const CLIENT_LIMIT: Duration = Duration::from_mins(2);
 const TEST_LIMIT: Duration = Duration::from_mins(15);
 
 /// Installs what is missing, then runs everything. A failed step does not keep the others from running, but for
@@ -44,7 +45,24 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
         );
     }
     examples::all(run);
+    python_clients(run);
     Ok(())
+}
+
+/// `supabase-py` against the command as it was built last, with a mail server beside it.
+fn python_clients(run: &mut Run) {
+    let project = paths::root().join("tests/clients/python");
+    match install::python(&project) {
+        Ok(python) => {
+            let mut program = Command::new(python);
+            program
+                .arg(project.join("accounts.py"))
+                .arg(paths::plinth())
+                .env("PYTHONDONTWRITEBYTECODE", "1");
+            run.command("supabase-py", &mut program, CLIENT_LIMIT);
+        }
+        Err(error) => run.task("supabase-py", || Err(error)),
+    }
 }
 
 /// Builds all that the steps after it run, once, with the same features.

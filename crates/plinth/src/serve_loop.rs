@@ -155,7 +155,8 @@ pub(crate) async fn open_database(
     let data = project.data(stage);
     make_private_folder(&data.path)?;
     let mut saved = false;
-    if plinth_db::backup::wants_upgrade(&data.database())? {
+    let cannot_open = || format!("cannot open {}", data.database().display());
+    if plinth_db::backup::wants_upgrade(&data.database()).with_context(cannot_open)? {
         save_before_upgrade(project, stage)?;
         saved = true;
     }
@@ -165,8 +166,7 @@ pub(crate) async fn open_database(
         auto_expose: config.api.auto_expose.into(),
         durability: Durability::Synced,
     };
-    let db =
-        Db::open(options).with_context(|| format!("cannot open {}", data.database().display()))?;
+    let db = Db::open(options).with_context(cannot_open)?;
     let modules = [plinth_db::base_module(), plinth_auth::module()];
     if !saved && system_is_behind(&db, &modules).await? {
         save_before_upgrade(project, stage)?;
