@@ -1,6 +1,6 @@
 //! `DROP` and `COMMENT ON`.
 
-use super::parser::{PResult, Parser, object_name};
+use super::parser::{PResult, Parser, object_name, refused};
 use crate::ast::{Comment, Drop, ObjectKind, ObjectName, Statement};
 
 impl Parser<'_> {
@@ -38,6 +38,7 @@ impl Parser<'_> {
             | ObjectKind::Extension
             | ObjectKind::Publication
             | ObjectKind::Database => self.comma_list(|parser| parser.one_part(Parser::name))?,
+            ObjectKind::Type | ObjectKind::Domain => self.comma_list(Parser::existing_type)?,
             _ => self.object_names()?,
         };
         if object == ObjectKind::Database {
@@ -56,6 +57,26 @@ impl Parser<'_> {
             table: None,
             arguments,
         }))
+    }
+
+    /// The name of a type. The grammar has any type here, but only those with a plain name can be somebody's own.
+    fn existing_type(&mut self) -> PResult<ObjectName> {
+        let start = self.mark();
+        if let Ok(name) = self.object_name()
+            && (self.at_end() || self.is_sym(",") || self.is_any(&["cascade", "restrict", "is"]))
+        {
+            return Ok(name);
+        }
+        self.seek(start);
+        let place = self.here();
+        let ty = self.function_type()?;
+        if ty.array_dimensions == 0 && ty.modifiers.is_empty() && ty.percent_column.is_none() {
+            return Ok(ty.name);
+        }
+        Err(refused(
+            "a type with more than a name here",
+            self.since(place),
+        ))
     }
 
     fn one_part(&mut self, read: impl FnOnce(&mut Self) -> PResult<String>) -> PResult<ObjectName> {
@@ -160,6 +181,7 @@ impl Parser<'_> {
                 name
             }
             ObjectKind::Function | ObjectKind::Procedure => self.function_signature()?.0,
+            ObjectKind::Type | ObjectKind::Domain => self.existing_type()?,
             _ => self.object_name()?,
         };
         self.expect("is")?;

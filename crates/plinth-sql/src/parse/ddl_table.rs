@@ -56,7 +56,8 @@ impl Parser<'_> {
     }
 
     pub(super) fn if_not_exists(&mut self) -> PResult<bool> {
-        let found = self.is("if");
+        // A table may be called `if`.
+        let found = self.is("if") && self.word_at(1) == "not";
         if found {
             self.expect_all(&["if", "not", "exists"])?;
         }
@@ -204,6 +205,9 @@ impl Parser<'_> {
         let start = self.here();
         let name = self.name()?;
         let ty = self.type_name()?;
+        if self.is("storage") {
+            return Err(self.refused("STORAGE of a new column"));
+        }
         if self.eat("compression") {
             self.unreserved()?;
         }
@@ -320,7 +324,24 @@ impl Parser<'_> {
             let message = "for a generated column, GENERATED ALWAYS must be specified";
             return Err(Box::new(SqlError::syntax(message, self.since(start))));
         }
-        self.expect("stored")?;
+        if !self.eat("stored") {
+            // Postgres 18 computes such a column when it is read.
+            let rest = [
+                "constraint",
+                "not",
+                "null",
+                "unique",
+                "primary",
+                "check",
+                "references",
+                "collate",
+            ];
+            let ends = self.at_end() || self.is_sym(",") || self.is_sym(")") || self.is_any(&rest);
+            if ends || self.is("virtual") {
+                return Err(self.refused("a generated column that is not STORED"));
+            }
+            return Err(self.unexpected());
+        }
         Ok(ColumnConstraintKind::Generated(expr))
     }
 

@@ -9,6 +9,7 @@ mod level;
 mod paren;
 mod words;
 
+use super::keywords::may_be_bare_label;
 use super::lexer::Tok;
 use super::parser::{PResult, Parser};
 use crate::ast::{Expr, ObjectName, Query, Span};
@@ -19,6 +20,26 @@ use words::pattern_rule;
 pub(super) use level::Level;
 pub(super) use paren::{Paren, paren_value};
 
+/// Words that may stand behind result columns. All are reserved, and none begins an operand.
+const BEHIND_COLUMNS: [&str; 16] = [
+    "except",
+    "fetch",
+    "for",
+    "from",
+    "group",
+    "having",
+    "intersect",
+    "into",
+    "limit",
+    "offset",
+    "on",
+    "order",
+    "returning",
+    "union",
+    "where",
+    "window",
+];
+
 /// Which operators may stand in an expression.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -26,6 +47,9 @@ pub(super) enum Mode {
     Full,
     /// Those that no following `AND`, `NOT NULL` or `IN` could belong to: column defaults, lower bounds of `BETWEEN`.
     Restricted,
+    /// All of them, but a word that ends a result column is its name: `SELECT 1 is`, `SELECT a and FROM t`. Holds
+    /// outside of every operand, because nothing within one has a name.
+    Column,
 }
 
 /// An operator that may continue an expression.
@@ -49,6 +73,15 @@ impl<'s> Parser<'s> {
         Ok(expr)
     }
 
+    /// A result column's expression, up to the name that may follow without `AS`.
+    pub(super) fn column_expr(&mut self) -> PResult<Expr> {
+        let level = self.enter()?;
+        let left = self.prefix(Mode::Full)?;
+        let expr = self.operators(left, Level::Or, Mode::Column)?;
+        self.leave(level)?;
+        Ok(expr)
+    }
+
     /// An expression in [`Mode::Restricted`].
     pub(super) fn restricted_expr(&mut self) -> PResult<Expr> {
         self.climb(Level::Or, Mode::Restricted)
@@ -64,6 +97,10 @@ impl<'s> Parser<'s> {
 
     /// An operand: its operators bind at least as strongly as `min`. Whoever asks counts the node above it.
     pub(super) fn climb(&mut self, min: Level, mode: Mode) -> PResult<Expr> {
+        let mode = match mode {
+            Mode::Full | Mode::Column => Mode::Full,
+            Mode::Restricted => Mode::Restricted,
+        };
         let level = self.enter()?;
         let left = self.prefix(mode)?;
         let expr = self.operators(left, min, mode)?;
@@ -124,6 +161,9 @@ impl<'s> Parser<'s> {
             if closed == Some(level) {
                 return Err(self.unexpected());
             }
+            if mode == Mode::Column && self.is_column_end() {
+                break;
+            }
             // One call for all: a call for each would make this frame, on which expressions nest, several times larger.
             let (expr, open) = (infix.rule)(self, Box::new(left), infix)?;
             left = expr;
@@ -135,7 +175,7 @@ impl<'s> Parser<'s> {
 
     /// The operator that stands here, if it may in this mode.
     fn infix(&self, mode: Mode) -> Option<Infix<'s>> {
-        let full = mode == Mode::Full;
+        let full = mode != Mode::Restricted;
         let found = |level: Level, rule: Rule<'s>| Some(Infix { level, rule, mode });
         let word = match &self.token().tok {
             Tok::Op(op) => return found(symbol_level(op), Parser::symbol),
@@ -155,6 +195,15 @@ impl<'s> Parser<'s> {
             "not" => found(Level::Pattern, pattern_rule(self.word_at(1))?),
             word => found(Level::Pattern, pattern_rule(word)?),
         }
+    }
+
+    /// Whether the word here names the result column that ends behind it, although it could be an operator.
+    fn is_column_end(&self) -> bool {
+        let may_follow = self.is_statement_end(1)
+            || self.is_sym_at(1, ",")
+            || self.is_sym_at(1, ")")
+            || BEHIND_COLUMNS.contains(&self.word_at(1));
+        may_follow && matches!(&self.token().tok, Tok::Word(word) if may_be_bare_label(word))
     }
 
     fn is_distinct_ahead(&self) -> bool {
@@ -181,7 +230,7 @@ impl<'s> Parser<'s> {
         span: Span,
         infix: Infix<'s>,
     ) -> PResult<(Expr, bool)> {
-        if infix.mode == Mode::Full && self.is_quantifier() {
+        if infix.mode != Mode::Restricted && self.is_quantifier() {
             return self.quantified(left, op, span);
         }
         let right = Box::new(self.climb(infix.level.next(), infix.mode)?);

@@ -92,6 +92,8 @@ pub(super) struct Nesting {
     words: u32,
     routine: Routine,
     blocks: u32,
+    /// The last token was `BEGIN`, which opens a block before `ATOMIC` only: a setting's value may be called so.
+    began: bool,
 }
 
 /// How much of `CREATE [OR REPLACE] FUNCTION | PROCEDURE` has been seen.
@@ -110,22 +112,26 @@ impl Nesting {
     }
 
     pub(super) fn see(&mut self, tok: &Tok) {
+        let began = std::mem::replace(
+            &mut self.began,
+            matches!(tok, Tok::Word(word) if word == "begin"),
+        );
         match tok {
             Tok::Sym("(") => self.parentheses += 1,
             Tok::Sym(")") => self.parentheses = self.parentheses.saturating_sub(1),
-            Tok::Word(word) => self.see_word(word),
+            Tok::Word(word) => self.see_word(word, began),
             _ => {}
         }
     }
 
-    fn see_word(&mut self, word: &str) {
+    fn see_word(&mut self, word: &str, began: bool) {
         self.words += 1;
         match (&self.routine, word) {
             (Routine::Unknown, "create") if self.words == 1 => self.routine = Routine::Create,
             (Routine::Create, "or" | "replace") => {}
             (Routine::Create, "function" | "procedure") => self.routine = Routine::Yes,
             (Routine::Unknown | Routine::Create, _) => self.routine = Routine::No,
-            (Routine::Yes, "begin") => self.blocks += 1,
+            (Routine::Yes, "atomic") if began => self.blocks += 1,
             (Routine::Yes, "case") if self.blocks > 0 => self.blocks += 1,
             (Routine::Yes, "end") => self.blocks = self.blocks.saturating_sub(1),
             (Routine::Yes | Routine::No, _) => {}

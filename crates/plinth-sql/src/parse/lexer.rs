@@ -276,7 +276,10 @@ impl Lexer<'_> {
         if name.is_empty() {
             return self.bad("zero-length delimited identifier", start, self.at);
         }
-        Tok::Quoted(cut_identifier(name))
+        match strings::without_zero(name) {
+            Ok(name) => Tok::Quoted(cut_identifier(name)),
+            Err(error) => Tok::Bad(Box::new(error.at(span(start, self.at)))),
+        }
     }
 
     /// `$1` or `$tag$ … $tag$`.
@@ -311,7 +314,10 @@ impl Lexer<'_> {
         match self.source[body..].find(tag) {
             Some(length) => {
                 self.at = body + length + tag.len();
-                Tok::String(self.source[body..body + length].to_owned())
+                match strings::without_zero(self.source[body..body + length].to_owned()) {
+                    Ok(text) => Tok::String(text),
+                    Err(error) => Tok::Bad(Box::new(error.at(span(start, self.at)))),
+                }
             }
             None => self.unterminated("dollar-quoted string", start),
         }

@@ -6,7 +6,7 @@ use super::keywords::{self, Class};
 use super::lexer::Tok;
 use super::parser::{PResult, Parser, object_name, refused, too_many_dots};
 use crate::SqlError;
-use crate::ast::{ColumnRef, Expr, ObjectName, Query, Span, TypeName};
+use crate::ast::{Call, CallArg, ColumnRef, Expr, ObjectName, Query, Span, TypeName};
 
 impl Parser<'_> {
     /// An operand with everything that is bound to it.
@@ -334,6 +334,9 @@ impl Parser<'_> {
                 return Ok(Expr::Call(Box::new(call)));
             }
             // `my_type(3) 'text'`: what looked like arguments are modifiers.
+            if !could_be_modifiers(&call) {
+                return Err(self.unexpected());
+            }
             let modifiers: Option<Vec<i32>> = call
                 .args
                 .iter()
@@ -342,7 +345,10 @@ impl Parser<'_> {
                     _ => None,
                 })
                 .collect();
-            modifiers.ok_or_else(|| self.unexpected())?
+            modifiers.ok_or_else(|| {
+                let what = "a constant of a type whose modifiers are not whole numbers";
+                refused(what, name.span)
+            })?
         } else {
             Vec::new()
         };
@@ -362,4 +368,16 @@ impl Parser<'_> {
         }
         Ok(ColumnRef { parts, span })
     }
+}
+
+/// Whether a call is nothing but a name and a list of values.
+fn could_be_modifiers(call: &Call) -> bool {
+    let plain = !call.star
+        && !call.distinct
+        && call.order_by.is_empty()
+        && call.within_group.is_empty()
+        && call.filter.is_none()
+        && call.over.is_none();
+    let is_value = |arg: &CallArg| arg.name.is_none() && !arg.variadic;
+    plain && !call.args.is_empty() && call.args.iter().all(is_value)
 }

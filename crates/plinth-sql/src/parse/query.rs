@@ -65,7 +65,9 @@ impl Parser<'_> {
         if !self.eat("with") {
             return Ok(None);
         }
-        let recursive = self.eat("recursive");
+        // It may also be the name of the first one.
+        let named_so = self.is_sym_at(1, "(") || self.word_at(1) == "as";
+        let recursive = !named_so && self.eat("recursive");
         let ctes = self.comma_list(Parser::cte)?;
         Ok(Some(With { recursive, ctes }))
     }
@@ -369,7 +371,7 @@ impl Parser<'_> {
         if self.eat_sym("*") {
             return Ok(SelectItem::Wildcard);
         }
-        let expr = self.expr()?;
+        let expr = self.column_expr()?;
         let alias = match self.tok_at(0) {
             Tok::Word(word) if word == "as" => {
                 self.advance();

@@ -32,7 +32,7 @@ impl Parser<'_> {
             }
             "savepoint" => Transaction::Savepoint(self.name()?),
             "release" => {
-                self.eat("savepoint");
+                self.savepoint_word();
                 Transaction::Release(self.name()?)
             }
             verb => {
@@ -45,7 +45,7 @@ impl Parser<'_> {
                 }
                 self.eat_any(&["work", "transaction"]);
                 if verb == "rollback" && self.eat("to") {
-                    self.eat("savepoint");
+                    self.savepoint_word();
                     return Ok(Statement::Transaction(Transaction::RollbackTo(
                         self.name()?,
                     )));
@@ -69,6 +69,13 @@ impl Parser<'_> {
             }
         };
         Ok(Statement::Transaction(transaction))
+    }
+
+    /// `SAVEPOINT`, where the word is no savepoint's name.
+    fn savepoint_word(&mut self) {
+        if !self.is_statement_end(1) {
+            self.eat("savepoint");
+        }
     }
 
     /// `ISOLATION LEVEL …, READ ONLY, [NOT] DEFERRABLE`: whether it is read only. Every level is served serializable.

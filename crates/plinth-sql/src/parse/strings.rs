@@ -166,7 +166,8 @@ fn invalid_bytes(bytes: &[u8], at: usize) -> SqlError {
     )
 }
 
-fn without_zero(text: String) -> Result<String, SqlError> {
+/// The text, unless it has a zero byte, which no text of Postgres can have.
+pub(super) fn without_zero(text: String) -> Result<String, SqlError> {
     if text.contains('\0') {
         return Err(SqlError::new(
             "22021",

@@ -478,6 +478,16 @@ fn keywords_are_names_where_postgres_lets_them() {
         update t set set = 1
         update t x set a = 1
         create function left(name text, cube int) returns int language sql as ''
+        with recursive as (select 1) select 1
+        with recursive (a) as (select 1), b as (select 2) select 1
+        create schema if
+        create table if (a int)
+        savepoint savepoint
+        rollback to savepoint
+        release savepoint
+        release savepoint savepoint
+        drop type tablesample, s.t cascade
+        comment on type left is null
     ";
     let refused = "
         select user.name from user
@@ -487,6 +497,9 @@ fn keywords_are_names_where_postgres_lets_them() {
         select 1 year
         select * from left
         select count(*) filter from t
+        create schema if not
+        drop type a b
+        rollback to
     ";
     for text in lines(accepted) {
         assert_eq!(statement(text).err(), None, "{text}");
@@ -504,6 +517,90 @@ fn keywords_are_names_where_postgres_lets_them() {
             .into_iter()
             .any(is_keyword_reserved)
     );
+}
+
+#[test]
+fn a_word_that_could_be_an_operator_names_the_column_that_ends_behind_it() {
+    let accepted = "
+        select 1 is
+        select a and, b or, c in from t
+        select a or b and c or where d
+        select a like b and order by 1
+        select (select a between), -b similar
+        select a + b ilike from t
+        select a collate union select b at limit 1
+        insert into t values (1) returning a is, b not
+    ";
+    // An operand has no name; and some words are none without `AS`.
+    let refused = "
+        select not a is
+        select a or b and
+        select a + b collate
+        select a like b between
+        select 1 overlaps
+        select (a is)
+        select a from t where b and
+    ";
+    for text in lines(accepted) {
+        assert_eq!(statement(text).err(), None, "{text}");
+    }
+    for text in lines(refused) {
+        let code = statement(text).err().map(|error| error.code);
+        assert_eq!(code.as_deref(), Some("42601"), "{text}");
+    }
+}
+
+#[test]
+fn what_later_versions_or_nobody_needs_is_refused_by_name() {
+    let refused = "
+        drop type a[]
+        drop type numeric(3) cascade
+        drop type level array
+        select f(a) 'text'
+        select f(1, lower(b)) 'text'
+        create table t (a int, b int generated always as (a * 2))
+        create table t (a int, b int generated always as (a * 2) virtual)
+        alter table t add b int generated always as (a * 2), add c int
+        create table t (a text storage plain)
+    ";
+    for text in lines(refused) {
+        let error = statement(text).expect_err(text);
+        assert_eq!(error.code, "0A000", "{text}");
+        assert!(error.span.is_some(), "{text}");
+    }
+    let no_constants = "
+        select f() 'text'
+        select f(*) 'text'
+        select f(distinct 1) 'text'
+        select f(a => 1) 'text'
+        select f(1) over w 'text'
+    ";
+    for text in lines(no_constants) {
+        assert_eq!(statement(text).expect_err(text).code, "42601", "{text}");
+    }
+}
+
+#[test]
+fn begin_opens_a_block_before_atomic_only() {
+    let text = "create function f() returns int set a to b, begin return 1; end";
+    assert_eq!(split(text).len(), 2);
+    assert_eq!(script(text).map(|all| all.len()), Ok(2));
+    let text = "create function f() returns int begin atomic select 1; select 2; end; end";
+    assert_eq!(split(text).len(), 2);
+}
+
+#[test]
+fn zero_bytes_are_in_no_constant_and_in_no_name() {
+    for text in [
+        "select 'a\0'",
+        "select $$a\0$$",
+        "select $x$\0$x$",
+        "select 1 \"a\0\"",
+    ] {
+        let error = statement(text).expect_err(text);
+        assert_eq!(error.code, "22021", "{text}");
+        assert!(error.span.is_some(), "{text}");
+    }
 }
 
 #[test]

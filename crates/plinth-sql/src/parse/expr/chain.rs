@@ -1,6 +1,6 @@
 //! Chains of `AND` and `OR`, which may be long and must not become deep.
 
-use super::{Infix, Level};
+use super::{Infix, Level, Mode};
 use crate::ast::Expr;
 use crate::parse::parser::{PResult, Parser};
 
@@ -17,7 +17,8 @@ impl<'s> Parser<'s> {
         let or = infix.level == Level::Or;
         let word = if or { "or" } else { "and" };
         let mut terms = vec![*left];
-        while self.eat(word) {
+        while self.is(word) && !(infix.mode == Mode::Column && self.is_column_end()) {
+            self.advance();
             if terms.len() == MAX_TERMS {
                 return Err(self.too_deep());
             }
