@@ -11,6 +11,7 @@ mod bodies;
 mod command_line;
 mod connections;
 mod data_files;
+mod functions;
 mod injection;
 mod limits;
 mod metrics;
