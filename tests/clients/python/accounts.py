@@ -319,6 +319,7 @@ def sessions(fact, plinth):
         events = events_of(otto.client)
         otto.client.auth.sign_out()
         equal((events, otto.client.auth.get_session()), (["SIGNED_OUT"], None))
+        # Supabase no longer knows the token then, and says refresh_token_not_found.
         error = refused("session_not_found", lambda: plinth.anonymous().auth.refresh_session(session.refresh_token))
         equal(error.status, 400)
         refused("session_not_found", lambda: plinth.anonymous().auth.get_user(session.access_token))
