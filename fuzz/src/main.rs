@@ -171,11 +171,18 @@ impl Fuzzer {
 
 /// Syntax errors that PostgreSQL 15 itself reports of what its grammar, or that of the judge, lets through.
 fn is_said_behind_the_grammar(message: &str) -> bool {
-    message.starts_with("unrecognized privilege type \"")
-        || message == "column name must be qualified"
-        || message == "ON CONFLICT DO UPDATE requires inference specification or constraint name"
-        || message == "subquery in FROM must have an alias"
-        || message == "VALUES in FROM must have an alias"
+    const MESSAGES: &[&str] = &[
+        "column name must be qualified",
+        "conflicting or redundant options",
+        "invalid OWNED BY option",
+        "misplaced DEFERRABLE clause",
+        "no inline code specified",
+        "number of columns does not match number of values",
+        "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+        "subquery in FROM must have an alias",
+        "VALUES in FROM must have an alias",
+    ];
+    MESSAGES.contains(&message) || message.starts_with("unrecognized privilege type \"")
 }
 
 #[cfg(feature = "judge")]

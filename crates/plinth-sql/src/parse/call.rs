@@ -158,7 +158,7 @@ impl Parser<'_> {
         let start = self.advance();
         let mut precision = Vec::new();
         if self.eat_sym("(") {
-            precision.push(Expr::Number(self.modifier()?.to_string()));
+            precision.push(Expr::Number(self.precision()?.to_string()));
             self.expect_sym(")")?;
         }
         Ok(plain_call(&name, precision, start))

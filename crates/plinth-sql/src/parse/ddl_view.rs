@@ -149,7 +149,7 @@ impl Parser<'_> {
         let named = self.is_name_at(0)
             && !(self.is("nulls") && ["first", "last"].contains(&self.word_at(1)));
         let operator_class = if named {
-            Some(self.object_name()?.name)
+            Some(self.object_name()?)
         } else {
             None
         };

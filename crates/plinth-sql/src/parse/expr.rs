@@ -179,6 +179,8 @@ impl<'s> Parser<'s> {
         let found = |level: Level, rule: Rule<'s>| Some(Infix { level, rule, mode });
         let word = match &self.token().tok {
             Tok::Op(op) => return found(symbol_level(op), Parser::symbol),
+            // Behind a form that ends in a fixed token; behind other operands it is read with them.
+            Tok::Sym("::") => return found(Level::Cast, Parser::cast_form),
             Tok::Word(word) => word.as_str(),
             _ => return None,
         };

@@ -136,23 +136,25 @@ impl Parser<'_> {
         }
     }
 
-    /// One number of a modifier list.
+    /// One of a modifier list: in the grammar any expression, for all types that there are a number.
     pub(super) fn modifier(&mut self) -> PResult<i32> {
         let span = self.here();
-        match self.token().tok {
-            Tok::String(_) | Tok::Word(_) | Tok::Quoted(_) => {
-                Err(refused("a type modifier that is not a number", span))
-            }
-            _ => {
-                let text = self.numeric()?;
-                let error = || {
-                    Box::new(
-                        SqlError::new("22P02", "invalid input syntax for type integer").at(span),
-                    )
-                };
-                text.parse().map_err(|_| error())
-            }
+        let sign = usize::from(self.is_sym("-") || self.is_sym("+"));
+        let ends = self.is_sym_at(sign + 1, ",") || self.is_sym_at(sign + 1, ")");
+        if !ends || !matches!(self.tok_at(sign), Tok::Number(_)) {
+            self.expr()?;
+            let what = "a type modifier that is not a number";
+            return Err(refused(what, self.since(span)));
         }
+        self.precision()
+    }
+
+    /// A number and nothing else.
+    pub(super) fn precision(&mut self) -> PResult<i32> {
+        let span = self.here();
+        self.numeric()?.parse().map_err(|_| {
+            Box::new(SqlError::new("22P02", "invalid input syntax for type integer").at(span))
+        })
     }
 
     fn named_type(&mut self) -> PResult<TypeName> {
@@ -259,7 +261,7 @@ impl Parser<'_> {
         }
         let mut precision = None;
         if last == "second" && self.eat_sym("(") {
-            precision = Some(self.modifier()?);
+            precision = Some(self.precision()?);
             self.expect_sym(")")?;
         }
         Ok(Some(((first, last), precision)))

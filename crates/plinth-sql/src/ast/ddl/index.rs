@@ -31,5 +31,5 @@ pub struct IndexKey {
     /// Column or expression, with its direction.
     pub order: OrderBy,
     /// The operator class: `text_pattern_ops`.
-    pub operator_class: Option<String>,
+    pub operator_class: Option<ObjectName>,
 }

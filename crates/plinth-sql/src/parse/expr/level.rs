@@ -17,6 +17,7 @@ pub(in crate::parse) enum Level {
     AtTimeZone,
     Collate,
     Sign,
+    Cast,
 }
 
 impl Level {
@@ -34,7 +35,8 @@ impl Level {
             Level::Multiply => Level::Power,
             Level::Power => Level::AtTimeZone,
             Level::AtTimeZone => Level::Collate,
-            Level::Collate | Level::Sign => Level::Sign,
+            Level::Collate => Level::Sign,
+            Level::Sign | Level::Cast => Level::Cast,
         }
     }
 

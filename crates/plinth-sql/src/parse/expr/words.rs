@@ -15,6 +15,13 @@ pub(super) fn pattern_rule<'s>(word: &str) -> Option<Rule<'s>> {
 }
 
 impl<'s> Parser<'s> {
+    /// `a IS NULL :: text`, `a COLLATE "C" :: text`.
+    pub(super) fn cast_form(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
+        self.expect_sym("::")?;
+        let ty = self.type_name()?;
+        Ok((Expr::Cast { expr, ty }, false))
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "rules have one shape")]
     pub(super) fn isnull(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
         let negated = self.is("notnull");

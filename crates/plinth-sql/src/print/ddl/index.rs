@@ -23,7 +23,7 @@ impl Printer {
             p.index_expr(&key.order.expr);
             if let Some(class) = &key.operator_class {
                 p.text(" ");
-                p.dotted(class);
+                p.name(class);
             }
             p.direction(&key.order);
         });
