@@ -180,6 +180,7 @@ fn is_said_behind_the_grammar(message: &str) -> bool {
         "number of columns does not match number of values",
         "ON CONFLICT DO UPDATE requires inference specification or constraint name",
         "subquery in FROM must have an alias",
+        "type modifiers must be simple constants or identifiers",
         "VALUES in FROM must have an alias",
     ];
     MESSAGES.contains(&message) || message.starts_with("unrecognized privilege type \"")

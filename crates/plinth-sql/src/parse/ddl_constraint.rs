@@ -1,6 +1,6 @@
 //! Constraints of tables, and what they share with those of columns: references, deferral, index parameters.
 
-use super::parser::{PResult, Parser};
+use super::parser::{PResult, Parser, refused};
 use crate::SqlError;
 use crate::ast::{Deferrable, ForeignKeyAction, References, TableConstraint, TableConstraintKind};
 
@@ -9,6 +9,7 @@ impl Parser<'_> {
         match self.word() {
             "constraint" | "check" | "unique" | "primary" | "foreign" => true,
             "exclude" => self.is_sym_at(1, "(") || self.word_at(1) == "using",
+            "not" => self.word_at(1) == "null",
             _ => false,
         }
     }
@@ -69,6 +70,16 @@ impl Parser<'_> {
             "exclude" => {
                 self.exclusion()?;
                 TableConstraintKind::Exclude
+            }
+            // PostgreSQL 18.
+            "not" => {
+                let start = self.here();
+                self.expect_all(&["not", "null"])?;
+                self.name()?;
+                return Err(refused(
+                    "NOT NULL of a column as a table constraint",
+                    self.since(start),
+                ));
             }
             _ => return Err(self.unexpected()),
         };

@@ -373,10 +373,19 @@ impl Parser<'_> {
         })
     }
 
+    /// A constant, a word, an operator, or what could be a type.
     fn option_value(&mut self) -> PResult<String> {
+        let ends = |parser: &Self| parser.is_sym_at(1, ",") || parser.is_sym_at(1, ")");
         match &self.token().tok {
             Tok::String(_) => self.string(),
-            Tok::Word(_) | Tok::Quoted(_) => self.label(),
+            Tok::Word(_) | Tok::Quoted(_) if ends(self) => self.label(),
+            Tok::Word(_) | Tok::Quoted(_) => {
+                let start = self.here();
+                self.eat("setof");
+                self.function_type()?;
+                Ok(self.text(self.since(start)).to_owned())
+            }
+            Tok::Op(_) if ends(self) => self.operator_text(),
             _ => self.numeric(),
         }
     }

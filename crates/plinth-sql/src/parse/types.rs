@@ -4,7 +4,7 @@ use super::interval::Fields;
 use super::lexer::Tok;
 use super::parser::{PResult, Parser, object_name, refused};
 use crate::SqlError;
-use crate::ast::{ObjectName, Span, TypeName};
+use crate::ast::{Expr, ObjectName, Span, TypeName};
 
 /// Words that begin a type and could otherwise be a column.
 pub(super) const KEYWORD_TYPES: &[&str] = &[
@@ -36,6 +36,16 @@ pub(super) fn without_pg_catalog(mut name: ObjectName) -> ObjectName {
         name.schema = None;
     }
     name
+}
+
+fn whole_number(text: &str, span: Span) -> PResult<i32> {
+    let error = || SqlError::new("22P02", "invalid input syntax for type integer").at(span);
+    text.parse().map_err(|_| Box::new(error()))
+}
+
+fn not_simple(span: Span) -> Box<SqlError> {
+    let message = "type modifiers must be simple constants or identifiers";
+    Box::new(SqlError::syntax(message, span))
 }
 
 impl Parser<'_> {
@@ -139,22 +149,30 @@ impl Parser<'_> {
     /// One of a modifier list: in the grammar any expression, for all types that there are a number.
     pub(super) fn modifier(&mut self) -> PResult<i32> {
         let span = self.here();
-        let sign = usize::from(self.is_sym("-") || self.is_sym("+"));
-        let ends = self.is_sym_at(sign + 1, ",") || self.is_sym_at(sign + 1, ")");
-        if !ends || !matches!(self.tok_at(sign), Tok::Number(_)) {
-            self.expr()?;
-            let what = "a type modifier that is not a number";
-            return Err(refused(what, self.since(span)));
+        let expr = self.expr()?;
+        if !self.is_sym(",") && !self.is_sym(")") {
+            return Err(self.unexpected());
         }
-        self.precision()
+        let text = match expr {
+            Expr::Number(text) => text,
+            Expr::Unary { op, expr, .. } => match *expr {
+                Expr::Number(text) if op == "-" => format!("-{text}"),
+                Expr::Number(text) if op == "+" => text,
+                _ => return Err(not_simple(self.since(span))),
+            },
+            Expr::String(_) | Expr::Column(_) => {
+                let what = "a type modifier that is not a number";
+                return Err(refused(what, self.since(span)));
+            }
+            _ => return Err(not_simple(self.since(span))),
+        };
+        whole_number(&text, span)
     }
 
     /// A number and nothing else.
     pub(super) fn precision(&mut self) -> PResult<i32> {
         let span = self.here();
-        self.numeric()?.parse().map_err(|_| {
-            Box::new(SqlError::new("22P02", "invalid input syntax for type integer").at(span))
-        })
+        whole_number(&self.numeric()?, span)
     }
 
     fn named_type(&mut self) -> PResult<TypeName> {

@@ -86,8 +86,8 @@ impl Printer {
                 self.dotted(name);
             }
             Statement::Do { language, body } => {
-                self.text("DO LANGUAGE ");
-                self.ident(language);
+                self.text("DO");
+                self.language(language);
                 self.text(" ");
                 self.body(body);
             }

@@ -33,7 +33,7 @@ impl Printer {
                 });
             }
         }
-        self.named(" LANGUAGE ", &function.language);
+        self.language(&function.language);
         match function.volatility {
             Volatility::Immutable => self.text(" IMMUTABLE"),
             Volatility::Stable => self.text(" STABLE"),
@@ -59,6 +59,16 @@ impl Printer {
                 }
                 self.text("END");
             }
+        }
+    }
+
+    /// A language may have any name, even none; only a string constant says that.
+    pub(in crate::print) fn language(&mut self, name: &str) {
+        self.text(" LANGUAGE ");
+        if name.is_empty() {
+            self.literal(name);
+        } else {
+            self.ident(name);
         }
     }
 
