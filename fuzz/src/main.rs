@@ -183,7 +183,14 @@ fn is_said_behind_the_grammar(message: &str) -> bool {
         "type modifiers must be simple constants or identifiers",
         "VALUES in FROM must have an alias",
     ];
-    MESSAGES.contains(&message) || message.starts_with("unrecognized privilege type \"")
+    const BEGINNINGS: &[&str] = &[
+        "improper qualified name (too many dotted names)",
+        "unrecognized privilege type \"",
+    ];
+    MESSAGES.contains(&message)
+        || BEGINNINGS
+            .iter()
+            .any(|beginning| message.starts_with(beginning))
 }
 
 #[cfg(feature = "judge")]

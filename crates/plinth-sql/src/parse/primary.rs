@@ -311,6 +311,10 @@ impl Parser<'_> {
             if self.eat_sym("*") {
                 return Ok(Expr::Wildcard(self.column_ref(parts, start)?));
             }
+            if matches!(self.token().tok, Tok::National(_)) {
+                // To PostgreSQL the `N` before a string is the word NCHAR.
+                return Err(self.refused("a constant of a type s.nchar"));
+            }
             parts.push(self.label()?);
         }
         let callable = function_first || parts.len() > 1;
