@@ -328,6 +328,10 @@ impl Parser<'_> {
             // Postgres 18 computes such a column when it is read.
             let rest = [
                 "constraint",
+                "default",
+                "deferrable",
+                "generated",
+                "initially",
                 "not",
                 "null",
                 "unique",

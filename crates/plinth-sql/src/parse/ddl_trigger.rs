@@ -70,7 +70,8 @@ impl Parser<'_> {
         self.expect_any(&["function", "procedure"])?;
         trigger.function = self.routine_name()?;
         self.expect_sym("(")?;
-        if !self.is_sym(")") {
+        // The list may begin with nothing: `f(, 1)`.
+        if self.eat_sym(",") || !self.is_sym(")") {
             trigger.args = self.comma_list(Parser::trigger_argument)?;
         }
         self.expect_sym(")")?;

@@ -1,6 +1,7 @@
 //! Views and indexes.
 
 use super::parser::{PResult, Parser};
+use crate::SqlError;
 use crate::ast::{
     CreateIndex, CreateView, Cte, Expr, FromItem, IndexKey, ObjectName, Query, Select, SelectItem,
     Statement, With,
@@ -98,7 +99,7 @@ impl Parser<'_> {
         };
         let keys = self.paren_list(Parser::index_key)?;
         let include = if self.eat("include") {
-            self.columns()?
+            self.paren_list(Parser::included_column)?
         } else {
             Vec::new()
         };
@@ -125,6 +126,40 @@ impl Parser<'_> {
             nulls_not_distinct,
             predicate,
         })))
+    }
+
+    /// A column of `INCLUDE`: in the grammar a key like any other.
+    fn included_column(&mut self) -> PResult<String> {
+        let start = self.here();
+        let key = self.index_key()?;
+        let directed = ["asc", "desc"].contains(&self.last_word());
+        let refused = match key {
+            IndexKey {
+                operator_class: Some(_),
+                ..
+            } => "an operator class",
+            IndexKey { order, .. } if order.nulls_first.is_some() => "NULLS FIRST/LAST options",
+            IndexKey { order, .. } => match order.expr {
+                Expr::Column(mut column) => {
+                    let name = column.parts.pop().unwrap_or_default();
+                    if !directed {
+                        return Ok(name);
+                    }
+                    "ASC/DESC options"
+                }
+                Expr::Collate { .. } => "a collation",
+                _ => {
+                    let message = "expressions are not supported in included columns";
+                    return Err(Box::new(
+                        SqlError::new("0A000", message).at(self.since(start)),
+                    ));
+                }
+            },
+        };
+        let message = format!("including column does not support {refused}");
+        Err(Box::new(
+            SqlError::new("42P17", message).at(self.since(start)),
+        ))
     }
 
     /// A column, a call, or an expression in parentheses, with collation, operator class and direction.
