@@ -244,6 +244,11 @@ impl Parser<'_> {
                 self.function_setting(options)?;
                 false
             }
+            "reset" => {
+                // There is nothing yet that it could take away.
+                self.reset()?;
+                false
+            }
             "window" => return Err(self.refused("a window function of one's own")),
             "transform" => return Err(self.refused("TRANSFORM")),
             _ => return Ok(false),

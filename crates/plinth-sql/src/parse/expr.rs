@@ -21,7 +21,7 @@ pub(super) use level::Level;
 pub(super) use paren::{Paren, paren_value};
 
 /// Words that may stand behind result columns. All are reserved, and none begins an operand.
-const BEHIND_COLUMNS: [&str; 16] = [
+pub(super) const BEHIND_COLUMNS: [&str; 16] = [
     "except",
     "fetch",
     "for",

@@ -1,5 +1,6 @@
 //! Queries: `WITH`, set operations, `SELECT` and its clauses.
 
+use super::expr::BEHIND_COLUMNS;
 use super::keywords;
 use super::lexer::Tok;
 use super::parser::{PResult, Parser, refused};
@@ -358,8 +359,7 @@ impl Parser<'_> {
 
     /// Whether a select list could not begin here: it may be empty.
     fn ends_select_list(&self) -> bool {
-        const CLAUSES: &[&str] = &["from", "where", "group", "having", "window", "into"];
-        self.at_end() || self.is_sym(")") || self.continues_query() || self.is_any(CLAUSES)
+        self.at_end() || self.is_sym(")") || self.continues_query() || self.is_any(&BEHIND_COLUMNS)
     }
 
     /// `a, b AS c, t.*`.

@@ -51,8 +51,15 @@ fn not_simple(span: Span) -> Box<SqlError> {
 impl Parser<'_> {
     /// A type, arrays included.
     pub(super) fn type_name(&mut self) -> PResult<TypeName> {
+        let start = self.here();
+        // In the grammar any type may be a set; what it stands for allows it only as a result.
+        let set = self.eat("setof");
         let ty = self.simple_type()?;
-        self.array_bounds(ty)
+        let ty = self.array_bounds(ty)?;
+        if set {
+            return Err(refused("SETOF here", self.since(start)));
+        }
+        Ok(ty)
     }
 
     /// A type where a function may also say `table.column%TYPE`.
