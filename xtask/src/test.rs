@@ -45,12 +45,24 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
         );
     }
     examples::all(run);
-    python_clients(run);
+    javascript_client(run);
+    python_client(run);
     Ok(())
 }
 
-/// `supabase-py` against the command as it was built last, with a mail server beside it.
-fn python_clients(run: &mut Run) {
+/// `supabase-js` against the command as it was built last, with a mail server beside it.
+fn javascript_client(run: &mut Run) {
+    let project = paths::root().join("tests/clients/javascript");
+    if let Err(error) = install::npm(&project) {
+        return run.task("supabase-js", || Err(error));
+    }
+    let mut program = Command::new("node");
+    program.arg(".").arg(paths::plinth()).current_dir(&project);
+    run.command("supabase-js", &mut program, CLIENT_LIMIT);
+}
+
+/// The same of `supabase-py`.
+fn python_client(run: &mut Run) {
     let project = paths::root().join("tests/clients/python");
     match install::python(&project) {
         Ok(python) => {

@@ -13,6 +13,7 @@ use crate::{ApiError, Caller, Claims, KeyKind, Mode, TokenError, host};
 
 /// The header that carries the API key.
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("apikey");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What all opaque keys begin with. Clients put them where tokens go, too; they are never parsed as one.
 const OPAQUE_PREFIX: &str = "sb_";
@@ -158,15 +159,13 @@ pub(crate) fn check_origin(
         Mode::Dev => {
             let from_elsewhere =
                 headers.contains_key(ORIGIN) && !text(ORIGIN).is_some_and(is_loopback_origin);
-            from_elsewhere || text(HeaderName::from_static("sec-fetch-site")) == Some("cross-site")
+            from_elsewhere || text(SEC_FETCH_SITE) == Some("cross-site")
         }
         Mode::Serve => {
             let looks_like_browser =
                 text(USER_AGENT).is_some_and(|agent| agent.starts_with("Mozilla/"));
-            looks_like_browser
-                || headers
-                    .keys()
-                    .any(|name| name.as_str().starts_with("sec-fetch-"))
+            // Every browser says where a request comes from; programs on Node.js send `Sec-Fetch-Mode` alone.
+            looks_like_browser || headers.contains_key(SEC_FETCH_SITE)
         }
     };
     if exposed {
@@ -367,7 +366,17 @@ mod tests {
         let firefox = ("user-agent", "Mozilla/5.0 (X11)");
         assert!(check(Mode::Serve, SECRET, &[("user-agent", "node")]));
         assert!(!check(Mode::Serve, SECRET, &[firefox]));
-        assert!(!check(Mode::Serve, SECRET, &[("sec-fetch-mode", "cors")]));
+        assert!(!check(
+            Mode::Serve,
+            SECRET,
+            &[("sec-fetch-site", "same-origin")]
+        ));
+        // Node.js.
+        assert!(check(
+            Mode::Serve,
+            SECRET,
+            &[("user-agent", "node"), ("sec-fetch-mode", "cors")]
+        ));
         assert!(!check(Mode::Serve, &token("service_role"), &[firefox]));
         assert!(check(Mode::Serve, PUBLISHABLE, &[firefox]));
 

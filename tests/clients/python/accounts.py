@@ -2,7 +2,7 @@
 
     python accounts.py PLINTH_BINARY
 
-Serves a copy of app/ with a mail server beside it. One line for each fact; ends with 0 when all hold, else with 1.
+Serves a copy of ../app with a mail server beside it. One line for each fact; ends with 0 when all hold, else with 1.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from postgrest import APIError
 import plants
 from stage import SENDER, SITE_URL, Facts, Mailbox, Plinth, address, equal, follow, new_person, refused
 
-APP = Path(__file__).parent / "app"
+APP = Path(__file__).parent.parent / "app"
 
 
 def main(binary):
