@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// Every example that has a client, with the command as it was built last.
 pub(crate) fn all(run: &mut Run) {
-    for client in install::npm_projects() {
+    for client in install::example_clients() {
         let example = client.parent().unwrap_or(&client).to_owned();
         let name = format!(
             "example {}",

@@ -134,8 +134,8 @@ fn modified(path: &Path) -> Option<std::time::SystemTime> {
         .ok()
 }
 
-/// The npm projects of the repository.
-pub(crate) fn npm_projects() -> Vec<std::path::PathBuf> {
+/// The npm projects of the examples.
+pub(crate) fn example_clients() -> Vec<std::path::PathBuf> {
     let examples = std::fs::read_dir(paths::root().join("examples"))
         .into_iter()
         .flatten()

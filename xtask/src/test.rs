@@ -17,7 +17,7 @@ const TEST_LIMIT: Duration = Duration::from_mins(15);
 /// the build.
 pub(crate) fn all(run: &mut Run) -> Result<()> {
     run.task("install postgresql", install::postgres);
-    for project in install::npm_projects() {
+    for project in install::example_clients() {
         let name = project
             .strip_prefix(paths::root())
             .unwrap_or(&project)

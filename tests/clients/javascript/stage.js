@@ -2,8 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { openSync } from 'node:fs'
+import { cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -127,8 +126,9 @@ smtp_security = "none"
 from = "Plants <plants@example.com>"
 `,
     )
-    const log = openSync(join(this.home, 'log'), 'w')
-    this.process = spawn(this.binary, ['serve', folder], { stdio: ['ignore', log, log] })
+    const log = await open(join(this.home, 'log'), 'w')
+    this.process = spawn(this.binary, ['serve', folder], { stdio: ['ignore', log.fd, log.fd] })
+    await log.close()
     this.ended = once(this.process, 'exit')
     await this.#ready()
     const { stdout } = await run(this.binary, ['status', folder, '-o', 'env'])

@@ -84,11 +84,12 @@ impl Parser<'_> {
 
     /// `name` or `name(types)`: the types of what a caller gives.
     pub(super) fn function_signature(&mut self) -> PResult<(ObjectName, Option<Vec<TypeName>>)> {
-        if self.is_name_at(0) && !self.is_sym_at(1, ".") && !self.is_sym_at(1, "(") {
-            // Without types it may be a word such as `int` too.
-            return Ok((self.object_name()?, None));
-        }
-        let name = self.routine_name()?;
+        // Without types behind it, it may be a word such as `int` too.
+        let name = if self.is_name_at(0) && !self.is_sym_at(1, "(") {
+            self.object_name()?
+        } else {
+            self.routine_name()?
+        };
         if !self.is_sym("(") {
             return Ok((name, None));
         }

@@ -131,30 +131,25 @@ impl Parser<'_> {
     /// A column of `INCLUDE`: in the grammar a key like any other.
     fn included_column(&mut self) -> PResult<String> {
         let start = self.here();
-        let key = self.index_key()?;
+        let IndexKey {
+            order,
+            operator_class,
+        } = self.index_key()?;
         let directed = ["asc", "desc"].contains(&self.last_word());
-        let refused = match key {
-            IndexKey {
-                operator_class: Some(_),
-                ..
-            } => "an operator class",
-            IndexKey { order, .. } if order.nulls_first.is_some() => "NULLS FIRST/LAST options",
-            IndexKey { order, .. } => match order.expr {
-                Expr::Column(mut column) => {
-                    let name = column.parts.pop().unwrap_or_default();
-                    if !directed {
-                        return Ok(name);
-                    }
-                    "ASC/DESC options"
-                }
-                Expr::Collate { .. } => "a collation",
-                _ => {
-                    let message = "expressions are not supported in included columns";
-                    return Err(Box::new(
-                        SqlError::new("0A000", message).at(self.since(start)),
-                    ));
-                }
-            },
+        let refused = match (operator_class, order.nulls_first, order.expr) {
+            (Some(_), ..) => "an operator class",
+            (None, Some(_), _) => "NULLS FIRST/LAST options",
+            (None, None, Expr::Column(_)) if directed => "ASC/DESC options",
+            (None, None, Expr::Column(mut column)) => {
+                return Ok(column.parts.pop().unwrap_or_default());
+            }
+            (None, None, Expr::Collate { .. }) => "a collation",
+            (None, None, _) => {
+                let message = "expressions are not supported in included columns";
+                return Err(Box::new(
+                    SqlError::new("0A000", message).at(self.since(start)),
+                ));
+            }
         };
         let message = format!("including column does not support {refused}");
         Err(Box::new(

@@ -359,7 +359,7 @@ impl Parser<'_> {
 
     /// Whether a select list could not begin here: it may be empty.
     fn ends_select_list(&self) -> bool {
-        self.at_end() || self.is_sym(")") || self.continues_query() || self.is_any(&BEHIND_COLUMNS)
+        self.at_end() || self.is_sym(")") || self.is_any(&BEHIND_COLUMNS)
     }
 
     /// `a, b AS c, t.*`.

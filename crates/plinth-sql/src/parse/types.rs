@@ -184,9 +184,6 @@ impl Parser<'_> {
 
     fn named_type(&mut self) -> PResult<TypeName> {
         let start = self.here();
-        if self.is("setof") {
-            return Err(self.unexpected());
-        }
         let first = self.function_name()?;
         let name = without_pg_catalog(self.rest_of_name(first, start)?);
         let modifiers = self.modifiers()?;

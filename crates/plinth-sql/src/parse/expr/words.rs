@@ -16,10 +16,9 @@ pub(super) fn pattern_rule<'s>(word: &str) -> Option<Rule<'s>> {
 
 impl<'s> Parser<'s> {
     /// `a IS NULL :: text`, `a COLLATE "C" :: text`.
+    #[expect(clippy::boxed_local, reason = "rules have one shape")]
     pub(super) fn cast_form(&mut self, expr: Box<Expr>, _: Infix<'s>) -> PResult<(Expr, bool)> {
-        self.expect_sym("::")?;
-        let ty = self.type_name()?;
-        Ok((Expr::Cast { expr, ty }, false))
+        Ok((self.postfix(*expr, false)?, false))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "rules have one shape")]
