@@ -229,9 +229,14 @@ impl Parser<'_> {
         if !self.has_clause_in_parens(&["from", "for", "similar"]) {
             return Ok(Expr::Call(Box::new(self.plain_arguments(name)?)));
         }
+        let similar = self.has_clause_in_parens(&["similar"]);
         self.expect_sym("(")?;
-        // Not a whole expression: it would take `SIMILAR` for an operator that wants `TO`.
-        let text = self.climb(Level::Escape, Mode::Full)?;
+        let text = if similar {
+            // Not a whole expression: it would take `SIMILAR` for an operator that wants `TO`.
+            self.climb(Level::Escape, Mode::Full)?
+        } else {
+            self.expr()?
+        };
         if self.eat("similar") {
             let pattern = self.expr()?;
             self.expect("escape")?;
