@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 /// From the top down. A crate may use those below it, and no crate of its own row.
 const ROWS: [&[&str]; 8] = [
-    &["plinth-testkit"],
+    &["plinth-testkit", "plinth-load"],
     &["plinth"],
     &["plinth-server"],
     &[

@@ -1,0 +1,143 @@
+//! The benchmark: each work on each server in turn, medians of three, undisturbed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::generator::{Pace, Plan, run};
+use crate::process::{Usage, memory_kib};
+use crate::results::{self, Figure, Report};
+use crate::servers::{Kind, Places, Server, measure_raw, serve_bare};
+use crate::workload::Work;
+
+/// Runs of each figure.
+const ROUNDS: usize = 3;
+/// How often a disturbed run is taken again.
+const TRIES: usize = 3;
+/// What others may use of the machine, in cores, before a run counts as disturbed.
+const DISTURBED_CORES: f64 = 0.15;
+
+/// What is measured, with how many clients.
+const PLAN: [(Work, usize); 10] = [
+    (Work::Read, 1),
+    (Work::Read, 64),
+    (Work::List, 64),
+    (Work::ListRelated, 64),
+    (Work::ListTotal, 64),
+    (Work::Insert, 1),
+    (Work::Insert, 64),
+    (Work::Insert, 256),
+    (Work::SignIn, 16),
+    (Work::SignIn, 64),
+];
+
+/// How to run the benchmark.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The `plinth` program.
+    pub plinth: PathBuf,
+    /// The `pocketbase` program.
+    pub pocketbase: PathBuf,
+    /// A folder that may be filled with some 500 MB.
+    pub scratch: PathBuf,
+    /// Where the report goes; nowhere by default.
+    pub output: Option<PathBuf>,
+    /// How long each figure is taken.
+    pub time: Duration,
+    /// Only work whose name contains this.
+    pub only: Option<String>,
+    /// Only this server, and one round: for a look while working on it.
+    pub plinth_alone: bool,
+}
+
+/// Serves the bare HTTP server until it is killed.
+pub fn bare(address: std::net::SocketAddr) -> Result<()> {
+    serve_bare(address)
+}
+
+/// Runs the benchmark. `say` hears of every step.
+pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
+    let kinds: &[Kind] = if options.plinth_alone {
+        &[Kind::Plinth]
+    } else {
+        &[Kind::Plinth, Kind::PocketBase, Kind::Bare]
+    };
+    let rounds = if options.plinth_alone { 1 } else { ROUNDS };
+    std::fs::create_dir_all(&options.scratch)?;
+    let places = Places {
+        plinth: options.plinth.clone(),
+        pocketbase: options.pocketbase.clone(),
+        scratch: options.scratch.clone(),
+    };
+    let mut report = Report::begin(&options.plinth)?;
+    for round in 0..rounds {
+        for &kind in kinds {
+            say(&format!("round {}: {} is filled", round + 1, kind.name()));
+            let server = Server::prepare(kind, &places)?;
+            report.rest(kind, server.started_in, memory_kib(server.process())?.0);
+            for (work, clients) in PLAN {
+                let wanted = options
+                    .only
+                    .as_ref()
+                    .is_none_or(|only| work.name().contains(only.as_str()));
+                if !wanted || (kind == Kind::Bare && !matches!(work, Work::Read | Work::Insert)) {
+                    continue;
+                }
+                server.check(work)?;
+                let figure = measure(&server, work, clients, options.time)?;
+                say(&results::line(kind, work, clients, &figure));
+                report.add(kind, work, clients, figure);
+            }
+        }
+        if !options.plinth_alone {
+            say("raw SQLite");
+            report.raw(measure_raw(&options.scratch)?);
+        }
+    }
+    if let Some(output) = &options.output {
+        write(output, &report.text())?;
+        say(&format!("written to {}", output.display()));
+    }
+    Ok(())
+}
+
+/// One figure; taken again when somebody else kept the machine busy.
+fn measure(server: &Server, work: Work, clients: usize, time: Duration) -> Result<Figure> {
+    let plan = Plan {
+        target: server.address,
+        clients,
+        pace: Pace::Closed,
+        warm_up: Duration::from_secs(1),
+        time,
+    };
+    let mut last = None;
+    for try_number in 0..TRIES {
+        let before = Usage::now(server.process())?;
+        let tally = run(&plan, server.requests(work, try_number as u64 + 7))?;
+        let used = Usage::now(server.process())?.since(before);
+        ensure!(
+            tally.other == 0 && tally.broken == 0 && !tally.good.is_empty(),
+            "{} at {}: {} answers were not good, {} connections broke; the first: {}",
+            server.kind.name(),
+            work.name(),
+            tally.other,
+            tally.broken,
+            tally.first_other.as_deref().unwrap_or("none")
+        );
+        let figure = Figure::of(&tally, used, plan.warm_up + plan.time);
+        let calm = figure.others_cores < DISTURBED_CORES;
+        last = Some(figure);
+        if calm {
+            break;
+        }
+    }
+    last.context("nothing was measured")
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, text).with_context(|| path.display().to_string())
+}

@@ -1,0 +1,83 @@
+//! The `plinth-load` command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use plinth_load::bench::{self, Options};
+
+#[derive(Parser)]
+#[command(about = "Load for HTTP servers, and the benchmark of Plinth beside others")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the benchmark
+    Bench {
+        /// The `plinth` program
+        #[arg(long)]
+        plinth: PathBuf,
+        /// The `pocketbase` program, looked for in the PATH
+        #[arg(long, default_value = "pocketbase")]
+        pocketbase: PathBuf,
+        /// A folder for the servers' data
+        #[arg(long)]
+        scratch: PathBuf,
+        /// Where the report goes
+        #[arg(long)]
+        output: Option<PathBuf>,
+        /// Seconds for each figure
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+        /// Only work whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+        /// Only Plinth, one round
+        #[arg(long)]
+        plinth_alone: bool,
+    },
+    /// Serves the bare HTTP server that Plinth is compared with
+    #[command(hide = true)]
+    Bare {
+        /// Where it listens
+        address: SocketAddr,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Bare { address } => bench::bare(address),
+        Command::Bench {
+            plinth,
+            pocketbase,
+            scratch,
+            output,
+            seconds,
+            only,
+            plinth_alone,
+        } => bench::bench(
+            &Options {
+                plinth,
+                pocketbase,
+                scratch,
+                output,
+                time: Duration::from_secs(seconds),
+                only,
+                plinth_alone,
+            },
+            &mut |line| eprintln!("{line}"),
+        ),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What was measured, and the report of it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::generator::Tally;
+use crate::process::Used;
+use crate::servers::{Kind, RawFigures};
+use crate::workload::Work;
+
+/// One run of one work on one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figure {
+    /// Answers a second.
+    pub(crate) rate: f64,
+    /// Microseconds.
+    p50: u64,
+    p99: u64,
+    /// CPU time of the server for each answer, in microseconds.
+    cpu: f64,
+    /// Cores that others kept busy.
+    pub(crate) others_cores: f64,
+}
+
+impl Figure {
+    /// `during` is how long the CPU time was counted, warm-up included.
+    pub(crate) fn of(tally: &Tally, used: Used, during: Duration) -> Figure {
+        let answers = tally.rate() * during.as_secs_f64();
+        Figure {
+            rate: tally.rate(),
+            p50: tally.within(0.5),
+            p99: tally.within(0.99),
+            cpu: used.server.as_secs_f64() * 1e6 / answers,
+            others_cores: used.others.as_secs_f64() / during.as_secs_f64(),
+        }
+    }
+}
+
+/// Everything of one run of the benchmark.
+pub(crate) struct Report {
+    figures: Vec<(Kind, Work, usize, Figure)>,
+    rest: Vec<(Kind, Duration, u64)>,
+    raw: Vec<RawFigures>,
+    binary_bytes: u64,
+}
+
+impl Report {
+    pub(crate) fn begin(plinth: &Path) -> Result<Report> {
+        Ok(Report {
+            figures: Vec::new(),
+            rest: Vec::new(),
+            raw: Vec::new(),
+            binary_bytes: std::fs::metadata(plinth)?.len(),
+        })
+    }
+
+    pub(crate) fn add(&mut self, kind: Kind, work: Work, clients: usize, figure: Figure) {
+        self.figures.push((kind, work, clients, figure));
+    }
+
+    /// Start and memory of a server, before any load but its filling.
+    pub(crate) fn rest(&mut self, kind: Kind, started_in: Duration, memory_kib: u64) {
+        self.rest.push((kind, started_in, memory_kib));
+    }
+
+    pub(crate) fn raw(&mut self, figures: RawFigures) {
+        self.raw.push(figures);
+    }
+
+    /// The whole of it, as Markdown.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::from(
+            "# Results\n\nWritten by `cargo xtask bench`. Server and generator share the machine, so ratios say more than \
+             rates. Each figure is the median of three runs, the servers taken in turn.\n\n",
+        );
+        let _ = writeln!(out, "- Machine: {}", machine());
+        out += "- Durability: Plinth and raw SQLite `synchronous=FULL`, every write on disk before its answer; PocketBase as it \
+                ships, `synchronous=NORMAL`, which does not sync commits.\n\n";
+        out += "| work | clients | server | /s | p50 ms | p99 ms | CPU µs | ratio to PocketBase |\n|---|---|---|---|---|---|---|---|\n";
+        let mut seen: Vec<(Work, usize)> = Vec::new();
+        for (_, work, clients, _) in &self.figures {
+            if seen.contains(&(*work, *clients)) {
+                continue;
+            }
+            seen.push((*work, *clients));
+            let rival = self.median(Kind::PocketBase, *work, *clients);
+            for kind in [Kind::Plinth, Kind::PocketBase, Kind::Bare] {
+                let Some(figure) = self.median(kind, *work, *clients) else {
+                    continue;
+                };
+                let ratio = rival.map_or(String::new(), |rival| {
+                    format!("{:.1}", figure.rate / rival.rate)
+                });
+                let _ = writeln!(
+                    out,
+                    "| {} | {clients} | {} | {:.0} | {:.2} | {:.2} | {:.0} | {ratio} |",
+                    work.name(),
+                    kind.name(),
+                    figure.rate,
+                    millis(figure.p50),
+                    millis(figure.p99),
+                    figure.cpu
+                );
+            }
+        }
+        out += "\n| at rest | start ms | memory MiB |\n|---|---|---|\n";
+        for kind in [Kind::Plinth, Kind::PocketBase, Kind::Bare] {
+            let of_kind = || self.rest.iter().filter(|(known, ..)| *known == kind);
+            let start = median(of_kind().map(|(_, start, _)| start.as_secs_f64() * 1e3));
+            let memory = median(of_kind().map(|(.., kib)| mebibytes(*kib)));
+            if let Some((start, memory)) = start.zip(memory) {
+                let _ = writeln!(out, "| {} | {start:.0} | {memory:.0} |", kind.name());
+            }
+        }
+        out += "\nMemory is that of a server that was just filled with 100,000 messages.\n\n";
+        let raw = |pick: fn(&RawFigures) -> f64| median(self.raw.iter().map(pick)).unwrap_or(0.0);
+        let _ = writeln!(
+            out,
+            "Raw SQLite, one thread, no HTTP: read {:.0}/s; insert 1 a commit {:.0}/s, 64 a commit {:.0}/s, 256 a commit {:.0}/s.",
+            raw(|raw| raw.read),
+            raw(|raw| raw.insert_1),
+            raw(|raw| raw.insert_64),
+            raw(|raw| raw.insert_256)
+        );
+        let _ = writeln!(out, "\nBinary: {:.1} MiB.", mebibytes(self.binary_bytes / 1024));
+        out
+    }
+
+    /// The run in the middle, by rate.
+    fn median(&self, kind: Kind, work: Work, clients: usize) -> Option<Figure> {
+        let mut runs: Vec<Figure> = self
+            .figures
+            .iter()
+            .filter(|(known, of, with, _)| (*known, *of, *with) == (kind, work, clients))
+            .map(|(.., figure)| *figure)
+            .collect();
+        runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        runs.get(runs.len() / 2).copied()
+    }
+}
+
+/// One figure as a line for whoever watches.
+pub(crate) fn line(kind: Kind, work: Work, clients: usize, figure: &Figure) -> String {
+    format!(
+        "{:<11} {:<25} {clients:>4} clients {:>8.0}/s  p50 {:>7.2} ms  p99 {:>7.2} ms  {:>6.1} µs CPU  (others {:.2} cores)",
+        kind.name(),
+        work.name(),
+        figure.rate,
+        millis(figure.p50),
+        millis(figure.p99),
+        figure.cpu,
+        figure.others_cores
+    )
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times stay far below 2^52")]
+fn millis(micros: u64) -> f64 {
+    micros as f64 / 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
+fn mebibytes(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1))
+        .unwrap_or("unknown");
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let kernel = kernel.split('-').next().unwrap_or_default();
+    format!("{cores} cores, {}, Linux {kernel}", model.trim())
+}

@@ -1,0 +1,98 @@
+//! The limit of the database: SQLite by itself, in one thread, without HTTP, keys or policies.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rusqlite::{Connection, params};
+
+use crate::workload;
+
+/// How long each figure is taken.
+const TIME: Duration = Duration::from_secs(2);
+
+/// Rows a second.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawFigures {
+    /// Selects of one row by its key.
+    pub(crate) read: f64,
+    /// Inserts, 1 in each commit, `synchronous=FULL`.
+    pub(crate) insert_1: f64,
+    /// 64 in each.
+    pub(crate) insert_64: f64,
+    /// 256 in each.
+    pub(crate) insert_256: f64,
+}
+
+/// Measures in a file in this folder.
+pub(crate) fn measure(folder: &Path) -> Result<RawFigures> {
+    let path = folder.join("raw.db");
+    for suffix in ["", "-wal", "-shm"] {
+        let file = folder.join(format!("raw.db{suffix}"));
+        if file.exists() {
+            std::fs::remove_file(file)?;
+        }
+    }
+    let db = Connection::open(path)?;
+    db.execute_batch(
+        "pragma journal_mode=wal; pragma synchronous=full; pragma cache_size=-16384;
+         create table messages (id integer primary key, room integer not null, owner blob not null,
+           body text not null, created integer not null) strict;
+         create index messages_room_created on messages (room, created);",
+    )?;
+    let mut next = 0;
+    db.execute_batch("begin")?;
+    while next < workload::MESSAGES {
+        insert(&db, &mut next)?;
+    }
+    db.execute_batch("commit")?;
+    let mut chance = workload::Chance::new(1);
+    let read = rate(1, || {
+        let id = i64::try_from(chance.below(workload::MESSAGES))?;
+        let mut select = db.prepare_cached("select * from messages where id = ?1")?;
+        let mut rows = select.query([id])?;
+        while let Some(row) = rows.next()? {
+            let _body: String = row.get(3)?;
+        }
+        Ok(())
+    })?;
+    let mut grouped = |group: usize| {
+        rate(group, || {
+            db.execute_batch("begin")?;
+            for _ in 0..group {
+                insert(&db, &mut next)?;
+            }
+            Ok(db.execute_batch("commit")?)
+        })
+    };
+    Ok(RawFigures {
+        read,
+        insert_1: grouped(1)?,
+        insert_64: grouped(64)?,
+        insert_256: grouped(256)?,
+    })
+}
+
+fn insert(db: &Connection, next: &mut usize) -> Result<()> {
+    let message = *next;
+    *next += 1;
+    db.prepare_cached("insert into messages values (null, ?1, ?2, ?3, ?4)")?
+        .execute(params![
+            i64::try_from(workload::room_of(message))?,
+            [u8::try_from(workload::owner_of(message))?; 16],
+            workload::text_of(message),
+            i64::try_from(message)?
+        ])?;
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn rate(rows: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    let begin = Instant::now();
+    let mut done = 0;
+    while begin.elapsed() < TIME {
+        work()?;
+        done += rows;
+    }
+    Ok(done as f64 / begin.elapsed().as_secs_f64())
+}
