@@ -10,19 +10,20 @@ use plinth_sql::catalog::Catalog;
 use plinth_sql::session::Session;
 use plinth_sql::types::io;
 use plinth_sql::types::{ColumnType, Type};
+use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, without_statement};
 use crate::names;
-use crate::state::{ConnState, SessionState};
+use crate::state::{ConnState, SessionState, Time};
 use crate::translate::{Bind, Context, Plan, Variables};
 
 /// Statements kept ready on each connection.
 const CACHED_STATEMENTS: usize = 512;
-/// SQLite instructions between two looks at the clock.
-const DEADLINE_STEPS: i32 = 20_000;
+/// SQLite instructions between two looks at the clock: some 100 µs.
+const DEADLINE_STEPS: i32 = 4_000;
 /// Page cache of a connection in KiB; more buys little, because commits by others empty it.
 const CACHE_KIB: i32 = 16 * 1024;
 
@@ -109,6 +110,8 @@ impl Conn {
         sqlite.pragma_update(None, "cache_size", -CACHE_KIB)?;
         sqlite.pragma_update(None, "temp_store", "memory")?;
         sqlite.pragma_update(None, "trusted_schema", "off")?;
+        // A plan that looks at bound values is made anew for every one of them, which costs more than most queries.
+        sqlite.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         if !writer {
             sqlite.pragma_update(None, "query_only", "on")?;
         }
@@ -118,14 +121,8 @@ impl Conn {
             ..ConnState::default()
         });
         crate::functions::register(&sqlite, &state)?;
-        let deadline = state.deadline_ms.clone();
-        sqlite.progress_handler(
-            DEADLINE_STEPS,
-            Some(move || {
-                let at = deadline.load(Ordering::Relaxed);
-                at != 0 && clock_ms() > at
-            }),
-        )?;
+        let time = state.time.clone();
+        sqlite.progress_handler(DEADLINE_STEPS, Some(move || time.is_over()))?;
         let fence = state.clone();
         sqlite.authorizer(Some(move |context: AuthContext<'_>| {
             authorize(&fence, &context)
@@ -164,21 +161,35 @@ impl Conn {
 
     /// Gives the session's whole time to what comes next.
     pub(crate) fn renew_deadline(&self, session: &Session) {
-        self.state.deadline_ms.store(
+        self.state.time.deadline_ms.store(
             clock_ms() + as_ms(session.timeout).max(1),
             Ordering::Relaxed,
         );
     }
 
+    /// Bounds what follows to what a thread that others wait for may spend on it.
+    pub(crate) fn be_quick(&self, patience: Duration) {
+        let time = &self.state.time;
+        time.impatient.store(false, Ordering::Relaxed);
+        let until = clock().saturating_add(patience);
+        time.patience_us.store(as_us(until).max(1), Ordering::Relaxed);
+    }
+
+    /// Lifts that bound; true when it was what ended a statement.
+    pub(crate) fn was_too_slow(&self) -> bool {
+        let time = &self.state.time;
+        time.patience_us.store(0, Ordering::Relaxed);
+        time.impatient.swap(false, Ordering::Relaxed)
+    }
+
     /// Ends the deadline: what follows is our own work.
     pub(crate) fn end_session(&self) {
-        self.state.deadline_ms.store(0, Ordering::Relaxed);
+        self.state.time.deadline_ms.store(0, Ordering::Relaxed);
     }
 
     /// Whether the session's time is over.
     pub(crate) fn out_of_time(&self) -> bool {
-        let at = self.state.deadline_ms.load(Ordering::Relaxed);
-        at != 0 && clock_ms() > at
+        self.state.time.is_over()
     }
 
     /// Makes this the catalog of what follows: functions see it, enum collations follow it.
@@ -393,10 +404,34 @@ pub(crate) fn text_of(ty: &Type, value: &Value) -> Result<Option<String>> {
     Ok(io::output(ty, as_stored(value))?)
 }
 
-/// Milliseconds since this process first asked.
-fn clock_ms() -> u64 {
+impl Time {
+    /// Whether what runs must end.
+    fn is_over(&self) -> bool {
+        let deadline = self.deadline_ms.load(Ordering::Relaxed);
+        if deadline != 0 && clock_ms() > deadline {
+            return true;
+        }
+        let patience = self.patience_us.load(Ordering::Relaxed);
+        if patience != 0 && as_us(clock()) > patience {
+            self.impatient.store(true, Ordering::Relaxed);
+            return true;
+        }
+        false
+    }
+}
+
+/// The time since this process first asked.
+fn clock() -> Duration {
     static STARTED: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    as_ms(STARTED.get_or_init(Instant::now).elapsed())
+    STARTED.get_or_init(Instant::now).elapsed()
+}
+
+fn clock_ms() -> u64 {
+    as_ms(clock())
+}
+
+fn as_us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn as_ms(duration: Duration) -> u64 {

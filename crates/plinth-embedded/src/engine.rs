@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use plinth_sql::ast::Statement;
@@ -12,12 +13,16 @@ use plinth_sql::shape::{Answer, Read};
 use crate::connection::{Conn, Params};
 use crate::error::Result;
 use crate::exec::{self, Tx};
+use crate::plans::Plans;
 use crate::state::Sequences;
 use crate::writer::{Job, Writer};
 use crate::{EngineError, store};
 
 /// How often a read may find the schema changing under it before it gives up.
 const SNAPSHOT_TRIES: usize = 100_000;
+/// What a read may take on a thread that others wait for. Most take a tenth of it; those that do not begin anew elsewhere,
+/// which costs them little beside what they are.
+const PATIENCE: Duration = Duration::from_millis(1);
 /// Most read connections kept open.
 const IDLE_READERS: usize = 32;
 
@@ -60,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) sequences: Arc<Sequences>,
     catalog: RwLock<Arc<Catalog>>,
     readers: Mutex<Vec<Conn>>,
+    plans: Plans,
 }
 
 impl Shared {
@@ -99,6 +105,7 @@ impl Engine {
             sequences,
             catalog: RwLock::new(catalog),
             readers: Mutex::new(Vec::new()),
+            plans: Plans::default(),
         });
         let writer = Writer::start(Tx::new(conn, shared.clone()));
         Ok(Engine {
@@ -115,7 +122,23 @@ impl Engine {
     /// Runs a read on this thread, in one snapshot.
     pub fn read(&self, session: &Session, read: &Read) -> Result<Answer, EngineError> {
         self.with_reader(session, |conn, catalog| {
-            exec::fetch::read(conn, catalog, &session.role, read)
+            exec::fetch::read(conn, catalog, &self.shared.plans, &session.role, read)
+        })
+    }
+
+    /// The same on a thread that others wait for: none when it would take long, and nothing came of it.
+    pub fn read_at_once(
+        &self,
+        session: &Session,
+        read: &Read,
+    ) -> Result<Option<Answer>, EngineError> {
+        self.with_reader(session, |conn, catalog| {
+            conn.be_quick(PATIENCE);
+            let answer = exec::fetch::read(conn, catalog, &self.shared.plans, &session.role, read);
+            match conn.was_too_slow() {
+                true => Ok(None),
+                false => answer.map(Some),
+            }
         })
     }
 
@@ -135,11 +158,6 @@ impl Engine {
                 &Params::texts(params),
             )
         })
-    }
-
-    /// Whether a read is surely quick: by key, or a short page of one table.
-    pub fn is_small(&self, read: &Read) -> bool {
-        exec::fetch::is_small(&self.catalog(), read)
     }
 
     /// Whether a statement only reads.

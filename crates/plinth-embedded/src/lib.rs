@@ -13,6 +13,7 @@ mod error;
 mod exec;
 mod functions;
 mod names;
+mod plans;
 mod settings;
 mod state;
 mod store;

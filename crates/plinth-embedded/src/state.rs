@@ -1,7 +1,7 @@
 //! What our SQLite functions may know while a statement runs: the session, the time, the sequences.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Mutex, ReentrantMutex, RwLock};
@@ -36,12 +36,24 @@ pub(crate) struct ConnState {
     pub(crate) read_only: bool,
     /// Bodies of PL/pgSQL functions by oid, with the text they were read from.
     pub(crate) bodies: Mutex<HashMap<u32, (String, Arc<Body>)>>,
-    /// When the running statement must end, in milliseconds since the connection was opened; 0 means never.
-    pub(crate) deadline_ms: Arc<AtomicU64>,
+    /// How long the running statements may take.
+    pub(crate) time: Arc<Time>,
     /// Enums whose collations are registered, with their labels.
     pub(crate) collated: Mutex<Vec<(u32, Vec<String>)>>,
     /// Tables (and columns) that the statement being prepared may touch; `None` lets everything pass (our own work).
     pub(crate) fence: Mutex<Option<Arc<crate::translate::Fence>>>,
+}
+
+/// How long running statements may take. Times are milliseconds (microseconds for patience) since this process first
+/// asked; 0 means no bound.
+#[derive(Default)]
+pub(crate) struct Time {
+    /// When they must end.
+    pub(crate) deadline_ms: AtomicU64,
+    /// When they must make room for others on this thread, to begin anew on another.
+    pub(crate) patience_us: AtomicU64,
+    /// They were stopped for that reason.
+    pub(crate) impatient: AtomicBool,
 }
 
 /// What the open transaction has gathered.

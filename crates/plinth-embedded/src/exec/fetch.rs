@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Expr, FromItem, SelectItem, SetExpr, Statement};
+use plinth_sql::ast::{Query, Statement};
 use plinth_sql::catalog::Catalog;
 use plinth_sql::shape::{
     Answer, BodyFormat, Embed, EmbedShape, Fetch, Field, FieldValue, Read, Write,
@@ -17,6 +17,7 @@ use rusqlite::types::Value;
 use super::{Executed, Executor};
 use crate::connection::{Conn, ParamValue, Params, as_stored, text_of};
 use crate::error::Result;
+use crate::plans::Plans;
 use crate::translate::{self, Plan};
 
 /// Most rows that one embed gives for one parent row.
@@ -25,13 +26,18 @@ const EMBED_ROWS: usize = 100_000;
 const BODY_BYTES: usize = 256 * 1024 * 1024;
 
 /// Runs a read on a reader.
-pub(crate) fn read(conn: &Conn, catalog: &Arc<Catalog>, role: &str, read: &Read) -> Result<Answer> {
-    let path = translate::default_search_path();
+pub(crate) fn read(
+    conn: &Conn,
+    catalog: &Arc<Catalog>,
+    plans: &Plans,
+    role: &str,
+    read: &Read,
+) -> Result<Answer> {
     let planner = Planner {
         conn,
         catalog,
         role,
-        path: &path,
+        plans: Known::Kept(plans),
     };
     let mut total = None;
     if let Some((query, params)) = &read.count {
@@ -100,7 +106,9 @@ pub(crate) fn write(exec: &mut Executor, write: &Write) -> Result<Answer> {
         conn: &exec.conn,
         catalog: &exec.catalog,
         role: &role,
-        path: &search_path,
+        plans: Known::None {
+            search_path: &search_path,
+        },
     };
     let document = Document {
         planner,
@@ -115,89 +123,33 @@ pub(crate) fn write(exec: &mut Executor, write: &Write) -> Result<Answer> {
     })
 }
 
-/// Whether a read is surely quick: one table, a small page, no embeds and no count.
-pub(crate) fn is_small(catalog: &Catalog, read: &Read) -> bool {
-    const SMALL_PAGE: u32 = 50;
-    let Statement::Query(query) = &read.fetch.statement else {
-        return false;
-    };
-    let SetExpr::Select(select) = &query.body else {
-        return false;
-    };
-    let [FromItem::Table { name, .. }] = select.from.as_slice() else {
-        return false;
-    };
-    let plain = read.count.is_none()
-        && read
-            .fetch
-            .fields
-            .iter()
-            .all(|field| matches!(field.value, FieldValue::Column(_)))
-        && select.projection.iter().all(|item| {
-            matches!(
-                item,
-                SelectItem::Expr {
-                    expr: Expr::Column(_),
-                    ..
-                }
-            )
-        });
-    if !plain {
-        return false;
-    }
-    let Some(relation) = catalog.relation(name, &translate::default_search_path()) else {
-        return true;
-    };
-    let key = relation.primary_key();
-    let by_key = !key.is_empty()
-        && key.iter().all(|column| {
-            select
-                .selection
-                .as_ref()
-                .is_some_and(|condition| fixes(condition, column))
-        });
-    let small_page = matches!(&query.limit, Some(Expr::Number(text)) if text.parse::<u32>().is_ok_and(|n| n <= SMALL_PAGE));
-    by_key
-        || (small_page
-            && select.selection.is_none()
-            && query.order_by.iter().all(|order| is_key(&order.expr, key)))
-}
-
-fn fixes(condition: &Expr, column: &str) -> bool {
-    match condition {
-        Expr::And(a, b) => fixes(a, column) || fixes(b, column),
-        Expr::Binary {
-            op, left, right, ..
-        } if op == "=" => {
-            matches!(left.as_ref(), Expr::Column(known) if known.parts.last().is_some_and(|name| name == column))
-                && matches!(right.as_ref(), Expr::Param(_))
-        }
-        _ => false,
-    }
-}
-
-fn is_key(expr: &Expr, key: &[String]) -> bool {
-    matches!(expr, Expr::Column(column) if column.parts.last().is_some_and(|name| key.contains(name)))
-}
-
 /// Translates the statements of one document.
 struct Planner<'a> {
     conn: &'a Conn,
     catalog: &'a Arc<Catalog>,
     role: &'a str,
-    path: &'a [String],
+    plans: Known<'a>,
+}
+
+/// Where plans may be found.
+enum Known<'a> {
+    /// Among those of the readers, who all have the same search path.
+    Kept(&'a Plans),
+    /// Nowhere: a script may have set another path.
+    None { search_path: &'a [String] },
 }
 
 impl Planner<'_> {
-    fn plan_query(&self, query: &plinth_sql::ast::Query, params: &Params) -> Result<Plan> {
+    fn plan_query(&self, query: &Query, params: &Params) -> Result<Arc<Plan>> {
         let types = params.types();
-        Ok(translate::query(
-            self.catalog,
-            self.role,
-            self.path,
-            types,
-            query,
-        )?)
+        match self.plans {
+            Known::Kept(plans) => plans.plan(self.catalog, self.role, types, query),
+            Known::None { search_path } => {
+                let plan =
+                    translate::query(self.catalog, self.role, search_path, types, query)?;
+                Ok(Arc::new(plan))
+            }
+        }
     }
 }
 
@@ -216,7 +168,7 @@ enum Part<'f> {
     Column(usize, Type),
     Embed {
         embed: &'f Embed,
-        plan: Plan,
+        plan: Arc<Plan>,
         node: Box<Node<'f>>,
         types: Vec<ColumnType>,
     },

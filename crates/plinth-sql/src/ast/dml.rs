@@ -3,7 +3,7 @@
 use super::{Expr, FromItem, ObjectName, Query, SelectItem, With};
 
 /// `INSERT INTO …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Insert {
     /// `WITH`.
     pub with: Option<With>,
@@ -24,7 +24,7 @@ pub struct Insert {
 }
 
 /// `OVERRIDING …`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Overriding {
     /// `SYSTEM VALUE`: explicit values win over identity.
     System,
@@ -33,7 +33,7 @@ pub enum Overriding {
 }
 
 /// Where inserted rows come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum InsertSource {
     /// `DEFAULT VALUES`.
     Default,
@@ -42,7 +42,7 @@ pub enum InsertSource {
 }
 
 /// `ON CONFLICT …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OnConflict {
     /// Which conflict; none is allowed for `DO NOTHING` only.
     pub target: Option<ConflictTarget>,
@@ -51,7 +51,7 @@ pub struct OnConflict {
 }
 
 /// Which conflict.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConflictTarget {
     /// `(a, lower(b)) WHERE …`.
     Columns {
@@ -65,7 +65,7 @@ pub enum ConflictTarget {
 }
 
 /// What to do on a conflict.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConflictAction {
     /// `DO NOTHING`.
     Nothing,
@@ -79,7 +79,7 @@ pub enum ConflictAction {
 }
 
 /// One assignment of `SET`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Assignment {
     /// `a = x`.
     Column {
@@ -105,7 +105,7 @@ pub enum Assignment {
 }
 
 /// `UPDATE …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Update {
     /// `WITH`.
     pub with: Option<With>,
@@ -124,7 +124,7 @@ pub struct Update {
 }
 
 /// `DELETE FROM …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delete {
     /// `WITH`.
     pub with: Option<With>,
@@ -141,7 +141,7 @@ pub struct Delete {
 }
 
 /// `TRUNCATE`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Truncate {
     /// The tables.
     pub tables: Vec<ObjectName>,

@@ -3,7 +3,7 @@
 use super::{ObjectName, OrderBy, Query, Span};
 
 /// A value expression.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Expr {
     /// `NULL`.
     Null,
@@ -214,7 +214,7 @@ pub enum Expr {
 }
 
 /// Which pattern language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LikeKind {
     /// `LIKE`.
     Like,
@@ -234,7 +234,7 @@ pub struct ColumnRef {
 }
 
 /// A call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
     /// The function.
     pub name: ObjectName,
@@ -255,7 +255,7 @@ pub struct Call {
 }
 
 /// One argument of a call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallArg {
     /// `name => value`.
     pub name: Option<String>,
@@ -266,7 +266,7 @@ pub struct CallArg {
 }
 
 /// A window: named, or written out (a written-out one may extend a named one through `base`).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Window {
     /// `over w`.
     Named(String),
@@ -275,7 +275,7 @@ pub enum Window {
 }
 
 /// `(base partition by … order by … frame)`.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct WindowSpec {
     /// An existing window's name.
     pub base: Option<String>,
@@ -288,7 +288,7 @@ pub struct WindowSpec {
 }
 
 /// `ROWS BETWEEN … AND … EXCLUDE …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Frame {
     /// `rows`, `range` or `groups`.
     pub units: FrameUnits,
@@ -301,7 +301,7 @@ pub struct Frame {
 }
 
 /// What a frame counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FrameUnits {
     /// `ROWS`.
     Rows,
@@ -312,7 +312,7 @@ pub enum FrameUnits {
 }
 
 /// One end of a frame.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FrameBound {
     /// `UNBOUNDED PRECEDING`.
     UnboundedPreceding,

@@ -74,7 +74,7 @@ impl ObjectName {
 }
 
 /// One statement of a script.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Statement {
     /// `SELECT`, `VALUES`, `TABLE t`, set operations, with or without `WITH`.
     Query(Box<Query>),
@@ -152,7 +152,7 @@ pub enum Statement {
 }
 
 /// `BEGIN` and its siblings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Transaction {
     /// `BEGIN`, `START TRANSACTION`.
     Begin {
@@ -172,7 +172,7 @@ pub enum Transaction {
 }
 
 /// `SET [LOCAL | SESSION] name = value, …`. `SET ROLE x` has the name `role`, `SET TIME ZONE x` the name `timezone`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SetVariable {
     /// Lower case, dots kept.
     pub name: String,

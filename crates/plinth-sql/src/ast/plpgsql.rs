@@ -6,7 +6,7 @@
 use super::{Expr, ObjectName, Query, Span, Statement as Sql, TypeName};
 
 /// All of a function's text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Body {
     /// `#variable_conflict`.
     pub variable_conflict: VariableConflict,
@@ -15,7 +15,7 @@ pub struct Body {
 }
 
 /// What a name means that could be a variable or a column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VariableConflict {
     /// It is an error (42702).
     #[default]
@@ -27,7 +27,7 @@ pub enum VariableConflict {
 }
 
 /// `[<<label>>] [DECLARE …] BEGIN … [EXCEPTION …] END`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Block {
     /// `<<label>>`.
     pub label: Option<String>,
@@ -40,7 +40,7 @@ pub struct Block {
 }
 
 /// One name that a block declares.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Declaration {
     /// The name.
     pub name: String,
@@ -51,7 +51,7 @@ pub struct Declaration {
 }
 
 /// What a declared name is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DeclarationKind {
     /// `name [CONSTANT] type [NOT NULL] [:= value]`.
     Variable {
@@ -79,7 +79,7 @@ pub enum DeclarationKind {
 }
 
 /// The type of a variable.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum VariableType {
     /// A type by name, a table's row type included.
     Named(TypeName),
@@ -99,7 +99,7 @@ pub enum VariableType {
 }
 
 /// `WHEN condition OR … THEN …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Handler {
     /// Which errors: names of conditions (`others` too, lower case) and `SQLSTATE '…'`.
     pub conditions: Vec<Condition>,
@@ -108,7 +108,7 @@ pub struct Handler {
 }
 
 /// A kind of error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition {
     /// `unique_violation`, `others`, …: known to exist.
     Named(String),
@@ -117,7 +117,7 @@ pub enum Condition {
 }
 
 /// A statement and its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Statement {
     /// What it does.
     pub kind: StatementKind,
@@ -126,7 +126,7 @@ pub struct Statement {
 }
 
 /// Where a value goes: `x`, `label.x`, `rec.field`, `arr[i]`, `rec.arr[i][j]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The parts of the name.
     pub parts: Vec<String>,
@@ -137,7 +137,7 @@ pub struct Target {
 }
 
 /// `INTO [STRICT] a, b`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Into {
     /// Exactly one row.
     pub strict: bool,
@@ -146,7 +146,7 @@ pub struct Into {
 }
 
 /// A statement of PL/pgSQL.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StatementKind {
     /// `NULL;`
     Null,
@@ -256,7 +256,7 @@ pub enum StatementKind {
 }
 
 /// Which row a cursor goes to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// The next one.
     Next,
@@ -277,7 +277,7 @@ pub enum Direction {
 }
 
 /// What a loop goes over.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LoopKind {
     /// `LOOP`.
     Forever,
@@ -324,7 +324,7 @@ pub enum LoopKind {
 }
 
 /// Rows of a statement that is known, or of a text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Rows {
     /// A query, or a writing statement with `RETURNING`.
     Static(Box<Sql>),
@@ -338,7 +338,7 @@ pub enum Rows {
 }
 
 /// `RAISE [level] 'format', args USING …`; everything empty is the bare `RAISE;` that raises again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Raise {
     /// `EXCEPTION` unless said.
     pub level: RaiseLevel,
@@ -353,7 +353,7 @@ pub struct Raise {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RaiseLevel {
     /// `DEBUG`.
     Debug,
@@ -370,7 +370,7 @@ pub enum RaiseLevel {
 }
 
 /// What `USING` may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RaiseOption {
     /// `MESSAGE`.
     Message,
@@ -393,7 +393,7 @@ pub enum RaiseOption {
 }
 
 /// What `GET DIAGNOSTICS` asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Diagnostic {
     /// `ROW_COUNT`.
     RowCount,

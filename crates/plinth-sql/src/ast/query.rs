@@ -3,7 +3,7 @@
 use super::{Call, Expr, ObjectName, Statement, TypeName, WindowSpec};
 
 /// A whole query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// `WITH`.
     pub with: Option<With>,
@@ -20,7 +20,7 @@ pub struct Query {
 }
 
 /// `FOR UPDATE [OF a, b] [NOWAIT | SKIP LOCKED]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Locking {
     /// `update`, `no key update`, `share` or `key share`.
     pub strength: String,
@@ -45,7 +45,7 @@ impl Query {
 }
 
 /// `WITH [RECURSIVE] …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct With {
     /// `RECURSIVE` was written.
     pub recursive: bool,
@@ -54,7 +54,7 @@ pub struct With {
 }
 
 /// `name (columns) AS [NOT] MATERIALIZED (…)`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cte {
     /// Its name.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct Cte {
 }
 
 /// The body of a query.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SetExpr {
     /// `SELECT …`.
     Select(Box<Select>),
@@ -89,7 +89,7 @@ pub enum SetExpr {
 }
 
 /// A set operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SetOperator {
     /// `UNION`.
     Union,
@@ -100,7 +100,7 @@ pub enum SetOperator {
 }
 
 /// One `SELECT` without its `ORDER BY`.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Select {
     /// `DISTINCT`.
     pub distinct: Option<Distinct>,
@@ -119,7 +119,7 @@ pub struct Select {
 }
 
 /// `DISTINCT` or `DISTINCT ON (…)`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Distinct {
     /// `DISTINCT`.
     All,
@@ -128,7 +128,7 @@ pub enum Distinct {
 }
 
 /// One entry of a select list or `RETURNING` list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SelectItem {
     /// `*`.
     Wildcard,
@@ -144,7 +144,7 @@ pub enum SelectItem {
 }
 
 /// One grouping element.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GroupBy {
     /// A plain expression.
     Expr(Expr),
@@ -159,7 +159,7 @@ pub enum GroupBy {
 }
 
 /// One sort key.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OrderBy {
     /// The key.
     pub expr: Expr,
@@ -170,7 +170,7 @@ pub struct OrderBy {
 }
 
 /// `AS alias (columns)`.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct TableAlias {
     /// The name.
     pub name: String,
@@ -181,7 +181,7 @@ pub struct TableAlias {
 }
 
 /// One entry of `FROM`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FromItem {
     /// A table, view or CTE.
     Table {
@@ -224,7 +224,7 @@ pub enum FromItem {
 }
 
 /// How two sides are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JoinKind {
     /// `[INNER] JOIN`.
     Inner,
@@ -239,7 +239,7 @@ pub enum JoinKind {
 }
 
 /// What joins two sides.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum JoinOn {
     /// `CROSS JOIN`.
     None,

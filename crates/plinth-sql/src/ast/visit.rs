@@ -52,7 +52,7 @@ pub trait VisitMut {
 }
 
 /// Every name in a piece of syntax, in the order met and with repetitions; nothing is resolved.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Names {
     /// Tables and views; names of `WITH` queries too.
     pub relations: Vec<ObjectName>,

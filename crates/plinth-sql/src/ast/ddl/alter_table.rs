@@ -4,7 +4,7 @@ use super::{ColumnDef, ObjectKind, SequenceOptions, TableConstraint};
 use crate::ast::{Expr, ObjectName, Span, TypeName};
 
 /// `ALTER TABLE [IF EXISTS] [ONLY] name action, …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AlterTable {
     /// What kind of object the statement names.
     pub object: ObjectKind,
@@ -17,7 +17,7 @@ pub struct AlterTable {
 }
 
 /// One action of `ALTER TABLE`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AlterAction {
     /// `ADD COLUMN`.
     AddColumn {

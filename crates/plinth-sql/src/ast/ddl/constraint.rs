@@ -4,7 +4,7 @@ use super::SequenceOptions;
 use crate::ast::{Expr, ObjectName, Span};
 
 /// A constraint of a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TableConstraint {
     /// `CONSTRAINT name`.
     pub name: Option<String>,
@@ -19,7 +19,7 @@ pub struct TableConstraint {
 }
 
 /// What a table constraint says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TableConstraintKind {
     /// `CHECK (x)`.
     Check(Expr),
@@ -51,7 +51,7 @@ pub enum TableConstraintKind {
 }
 
 /// A constraint written with a column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ColumnConstraint {
     /// `CONSTRAINT name`.
     pub name: Option<String>,
@@ -62,7 +62,7 @@ pub struct ColumnConstraint {
 }
 
 /// What a column constraint says.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnConstraintKind {
     /// `NOT NULL`.
     NotNull,
@@ -93,7 +93,7 @@ pub enum ColumnConstraintKind {
 }
 
 /// `REFERENCES table (columns) MATCH … ON DELETE … ON UPDATE …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct References {
     /// The other table.
     pub table: ObjectName,
@@ -110,7 +110,7 @@ pub struct References {
 }
 
 /// What happens to referencing rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum ForeignKeyAction {
     /// `NO ACTION`.
     #[default]
@@ -126,7 +126,7 @@ pub enum ForeignKeyAction {
 }
 
 /// When a constraint is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Deferrable {
     /// At the end of each statement.
     #[default]

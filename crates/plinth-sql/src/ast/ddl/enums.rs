@@ -3,7 +3,7 @@
 use crate::ast::ObjectName;
 
 /// `CREATE TYPE … AS ENUM`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateEnum {
     /// Its name.
     pub name: ObjectName,
@@ -12,7 +12,7 @@ pub struct CreateEnum {
 }
 
 /// `ALTER TYPE` of an enum.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AlterEnum {
     /// Which.
     pub name: ObjectName,
@@ -21,7 +21,7 @@ pub struct AlterEnum {
 }
 
 /// What changes about an enum.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AlterEnumAction {
     /// `ADD VALUE [IF NOT EXISTS] x [BEFORE | AFTER y]`.
     AddValue {

@@ -3,7 +3,7 @@
 use crate::ast::{Expr, ObjectName, Statement, TypeName};
 
 /// `CREATE FUNCTION` / `CREATE PROCEDURE`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateFunction {
     /// Its name.
     pub name: ObjectName,
@@ -30,7 +30,7 @@ pub struct CreateFunction {
 }
 
 /// One argument of a function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionArg {
     /// `IN`, `OUT`, `INOUT`, `VARIADIC`.
     pub mode: ArgMode,
@@ -43,7 +43,7 @@ pub struct FunctionArg {
 }
 
 /// The direction of an argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum ArgMode {
     /// `IN`.
     In,
@@ -56,7 +56,7 @@ pub enum ArgMode {
 }
 
 /// What a function returns.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FunctionReturns {
     /// `RETURNS t` (`void` and `trigger` are types here).
     Type(TypeName),
@@ -67,7 +67,7 @@ pub enum FunctionReturns {
 }
 
 /// The body of a function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FunctionBody {
     /// `AS '…'`.
     Text(String),
@@ -78,7 +78,7 @@ pub enum FunctionBody {
 }
 
 /// How a function may vary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Volatility {
     /// Same arguments, same result, for ever.
     Immutable,

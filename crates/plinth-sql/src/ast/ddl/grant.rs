@@ -3,7 +3,7 @@
 use crate::ast::{ObjectName, TypeName};
 
 /// `GRANT …` or `REVOKE …`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// `REVOKE` rather than `GRANT`.
     pub revoke: bool,
@@ -22,7 +22,7 @@ pub struct Grant {
 }
 
 /// One privilege.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Privilege {
     /// Lower case: `select`, `insert`, `update`, `delete`, `truncate`, `references`, `trigger`, `usage`, `execute`, `create`, …
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Privilege {
 }
 
 /// What is granted on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GrantObjects {
     /// `ON [TABLE] a, b`.
     Tables(Vec<ObjectName>),
@@ -58,7 +58,7 @@ pub enum GrantObjects {
 }
 
 /// `ALTER DEFAULT PRIVILEGES`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AlterDefaultPrivileges {
     /// `FOR ROLE a, b`; empty means the current one.
     pub for_roles: Vec<String>,

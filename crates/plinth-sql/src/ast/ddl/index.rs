@@ -3,7 +3,7 @@
 use crate::ast::{Expr, ObjectName, OrderBy};
 
 /// `CREATE INDEX`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateIndex {
     /// Its name; Postgres makes one up when none is written.
     pub name: Option<String>,
@@ -26,7 +26,7 @@ pub struct CreateIndex {
 }
 
 /// One key of an index.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IndexKey {
     /// Column or expression, with its direction.
     pub order: OrderBy,

@@ -3,7 +3,7 @@
 use crate::ast::{ObjectName, TypeName};
 
 /// A kind of object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is named as Postgres names it")]
 pub enum ObjectKind {
     Table,
@@ -27,7 +27,7 @@ pub enum ObjectKind {
 }
 
 /// `DROP kind [IF EXISTS] a, b [CASCADE]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Drop {
     /// What kind.
     pub object: ObjectKind,
@@ -44,7 +44,7 @@ pub struct Drop {
 }
 
 /// `COMMENT ON kind name IS text`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Comment {
     /// What kind.
     pub object: ObjectKind,

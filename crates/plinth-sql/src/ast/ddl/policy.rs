@@ -3,7 +3,7 @@
 use crate::ast::{Expr, ObjectName};
 
 /// `CREATE POLICY`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreatePolicy {
     /// Its name.
     pub name: String,
@@ -22,7 +22,7 @@ pub struct CreatePolicy {
 }
 
 /// What a policy is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum PolicyCommand {
     /// `ALL`.
     All,
@@ -37,7 +37,7 @@ pub enum PolicyCommand {
 }
 
 /// `ALTER POLICY`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AlterPolicy {
     /// Its name.
     pub name: String,

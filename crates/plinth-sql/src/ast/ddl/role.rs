@@ -1,7 +1,7 @@
 //! Roles.
 
 /// `CREATE ROLE` and `ALTER ROLE`; none where not written.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct CreateRole {
     /// Its name.
     pub name: String,

@@ -1,7 +1,7 @@
 //! Schemas.
 
 /// `CREATE SCHEMA`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateSchema {
     /// Its name.
     pub name: String,

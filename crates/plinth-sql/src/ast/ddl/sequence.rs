@@ -3,7 +3,7 @@
 use crate::ast::ObjectName;
 
 /// `CREATE SEQUENCE`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateSequence {
     /// Its name.
     pub name: ObjectName,
@@ -16,7 +16,7 @@ pub struct CreateSequence {
 }
 
 /// `ALTER SEQUENCE` with options.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AlterSequence {
     /// Which.
     pub name: ObjectName,
@@ -27,7 +27,7 @@ pub struct AlterSequence {
 }
 
 /// Options of a sequence; none where not written.
-#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct SequenceOptions {
     /// `AS type`.
     pub data_type: Option<String>,

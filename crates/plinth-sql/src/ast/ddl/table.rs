@@ -4,7 +4,7 @@ use super::{ColumnConstraint, TableConstraint};
 use crate::ast::{ObjectName, Query, Span, TypeName};
 
 /// `CREATE TABLE`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateTable {
     /// Its name.
     pub name: ObjectName,
@@ -25,7 +25,7 @@ pub struct CreateTable {
 }
 
 /// One column of a table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ColumnDef {
     /// Its name.
     pub name: String,

@@ -4,7 +4,7 @@ use super::Deferrable;
 use crate::ast::{Expr, ObjectName};
 
 /// `CREATE TRIGGER`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateTrigger {
     /// Its name.
     pub name: String,
@@ -35,7 +35,7 @@ pub struct CreateTrigger {
 }
 
 /// When a trigger runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum TriggerTiming {
     /// `BEFORE`.
     Before,
@@ -46,7 +46,7 @@ pub enum TriggerTiming {
 }
 
 /// What fires a trigger.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum TriggerEvent {
     /// `INSERT`.
     Insert,

@@ -3,7 +3,7 @@
 use crate::ast::{ObjectName, Query};
 
 /// `CREATE [OR REPLACE] VIEW`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateView {
     /// Its name.
     pub name: ObjectName,
