@@ -172,7 +172,8 @@ impl Conn {
         let time = &self.state.time;
         time.impatient.store(false, Ordering::Relaxed);
         let until = clock().saturating_add(patience);
-        time.patience_us.store(as_us(until).max(1), Ordering::Relaxed);
+        time.patience_us
+            .store(as_us(until).max(1), Ordering::Relaxed);
     }
 
     /// Lifts that bound; true when it was what ended a statement.

@@ -42,26 +42,25 @@ struct Entry {
 }
 
 impl Plans {
-    /// The plan of a query for a role.
+    /// The plan of a query for a role, for a transaction that begins `now`.
     pub(crate) fn plan(
         &self,
         catalog: &Arc<Catalog>,
         role: &str,
         types: Vec<ColumnType>,
         query: &Query,
+        now: i64,
     ) -> Result<Arc<Plan>> {
         let hash = self.hasher.hash_one((role, &types, query));
         if let Some(plan) = self.kept.read().find(catalog, hash, role, &types, query) {
             return Ok(plan);
         }
         let path = translate::default_search_path();
-        let plan = Arc::new(translate::query(
-            catalog,
-            role,
-            &path,
-            types.clone(),
-            query,
-        )?);
+        let (plan, timeless) = translate::query(catalog, role, &path, types.clone(), query, now)?;
+        let plan = Arc::new(plan);
+        if !timeless {
+            return Ok(plan);
+        }
         let entry = Entry {
             role: role.to_owned(),
             types,
@@ -85,9 +84,10 @@ impl Kept {
         if !Arc::ptr_eq(&self.catalog, catalog) {
             return None;
         }
-        let entry = self.by_hash.get(&hash)?.iter().find(|entry| {
-            entry.role == role && entry.types == types && entry.query == *query
-        })?;
+        let entry =
+            self.by_hash.get(&hash)?.iter().find(|entry| {
+                entry.role == role && entry.types == types && entry.query == *query
+            })?;
         Some(entry.plan.clone())
     }
 

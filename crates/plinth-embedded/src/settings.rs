@@ -51,7 +51,7 @@ impl Settings {
     pub(crate) fn begin(session: &Session) -> Settings {
         let mut named: HashMap<String, String> = session.settings.iter().cloned().collect();
         if let Some(claims) = &session.claims {
-            named.insert("request.jwt.claims".to_owned(), claims.to_string());
+            named.insert("request.jwt.claims".to_owned(), claims.text().to_owned());
         }
         let values = Arc::new(Values {
             role: session.role.clone(),
@@ -62,7 +62,7 @@ impl Settings {
             now: values.clone(),
             kept: values,
             session_role: session.role.clone(),
-            claims: None,
+            claims: session.claims.as_ref().map(|claims| claims.value()),
         }
     }
 

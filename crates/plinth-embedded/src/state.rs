@@ -38,6 +38,8 @@ pub(crate) struct ConnState {
     pub(crate) bodies: Mutex<HashMap<u32, (String, Arc<Body>)>>,
     /// How long the running statements may take.
     pub(crate) time: Arc<Time>,
+    /// What writes ask of the translator again and again.
+    pub(crate) kept: Mutex<crate::exec::Kept>,
     /// Enums whose collations are registered, with their labels.
     pub(crate) collated: Mutex<Vec<(u32, Vec<String>)>>,
     /// Tables (and columns) that the statement being prepared may touch; `None` lets everything pass (our own work).

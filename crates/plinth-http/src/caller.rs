@@ -18,7 +18,7 @@ pub struct Caller {
     /// The token's claims; for keys, just the role.
     pub claims: Arc<Map<String, Value>>,
     /// The same as JSON text, as `request.jwt.claims` holds it.
-    pub claims_json: Arc<str>,
+    pub claims_json: Arc<plinth_db::Claims>,
     /// The token, when there was one.
     pub token: Option<String>,
     /// What let the caller in.

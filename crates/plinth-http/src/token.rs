@@ -24,7 +24,7 @@ pub struct Claims {
     /// All claims. `role` is always there, `anon` when the token had none.
     pub map: Arc<Map<String, Value>>,
     /// The same as JSON text.
-    pub json: Arc<str>,
+    pub json: Arc<plinth_db::Claims>,
 }
 
 /// Why a token is not accepted. The texts are what clients compare.
@@ -92,7 +92,7 @@ impl Claims {
         let json = Value::Object(map.clone()).to_string();
         Claims {
             map: Arc::new(map),
-            json: json.into(),
+            json: plinth_db::Claims::new(json),
         }
     }
 }

@@ -238,9 +238,9 @@ fn count(tally: &mut Tally, head: &Head, took: Duration, text: &[u8]) {
         }
         status => {
             tally.other += 1;
-            tally.first_other.get_or_insert_with(|| {
-                format!("{status}: {}", String::from_utf8_lossy(text))
-            });
+            tally
+                .first_other
+                .get_or_insert_with(|| format!("{status}: {}", String::from_utf8_lossy(text)));
         }
     }
 }
@@ -311,7 +311,11 @@ impl Client {
 
     /// Sends what is left of the request, as far as the socket takes it.
     fn send(&mut self) -> io::Result<()> {
-        while let Some(rest) = self.request.bytes().get(self.sent..).filter(|rest| !rest.is_empty())
+        while let Some(rest) = self
+            .request
+            .bytes()
+            .get(self.sent..)
+            .filter(|rest| !rest.is_empty())
         {
             match self.stream.write(rest) {
                 Ok(written) => self.sent += written,

@@ -106,7 +106,10 @@ fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(rest) {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let Some(chunk) = rest.get(start..start.saturating_add(size)).filter(|_| size > 0) else {
+        let Some(chunk) = rest
+            .get(start..start.saturating_add(size))
+            .filter(|_| size > 0)
+        else {
             break;
         };
         body.extend_from_slice(chunk);

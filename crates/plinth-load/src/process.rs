@@ -69,7 +69,9 @@ fn cpu_of(process: u32) -> Result<Duration> {
     // The name may hold anything, so counting begins after its closing bracket.
     let rest = text.rsplit_once(')').context("an unknown form of stat")?.1;
     let field = |place: usize| rest.split_whitespace().nth(place)?.parse::<u64>().ok();
-    let ticks = field(11).zip(field(12)).context("an unknown form of stat")?;
+    let ticks = field(11)
+        .zip(field(12))
+        .context("an unknown form of stat")?;
     Ok(from_ticks(ticks.0 + ticks.1))
 }
 
@@ -98,7 +100,12 @@ mod tests {
     fn work_of_this_process_is_seen() {
         let before = Usage::now(std::process::id()).unwrap();
         let mut sum = 0_u64;
-        while Usage::now(std::process::id()).unwrap().since(before).generator.is_zero() {
+        while Usage::now(std::process::id())
+            .unwrap()
+            .since(before)
+            .generator
+            .is_zero()
+        {
             sum = (0..100_000).fold(sum, u64::wrapping_add);
         }
         assert!(memory_kib(std::process::id()).unwrap().0 > 0, "{sum}");

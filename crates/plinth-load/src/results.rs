@@ -125,7 +125,11 @@ impl Report {
             raw(|raw| raw.insert_64),
             raw(|raw| raw.insert_256)
         );
-        let _ = writeln!(out, "\nBinary: {:.1} MiB.", mebibytes(self.binary_bytes / 1024));
+        let _ = writeln!(
+            out,
+            "\nBinary: {:.1} MiB.",
+            mebibytes(self.binary_bytes / 1024)
+        );
         out
     }
 

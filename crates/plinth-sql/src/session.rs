@@ -1,7 +1,7 @@
 //! Who a statement runs as, and what it gives back: the values that pass between a caller and an engine.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::SqlError;
@@ -16,11 +16,39 @@ pub struct Session {
     /// The role whose privileges and policies count: `anon`, `authenticated`, `service_role`, `postgres`, …
     pub role: String,
     /// The token's claims as JSON text: what `request.jwt.claims` holds.
-    pub claims: Option<Arc<str>>,
+    pub claims: Option<Arc<Claims>>,
     /// Further settings that SQL may read: `request.method`, `request.path`, `request.headers` (JSON), …
     pub settings: Vec<(String, String)>,
     /// Longest the statement may run.
     pub timeout: Duration,
+}
+
+/// A token's claims. Shared by all requests with this token, so that they are read once.
+#[derive(Debug)]
+pub struct Claims {
+    text: String,
+    value: OnceLock<Arc<serde_json::Value>>,
+}
+
+impl Claims {
+    /// Claims as JSON text.
+    pub fn new(text: impl Into<String>) -> Arc<Claims> {
+        Arc::new(Claims {
+            text: text.into(),
+            value: OnceLock::new(),
+        })
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it says; null when it is no JSON.
+    pub fn value(&self) -> Arc<serde_json::Value> {
+        let read = || Arc::new(serde_json::from_str(&self.text).unwrap_or_default());
+        self.value.get_or_init(read).clone()
+    }
 }
 
 impl Session {

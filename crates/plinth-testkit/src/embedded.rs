@@ -134,7 +134,7 @@ impl Drop for Database<'_> {
 /// The session of a caller whose token was checked.
 pub fn session(who: &Who) -> Session {
     Session {
-        claims: who.claims.as_deref().map(Arc::from),
+        claims: who.claims.as_deref().map(plinth_db::Claims::new),
         timeout: STATEMENT_LIMIT,
         ..Session::role(&who.role)
     }

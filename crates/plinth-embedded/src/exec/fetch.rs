@@ -142,11 +142,12 @@ enum Known<'a> {
 impl Planner<'_> {
     fn plan_query(&self, query: &Query, params: &Params) -> Result<Arc<Plan>> {
         let types = params.types();
+        let now = self.conn.state.session.lock().now;
         match self.plans {
-            Known::Kept(plans) => plans.plan(self.catalog, self.role, types, query),
+            Known::Kept(plans) => plans.plan(self.catalog, self.role, types, query, now),
             Known::None { search_path } => {
-                let plan =
-                    translate::query(self.catalog, self.role, search_path, types, query)?;
+                let (plan, _) =
+                    translate::query(self.catalog, self.role, search_path, types, query, now)?;
                 Ok(Arc::new(plan))
             }
         }

@@ -13,12 +13,13 @@ use plinth_sql::types::Type;
 use rusqlite::types::Value;
 
 use super::Executor;
+use super::kept::MatchKey;
 use super::row::{bound_row, same};
 use super::trigger::Happening;
 use super::update::all_columns;
 use crate::connection::{Params, quoted_table, text_of};
 use crate::error::Result;
-use crate::translate::{Ex, stored_columns};
+use crate::translate::{Ex, Plan, stored_columns};
 
 /// A change whose consequences are still to come.
 pub(crate) struct Event {
@@ -240,6 +241,50 @@ impl Executor {
         row: &[Value],
         one: bool,
     ) -> Result<Vec<i64>> {
+        let is_null = |column: &str| {
+            let place = other.columns.iter().position(|known| known.name == column);
+            place.and_then(|place| row.get(place)) == Some(&Value::Null)
+        };
+        let key = MatchKey {
+            table: table.oid,
+            other: other.oid,
+            pairs: pairs
+                .iter()
+                .map(|(mine, theirs)| ((*mine).to_owned(), (*theirs).to_owned(), is_null(theirs)))
+                .collect(),
+            one,
+        };
+        let kept = self.state().kept.lock().matches(&self.catalog, &key);
+        let plan = match kept {
+            Some(plan) => plan,
+            None => {
+                let Some(plan) = self.match_plan(table, other, pairs, row, one)? else {
+                    return Ok(Vec::new());
+                };
+                let plan = Arc::new(plan);
+                let mut kept = self.state().kept.lock();
+                kept.keep_match(&self.catalog, key, plan.clone());
+                plan
+            }
+        };
+        let rows = self.conn.run(&plan, Params::NONE, row)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| match row.first() {
+                Some(Value::Integer(key)) => Some(*key),
+                _ => None,
+            })
+            .collect())
+    }
+
+    fn match_plan(
+        &self,
+        table: &Arc<Relation>,
+        other: &Arc<Relation>,
+        pairs: &[(&str, &str)],
+        row: &[Value],
+        one: bool,
+    ) -> Result<Option<Plan>> {
         let mut translator = self.translator("postgres", Params::NONE);
         let stored = stored_columns(table, "t0");
         let bound = bound_row(&mut translator, other, 0);
@@ -248,7 +293,7 @@ impl Executor {
             let left = stored.iter().find(|column| column.name == **mine);
             let place = bound.iter().position(|column| column.name == **theirs);
             let (Some(left), Some(place)) = (left, place) else {
-                return Ok(Vec::new());
+                return Ok(None);
             };
             let right = &bound[place];
             if row.get(place) == Some(&Value::Null) {
@@ -266,15 +311,8 @@ impl Executor {
             quoted_table(table),
             terms.join(" AND ")
         );
-        let plan = translator.finish(sql, vec![("rowid".into(), Type::Int8.into())])?;
-        let rows = self.conn.run(&plan, Params::NONE, row)?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| match row.first() {
-                Some(Value::Integer(key)) => Some(*key),
-                _ => None,
-            })
-            .collect())
+        let columns = vec![("rowid".into(), Type::Int8.into())];
+        Ok(Some(translator.finish(sql, columns)?))
     }
 
     /// What becomes of the rows that refer to a row that was changed or deleted.

@@ -9,6 +9,7 @@ mod foreign_keys;
 mod function;
 mod infer;
 mod insert;
+mod kept;
 pub(crate) mod plpgsql;
 mod row;
 pub(crate) mod script;
@@ -21,6 +22,7 @@ pub(crate) use deferred::Deferred;
 pub(crate) use function::call;
 #[cfg(test)]
 pub(crate) use infer::Inference;
+pub(crate) use kept::Kept;
 pub use transaction::Tx;
 
 use std::sync::Arc;
@@ -338,12 +340,14 @@ pub(crate) fn query_rows(
         .into());
     };
     let types = params.types();
-    let plan = translate::query(
+    let now = conn.state.session.lock().now;
+    let (plan, _) = translate::query(
         catalog,
         role,
         &translate::default_search_path(),
         types,
         query,
+        now,
     )?;
     let rows = conn.run(&plan, params, &[])?;
     row_set(selected(plan.columns, rows))

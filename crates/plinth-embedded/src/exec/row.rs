@@ -10,6 +10,7 @@ use rusqlite::types::Value;
 
 use super::Executor;
 use super::conflict::Unique;
+use super::kept::DemandsKey;
 use crate::changes::{Change, ChangeKind};
 use crate::connection::{Params, quoted_table, text_of};
 use crate::error::{EngineError, Result};
@@ -20,7 +21,7 @@ use crate::translate::{Bind, ItemColumn, Plan, Translator, row_columns};
 const DETAIL_WIDTH: usize = 64;
 
 /// Which policies a new row must pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RowPolicies {
     /// The command's own `WITH CHECK`.
     pub(crate) command: PolicyCommand,
@@ -31,14 +32,19 @@ pub(crate) struct RowPolicies {
 /// Everything a table asks of a new row, ready to run.
 pub(crate) struct RowRules {
     pub(crate) relation: Arc<Relation>,
-    generated: Option<(Plan, Vec<usize>)>,
-    checks: Option<Plan>,
-    /// What each column of `checks` means.
-    meanings: Vec<Meaning>,
+    demands: Arc<Demands>,
     /// Who writes: errors show no more of the row than this role may read.
     role: String,
     /// Places of the columns that the statement itself gives, which its author knows anyway.
     pub(crate) written: Vec<usize>,
+}
+
+/// What is computed and checked for every new row.
+pub(crate) struct Demands {
+    generated: Option<(Plan, Vec<usize>)>,
+    checks: Option<Plan>,
+    /// What each column of `checks` means.
+    meanings: Vec<Meaning>,
 }
 
 enum Meaning {
@@ -54,6 +60,42 @@ impl Executor {
         role: &str,
         policies: Option<RowPolicies>,
     ) -> Result<RowRules> {
+        let key = DemandsKey {
+            table: relation.oid,
+            role: role.to_owned(),
+            policies,
+            path: self.path_as_set(),
+            row_security: self.state().session.lock().settings.row_security(),
+        };
+        let kept = self.state().kept.lock().demands(&self.catalog, &key);
+        let demands = match kept {
+            Some(demands) => demands,
+            None => {
+                let (made, timeless) = self.demands(relation, role, policies)?;
+                let made = Arc::new(made);
+                if timeless {
+                    let mut kept = self.state().kept.lock();
+                    kept.keep_demands(&self.catalog, key, made.clone());
+                }
+                made
+            }
+        };
+        Ok(RowRules {
+            relation: relation.clone(),
+            demands,
+            role: role.to_owned(),
+            written: Vec::new(),
+        })
+    }
+
+    /// The demands of a table, and whether they hold at any time.
+    fn demands(
+        &self,
+        relation: &Arc<Relation>,
+        role: &str,
+        policies: Option<RowPolicies>,
+    ) -> Result<(Demands, bool)> {
+        let mut timeless = true;
         let mut generated = None;
         let places: Vec<usize> = relation
             .columns
@@ -78,6 +120,7 @@ impl Executor {
                 texts.push(ex.sql);
                 columns.push((column.name.clone(), column.ty.clone()));
             }
+            timeless &= translator.is_timeless();
             let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
             generated = Some((plan, places));
         }
@@ -111,6 +154,7 @@ impl Executor {
                 meanings.push(Meaning::Check(constraint.name.clone()));
             }
         }
+        timeless &= translator.is_timeless();
         let checks = if texts.is_empty() {
             None
         } else {
@@ -120,20 +164,18 @@ impl Executor {
                 .collect();
             Some(translator.finish(format!("SELECT {}", texts.join(", ")), columns)?)
         };
-        let role = role.to_owned();
-        Ok(RowRules {
-            relation: relation.clone(),
+        let demands = Demands {
             generated,
             checks,
             meanings,
-            role,
-            written: Vec::new(),
-        })
+        };
+        Ok((demands, timeless))
     }
 
     /// Fills in generated columns and applies every rule to a new row.
     pub(crate) fn check_row(&self, rules: &RowRules, row: &mut [Value]) -> Result<()> {
-        if let Some((plan, places)) = &rules.generated {
+        let demands = &rules.demands;
+        if let Some((plan, places)) = &demands.generated {
             let computed = self.conn.run(plan, Params::NONE, row)?;
             if let Some(values) = computed.into_iter().next() {
                 for (place, value) in places.iter().zip(values) {
@@ -142,7 +184,7 @@ impl Executor {
             }
         }
         let mut verdicts = Vec::new();
-        if let Some(plan) = &rules.checks {
+        if let Some(plan) = &demands.checks {
             verdicts = self
                 .conn
                 .run(plan, Params::NONE, row)?
@@ -151,7 +193,7 @@ impl Executor {
                 .unwrap_or_default();
         }
         // Policies first, then NOT NULL, then CHECK, as Postgres goes.
-        for (verdict, meaning) in verdicts.iter().zip(&rules.meanings) {
+        for (verdict, meaning) in verdicts.iter().zip(&demands.meanings) {
             if let Meaning::Policy(name) = meaning
                 && *verdict != Value::Integer(1)
             {
@@ -172,7 +214,7 @@ impl Executor {
                 return Err(self.with_row(error, rules, row).into());
             }
         }
-        for (verdict, meaning) in verdicts.iter().zip(&rules.meanings) {
+        for (verdict, meaning) in verdicts.iter().zip(&demands.meanings) {
             if let Meaning::Check(name) = meaning
                 && *verdict == Value::Integer(0)
             {

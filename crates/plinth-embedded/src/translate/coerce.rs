@@ -109,6 +109,12 @@ impl Translator<'_> {
 
     /// Reads the text form of a value.
     pub(crate) fn input(&self, ty: &ColumnType, text: &str) -> Result<Stored, SqlError> {
+        // Whatever the type: these may stand inside arrays, too, and the price is a plan that is not kept.
+        let lower = text.to_ascii_lowercase();
+        let moments = ["now", "today", "tomorrow", "yesterday"];
+        if moments.iter().any(|moment| lower.contains(moment)) {
+            self.timed.set(true);
+        }
         let catalog = self.catalog;
         io::input(
             ty,

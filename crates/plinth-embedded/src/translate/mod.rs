@@ -305,6 +305,8 @@ pub(crate) struct Translator<'a> {
     policed: bool,
     /// Start of the transaction, microseconds since 2000: what `'now'` in a constant means.
     pub(crate) now: i64,
+    /// A constant may depend on that moment.
+    timed: std::cell::Cell<bool>,
     /// Something writes (`nextval`, `setval`).
     pub(crate) writes: bool,
     /// A user's function is called that may do anything.
@@ -316,6 +318,11 @@ pub(crate) struct Translator<'a> {
 }
 
 impl<'a> Translator<'a> {
+    /// Whether what was read means the same at any time: no constant like `'now'` is in it.
+    pub(crate) fn is_timeless(&self) -> bool {
+        !self.timed.get()
+    }
+
     /// A translator for one statement. `params` holds the types of `$n` that are known already.
     pub(crate) fn new(
         catalog: &'a Catalog,
@@ -354,6 +361,7 @@ impl<'a> Translator<'a> {
             barrier: false,
             policed: false,
             now: 0,
+            timed: std::cell::Cell::new(false),
             writes: false,
             calls_users: false,
             defining: false,
@@ -599,22 +607,27 @@ fn decided(ty: ColumnType) -> ColumnType {
     }
 }
 
-/// Translates a whole query.
+/// Translates a whole query that begins `now`, in microseconds since 2000. True beside the plan when it holds at any other
+/// time, too.
 pub(crate) fn query(
     catalog: &Catalog,
     role: &str,
     search_path: &[String],
     params: Vec<ColumnType>,
     query: &Query,
-) -> Result<Plan, SqlError> {
+    now: i64,
+) -> Result<(Plan, bool), SqlError> {
     let mut translator = Translator::new(catalog, role, search_path, params.clone());
+    translator.now = now;
     let mut out = translator.query(query, None)?;
     if translator.needs_barrier() {
         translator = Translator::new(catalog, role, search_path, params);
+        translator.now = now;
         translator.raise_barrier();
         out = translator.query(query, None)?;
     }
-    translator.finish(out.sql, out.columns)
+    let timeless = translator.is_timeless();
+    Ok((translator.finish(out.sql, out.columns)?, timeless))
 }
 
 /// Whether a function is built in and changes nothing.

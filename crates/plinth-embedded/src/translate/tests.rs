@@ -48,8 +48,8 @@ fn translated(role: &str, sql: &str) -> String {
         panic!("not a query")
     };
     let params = vec![Type::Unknown.into(); sql.matches('$').count()];
-    match query(&catalog(), role, &default_search_path(), params, &parsed) {
-        Ok(plan) => plan.sql,
+    match query(&catalog(), role, &default_search_path(), params, &parsed, 0) {
+        Ok((plan, _)) => plan.sql,
         Err(error) => format!("{} {}", error.code, error.message),
     }
 }

@@ -183,7 +183,9 @@ fn schema_rows_and_sequences_survive_reopening() {
 fn nothing_of_one_session_reaches_the_next() {
     let db = Scratch::new();
     let first = Session {
-        claims: Some("{\"sub\":\"11111111-1111-1111-1111-111111111111\"}".into()),
+        claims: Some(plinth_sql::session::Claims::new(
+            "{\"sub\":\"11111111-1111-1111-1111-111111111111\"}",
+        )),
         ..Session::system()
     };
     let uid = "select auth.uid()";

@@ -69,7 +69,9 @@ pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
         .output()?;
     let keys = String::from_utf8(keys.stdout)?;
     let key = |name: &str| {
-        let line = keys.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let line = keys
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         line.map(|value| value.trim_matches('"').to_owned())
             .with_context(|| format!("plinth status names no {name}"))
     };
@@ -127,7 +129,10 @@ fn fill(server: &mut Server, secret: &str) -> Result<()> {
         })
     });
     post("messages", messages.collect())?;
-    ensure!(server.users.len() == workload::USERS, "some users are missing");
+    ensure!(
+        server.users.len() == workload::USERS,
+        "some users are missing"
+    );
     Ok(())
 }
 
@@ -159,7 +164,8 @@ pub(super) fn request(server: &Server, work: Work, chance: &mut Chance) -> Reque
     match work {
         Work::Read => {
             // A message of one of the user's rooms.
-            let message = room + workload::ROOMS * chance.below(workload::MESSAGES / workload::ROOMS);
+            let message =
+                room + workload::ROOMS * chance.below(workload::MESSAGES / workload::ROOMS);
             let target = format!("/rest/v1/messages?select=*&id=eq.{}", message + 1);
             let mut headers = common;
             headers[0].1 = "application/vnd.pgrst.object+json";
@@ -180,11 +186,19 @@ pub(super) fn request(server: &Server, work: Work, chance: &mut Chance) -> Reque
             let mut headers = common.to_vec();
             headers[4] = ("content-profile", "public");
             headers.push(("content-type", "application/json"));
-            Request::new("POST", "/rest/v1/messages", &headers, body.to_string().as_bytes())
+            Request::new(
+                "POST",
+                "/rest/v1/messages",
+                &headers,
+                body.to_string().as_bytes(),
+            )
         }
         Work::SignIn => {
             let body = json!({ "email": workload::email(user), "password": PASSWORD });
-            let headers = [("apikey", server.key.as_str()), ("content-type", "application/json")];
+            let headers = [
+                ("apikey", server.key.as_str()),
+                ("content-type", "application/json"),
+            ];
             Request::new(
                 "POST",
                 "/auth/v1/token?grant_type=password",

@@ -59,7 +59,13 @@ fn fill(server: &mut Server) -> Result<()> {
         &admin,
         &json!({ "batch": { "enabled": true, "maxRequests": CHUNK, "timeout": 60, "maxBodySize": 0 } }),
     )?;
-    let users = json(address, "GET", "/api/collections/users", &admin, &Value::Null)?;
+    let users = json(
+        address,
+        "GET",
+        "/api/collections/users",
+        &admin,
+        &Value::Null,
+    )?;
     let users = text_at(&users, "/id")?;
     let signed_in = "@request.auth.id != ''";
     let rooms = post(
@@ -70,9 +76,7 @@ fn fill(server: &mut Server) -> Result<()> {
         }),
     )?;
     let rooms = text_at(&rooms, "/id")?;
-    let relation = |name: &str, collection: &str| {
-        json!({ "name": name, "type": "relation", "required": true, "maxSelect": 1, "collectionId": collection })
-    };
+    let relation = |name: &str, collection: &str| json!({ "name": name, "type": "relation", "required": true, "maxSelect": 1, "collectionId": collection });
     post(
         "/api/collections",
         &json!({
@@ -171,8 +175,12 @@ pub(super) fn request(server: &Server, work: Work, chance: &mut Chance) -> Reque
     let get = |target: String| Request::new("GET", &target, &headers, b"");
     match work {
         Work::Read => {
-            let message = room + workload::ROOMS * chance.below(workload::MESSAGES / workload::ROOMS);
-            get(format!("/api/collections/messages/records/{}", id('m', message)))
+            let message =
+                room + workload::ROOMS * chance.below(workload::MESSAGES / workload::ROOMS);
+            get(format!(
+                "/api/collections/messages/records/{}",
+                id('m', message)
+            ))
         }
         Work::List => get(list("&skipTotal=1")),
         Work::ListRelated => get(list("&skipTotal=1&expand=room")),

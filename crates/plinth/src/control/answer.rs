@@ -74,7 +74,7 @@ impl Owner {
             return Err(format!("role \"{}\" does not exist", script.role));
         }
         let session = Session {
-            claims: script.claims.map(Into::into),
+            claims: script.claims.map(plinth_db::Claims::new),
             timeout: STATEMENT_TIMEOUT,
             ..Session::role(&script.role)
         };

@@ -110,7 +110,9 @@ pub struct References {
 }
 
 /// What happens to referencing rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub enum ForeignKeyAction {
     /// `NO ACTION`.
     #[default]
@@ -126,7 +128,9 @@ pub enum ForeignKeyAction {
 }
 
 /// When a constraint is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub enum Deferrable {
     /// At the end of each statement.
     #[default]

@@ -78,7 +78,9 @@ pub enum FunctionBody {
 }
 
 /// How a function may vary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub enum Volatility {
     /// Same arguments, same result, for ever.
     Immutable,

@@ -1,0 +1,101 @@
+//! What writes of one shape ask of the translator again and again, kept while the catalog stays.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use plinth_sql::catalog::Catalog;
+
+use super::row::{Demands, RowPolicies};
+use crate::translate::Plan;
+
+/// Entries of each kind; over it the kind begins anew.
+const KEPT: usize = 1024;
+
+/// What was made with one catalog.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// Held, so that no other catalog can come to stand at its address.
+    catalog: Arc<Catalog>,
+    demands: HashMap<DemandsKey, Arc<Demands>>,
+    matches: HashMap<MatchKey, Arc<Plan>>,
+}
+
+/// All that the demands on new rows depend on beside the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DemandsKey {
+    /// The table.
+    pub(crate) table: u32,
+    /// Who writes.
+    pub(crate) role: String,
+    /// Which policies count.
+    pub(crate) policies: Option<RowPolicies>,
+    /// The path as it was set.
+    pub(crate) path: Vec<String>,
+    /// `row_security`.
+    pub(crate) row_security: bool,
+}
+
+/// A look for rows of `table` that match a row of `other`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MatchKey {
+    /// Where is looked.
+    pub(crate) table: u32,
+    /// Whose row is given.
+    pub(crate) other: u32,
+    /// Columns of both, and whether the given one is null.
+    pub(crate) pairs: Vec<(String, String, bool)>,
+    /// The first is enough.
+    pub(crate) one: bool,
+}
+
+impl Kept {
+    /// The demands made for this key with this catalog.
+    pub(crate) fn demands(&self, catalog: &Arc<Catalog>, key: &DemandsKey) -> Option<Arc<Demands>> {
+        self.is_of(catalog)
+            .then(|| self.demands.get(key).cloned())
+            .flatten()
+    }
+
+    /// Keeps them.
+    pub(crate) fn keep_demands(
+        &mut self,
+        catalog: &Arc<Catalog>,
+        key: DemandsKey,
+        made: Arc<Demands>,
+    ) {
+        self.follow(catalog);
+        if self.demands.len() >= KEPT {
+            self.demands.clear();
+        }
+        self.demands.insert(key, made);
+    }
+
+    /// The plan made for this key with this catalog.
+    pub(crate) fn matches(&self, catalog: &Arc<Catalog>, key: &MatchKey) -> Option<Arc<Plan>> {
+        self.is_of(catalog)
+            .then(|| self.matches.get(key).cloned())
+            .flatten()
+    }
+
+    /// Keeps it.
+    pub(crate) fn keep_match(&mut self, catalog: &Arc<Catalog>, key: MatchKey, plan: Arc<Plan>) {
+        self.follow(catalog);
+        if self.matches.len() >= KEPT {
+            self.matches.clear();
+        }
+        self.matches.insert(key, plan);
+    }
+
+    fn is_of(&self, catalog: &Arc<Catalog>) -> bool {
+        Arc::ptr_eq(&self.catalog, catalog)
+    }
+
+    fn follow(&mut self, catalog: &Arc<Catalog>) {
+        if !self.is_of(catalog) {
+            *self = Kept {
+                catalog: catalog.clone(),
+                ..Kept::default()
+            };
+        }
+    }
+}
