@@ -40,8 +40,18 @@ pub(crate) fn npm(project: &Path) -> Result<String> {
 
 /// What a Python project's `requirements.txt` names, in an environment of its own; answers the interpreter in it.
 pub(crate) fn python(project: &Path) -> Result<PathBuf> {
+    python_environment(project, "python")
+}
+
+/// PocketBase, which the benchmark compares with; answers the program.
+pub(crate) fn pocketbase() -> Result<PathBuf> {
+    let interpreter = python_environment(&paths::root().join("bench"), "bench-python")?;
+    Ok(interpreter.with_file_name("pocketbase"))
+}
+
+fn python_environment(project: &Path, name: &str) -> Result<PathBuf> {
     let wanted = project.join("requirements.txt");
-    let environment = paths::cache().join("python");
+    let environment = paths::cache().join(name);
     let interpreter = environment.join("bin/python");
     let installed = environment.join("installed.txt");
     let same = |path: &Path| std::fs::read(path).ok() == std::fs::read(&wanted).ok();

@@ -3,6 +3,7 @@
 //! Stands on the standard library and `anyhow` alone, so that it is built in seconds. What it builds goes to a
 //! cache folder outside the checkout.
 
+mod bench;
 mod check;
 mod examples;
 mod install;
@@ -34,6 +35,10 @@ COMMANDS
       --statements N      how many for each seed (default: 200)
   examples                run each example's client against `plinth dev`
   fuzz [SECONDS]          broken and random input for the parsers, PostgreSQL's grammar as judge (default: 120)
+  bench                   Plinth beside PocketBase, bare axum and raw SQLite; writes bench/RESULTS.md
+      --quick             Plinth alone, one round, nothing written
+      --only TEXT         only work whose name contains this, nothing written
+      --seconds N         how long each figure is taken (default: 4)
   pg                      a private PostgreSQL with the system schemas, until Ctrl-C
   tidy                    only the rules that are checked by reading: crate arrows, error codes, file sizes
 
@@ -99,6 +104,7 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
                 .context("SECONDS must be a number")?;
             test::fuzz(&mut run, seconds)?;
         }
+        "bench" => return bench::run(&mut args),
         "pg" => return pg(),
         "tidy" => run.task("tidy", || tidy::check(&paths::root())),
         other => bail!("there is no command `{other}`; see `cargo xtask --help`"),

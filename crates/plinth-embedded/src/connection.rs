@@ -18,6 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Result, without_statement};
 use crate::names;
 use crate::state::{ConnState, SessionState, Time};
+use crate::store;
 use crate::translate::{Bind, Context, Plan, Variables};
 
 /// Statements kept ready on each connection.
@@ -191,6 +192,23 @@ impl Conn {
     /// Whether the session's time is over.
     pub(crate) fn out_of_time(&self) -> bool {
         self.state.time.is_over()
+    }
+
+    /// The version of the catalog that the open transaction sees. Read anew only after a commit of another connection.
+    pub(crate) fn catalog_version(&self) -> Result<u64> {
+        let sqlite = self.sqlite();
+        let data_version: i64 = sqlite
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))?;
+        let mut seen = self.state.seen.lock();
+        if let Some((known, version)) = *seen
+            && known == data_version
+        {
+            return Ok(version);
+        }
+        let version = store::version(&sqlite)?;
+        *seen = Some((data_version, version));
+        Ok(version)
     }
 
     /// Makes this the catalog of what follows: functions see it, enum collations follow it.

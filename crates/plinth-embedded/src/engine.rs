@@ -236,7 +236,7 @@ impl Engine {
     fn begin_snapshot(&self, conn: &Conn) -> Result<Arc<Catalog>> {
         for _ in 0..SNAPSHOT_TRIES {
             conn.sqlite().prepare_cached("BEGIN")?.execute([])?;
-            let version = store::version(&conn.sqlite())?;
+            let version = conn.catalog_version()?;
             let catalog = self.shared.catalog();
             if catalog.version == version {
                 return Ok(catalog);

@@ -40,6 +40,8 @@ pub(crate) struct ConnState {
     pub(crate) time: Arc<Time>,
     /// What writes ask of the translator again and again.
     pub(crate) kept: Mutex<crate::exec::Kept>,
+    /// SQLite's `data_version` and the version of the catalog that was found with it.
+    pub(crate) seen: Mutex<Option<(i64, u64)>>,
     /// Enums whose collations are registered, with their labels.
     pub(crate) collated: Mutex<Vec<(u32, Vec<String>)>>,
     /// Tables (and columns) that the statement being prepared may touch; `None` lets everything pass (our own work).

@@ -1,0 +1,50 @@
+//! Speed: Plinth beside others.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::paths::{self, cargo};
+use crate::{install, take_flag, take_value, wait};
+
+/// Builds for release, installs the rival and runs the benchmark, which tells its steps itself.
+pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
+    let quick = take_flag(args, "--quick");
+    let only = take_value(args, "--only")?;
+    let seconds = take_value(args, "--seconds")?;
+    if let Some(extra) = args.first() {
+        bail!("`{extra}` is not an option of `bench`; see `cargo xtask --help`");
+    }
+    let built = cargo()
+        .args(["build", "--release", "--package", "plinth"])
+        .args(["--package", "plinth-load"])
+        .status()?;
+    if !built.success() {
+        bail!("the programs could not be built");
+    }
+    let programs = paths::target().join("release");
+    let mut command = Command::new(programs.join("plinth-load"));
+    command
+        .arg("bench")
+        .arg("--plinth")
+        .arg(programs.join("plinth"))
+        .arg("--scratch")
+        .arg(paths::cache().join("bench"));
+    if let Some(seconds) = seconds {
+        command.args(["--seconds", &seconds]);
+    }
+    if let Some(only) = &only {
+        command.args(["--only", only]);
+    }
+    if quick {
+        command.arg("--plinth-alone");
+    } else {
+        command.arg("--pocketbase").arg(install::pocketbase()?);
+    }
+    if !quick && only.is_none() {
+        command
+            .arg("--output")
+            .arg(paths::root().join("bench/RESULTS.md"));
+    }
+    wait(&mut command)
+}
