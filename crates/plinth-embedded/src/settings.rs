@@ -2,20 +2,27 @@
 //! `SET` back, and so does `ROLLBACK TO`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use plinth_sql::session::Session;
+use plinth_sql::session::{Ambient, Claims, Session};
 
 /// Settings as they stand at one moment.
 #[derive(Clone, Debug, Default)]
 struct Values {
     /// The role in effect.
     role: String,
-    /// Settings by lower-case name, `request.jwt.claims` among them.
+    /// What was set since the session began, by lower-case name.
     named: HashMap<String, String>,
     /// Where names without a schema are looked for.
-    search_path: Vec<String>,
+    search_path: SearchPath,
 }
+
+/// Schemas in the order in which they are searched.
+type SearchPath = Arc<Vec<String>>;
+
+/// Where a session looks until it says otherwise; one for all.
+static DEFAULT_PATH: LazyLock<SearchPath> =
+    LazyLock::new(|| Arc::new(crate::translate::default_search_path()));
 
 /// The settings of a session.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +33,10 @@ pub(crate) struct Settings {
     kept: Arc<Values>,
     /// The role that the session began with.
     session_role: String,
+    /// `request.jwt.claims` as the session found it.
+    token: Option<Arc<Claims>>,
+    /// What else it found.
+    ambient: Ambient,
     /// Claims parsed once, for `auth.uid()` and siblings.
     claims: Option<Arc<serde_json::Value>>,
 }
@@ -49,19 +60,17 @@ pub(crate) struct SettingsMark {
 impl Settings {
     /// Those a session begins with.
     pub(crate) fn begin(session: &Session) -> Settings {
-        let mut named: HashMap<String, String> = session.settings.iter().cloned().collect();
-        if let Some(claims) = &session.claims {
-            named.insert("request.jwt.claims".to_owned(), claims.text().to_owned());
-        }
         let values = Arc::new(Values {
             role: session.role.clone(),
-            named,
-            search_path: crate::translate::default_search_path(),
+            named: HashMap::new(),
+            search_path: DEFAULT_PATH.clone(),
         });
         Settings {
             now: values.clone(),
             kept: values,
             session_role: session.role.clone(),
+            token: session.claims.clone(),
+            ambient: session.settings.clone(),
             claims: session.claims.as_ref().map(|claims| claims.value()),
         }
     }
@@ -88,7 +97,13 @@ impl Settings {
 
     /// A setting by its lower-case name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.now.named.get(name).map(String::as_str)
+        if let Some(set) = self.now.named.get(name) {
+            return Some(set);
+        }
+        match (name, &self.token) {
+            ("request.jwt.claims", Some(claims)) => Some(claims.text()),
+            _ => self.ambient.get(name),
+        }
     }
 
     /// `SET name = value`.
@@ -108,7 +123,8 @@ impl Settings {
 
     /// `SET search_path`.
     pub(crate) fn set_search_path(&mut self, path: &[String], lasting: Lasting) {
-        self.change(lasting, |values| path.clone_into(&mut values.search_path));
+        let path = Arc::new(path.to_vec());
+        self.change(lasting, |values| values.search_path = path.clone());
     }
 
     fn change(&mut self, lasting: Lasting, change: impl Fn(&mut Values)) {
@@ -161,7 +177,7 @@ impl Settings {
         outer.role.clone_into(&mut values.role);
         for name in own {
             if *name == "search_path" {
-                outer.search_path.clone_into(&mut values.search_path);
+                values.search_path = outer.search_path.clone();
             }
             match outer.named.get(*name) {
                 Some(value) => values.named.insert((*name).to_owned(), value.clone()),

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{App, Claims, GateError, gate};
 
-/// Who is calling: a role and what the token says. As an extractor it refuses requests without a valid key,
-/// tokens for roles that callers may not have, and service keys in browsers.
+/// Who is calling: a role and what the token says. As an extractor it refuses whom [`Caller::of`] refuses.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// `anon`, `authenticated`, `service_role`, or whatever role the token names.
@@ -41,6 +41,15 @@ pub enum KeyKind {
 }
 
 impl Caller {
+    /// Who sent these headers: refuses those without a valid key, tokens for roles that callers may not have, and
+    /// service keys in browsers.
+    pub fn of(app: &App, headers: &HeaderMap) -> Result<Caller, GateError> {
+        let caller = app.gate.resolve(headers, false)?;
+        gate::check_origin(app.mode, headers, &caller)?;
+        gate::check_role(&app.db.catalog(), &caller.role)?;
+        Ok(caller)
+    }
+
     /// The signed-in user: the claim `sub`.
     pub fn user_id(&self) -> Option<Uuid> {
         self.claims.get("sub")?.as_str()?.parse().ok()
@@ -100,10 +109,6 @@ where
     type Rejection = GateError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Caller, GateError> {
-        let app = App::from_ref(state);
-        let caller = app.gate.resolve(&parts.headers, false)?;
-        gate::check_origin(app.mode, &parts.headers, &caller)?;
-        gate::check_role(&app.db.catalog(), &caller.role)?;
-        Ok(caller)
+        Caller::of(&App::from_ref(state), &parts.headers)
     }
 }

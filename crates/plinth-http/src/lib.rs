@@ -21,5 +21,6 @@ pub use caller::{Caller, KeyKind};
 pub use error::{ApiError, internal_error};
 pub use gate::{Gate, GateError, GateKeys};
 pub use limits::Limits;
+pub use session::request_settings;
 pub use sqlstate::status_of as sqlstate_status;
 pub use token::{Claims, TokenError};

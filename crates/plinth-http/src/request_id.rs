@@ -1,8 +1,6 @@
 //! The id by which a request is found in the log.
 
-use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use uuid::Uuid;
 
@@ -18,12 +16,14 @@ pub fn current() -> Uuid {
     CURRENT.try_with(|id| *id).unwrap_or_default()
 }
 
-/// Middleware: gives the request an id, and the answer its header.
-pub async fn with_request_id(request: Request, next: Next) -> Response {
+/// Gives what answers a request an id, and the answer its header.
+pub async fn with_id(answer: impl Future<Output = Response>) -> Response {
     // Version 7 sorts by time, as the log does.
     let id = Uuid::now_v7();
-    let mut response = CURRENT.scope(id, next.run(request)).await;
-    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+    let mut response = CURRENT.scope(id, answer).await;
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = id.hyphenated().encode_lower(&mut text);
+    if let Ok(value) = HeaderValue::from_str(text) {
         response.headers_mut().insert(HEADER, value);
     }
     response

@@ -2,34 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
-use axum::http::{HeaderMap, Method};
-use plinth_db::Session;
+use axum::http::request::Parts;
+use plinth_db::{Ambient, Session};
 use serde_json::{Map, Value};
 
 use crate::{Caller, Limits};
 
 impl Caller {
-    /// The session that this caller's statements run in. `path` is relative to the service, as SQL sees it.
-    pub fn session(
-        &self,
-        limits: &Limits,
-        method: &Method,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Session {
-        let settings = [
-            ("request.method", method.to_string()),
-            ("request.path", path.to_owned()),
-            ("request.headers", headers_json(headers)),
-            ("request.cookies", cookies_json(headers)),
-        ];
+    /// The session that this caller's statements run in.
+    pub fn session(&self, limits: &Limits, settings: Ambient) -> Session {
         Session {
             role: self.role.clone(),
             claims: Some(Arc::clone(&self.claims_json)),
-            settings: settings
-                .map(|(name, value)| (name.to_owned(), value))
-                .into(),
+            settings,
             timeout: if self.is_anonymous() {
                 limits.anonymous_statement_timeout
             } else {
@@ -37,6 +24,24 @@ impl Caller {
             },
         }
     }
+}
+
+/// `request.method`, `request.path` and their siblings, for a request to the service under `prefix`: SQL sees paths
+/// within the service.
+pub fn request_settings(parts: Arc<Parts>, prefix: &'static str) -> Ambient {
+    Ambient::new(move || {
+        let path = parts.uri.path();
+        let path = path.strip_prefix(prefix).unwrap_or(path);
+        let settings = [
+            ("request.method", parts.method.to_string()),
+            ("request.path", path.to_owned()),
+            ("request.headers", headers_json(&parts.headers)),
+            ("request.cookies", cookies_json(&parts.headers)),
+        ];
+        settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
+    })
 }
 
 /// Names in lower case; a repeated header's values between commas.
@@ -76,16 +81,14 @@ mod tests {
 
     #[test]
     fn sql_sees_the_request() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-region", "a".parse().unwrap());
-        headers.append("x-region", "b".parse().unwrap());
-        headers.append("cookie", "one=1; two=2=2; broken".parse().unwrap());
-        let session = Caller::by_key(KeyKind::Publishable).session(
-            &Limits::default(),
-            &Method::GET,
-            "/t",
-            &headers,
-        );
+        let request = axum::http::Request::get("/rest/v1/t?a=b")
+            .header("x-region", "a")
+            .header("x-region", "b")
+            .header("cookie", "one=1; two=2=2; broken")
+            .body(())
+            .unwrap();
+        let settings = request_settings(Arc::new(request.into_parts().0), "/rest/v1");
+        let session = Caller::by_key(KeyKind::Publishable).session(&Limits::default(), settings);
         assert_eq!(session.role, "anon");
         assert_eq!(
             session
@@ -95,13 +98,7 @@ mod tests {
             Some(r#"{"role":"anon"}"#)
         );
         assert_eq!(session.timeout.as_secs(), 3);
-        let find = |name: &str| {
-            session
-                .settings
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value.as_str())
-        };
+        let find = |name: &str| session.settings.get(name);
         assert_eq!(find("request.method"), Some("GET"));
         assert_eq!(find("request.path"), Some("/t"));
         assert_eq!(

@@ -4,48 +4,44 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, RANGE};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Method};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use plinth_db::{Catalog, Session};
-use plinth_http::{App, Caller, read_body};
+use plinth_http::{App, Caller, read_body, request_settings};
 use plinth_query::negotiate::{self, Media};
 use plinth_query::plan::{Asked, Context};
 use plinth_query::preferences::Preferences;
 use plinth_query::range::RangeHeader;
 
 use crate::error::Error;
-use crate::{Config, Rest};
+use crate::{Config, PREFIX, Place, Rest};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const ACCEPT_PROFILE: HeaderName = HeaderName::from_static("accept-profile");
 const CONTENT_PROFILE: HeaderName = HeaderName::from_static("content-profile");
 
 /// A request without its body, and everything an answer to it depends on.
-pub(crate) struct Exchange {
-    rest: Rest,
+pub(crate) struct Exchange<'r> {
+    rest: &'r Rest,
     pub(crate) caller: Caller,
-    parts: Parts,
+    /// Shared with the session, in case SQL asks for them.
+    parts: Arc<Parts>,
     /// One snapshot from the start of the request to its end.
     pub(crate) catalog: Arc<Catalog>,
 }
 
-impl Exchange {
-    pub(crate) fn new(rest: Rest, caller: Caller, request: Request) -> (Exchange, Body) {
-        let (parts, body) = request.into_parts();
+impl Exchange<'_> {
+    pub(crate) fn new(rest: &Rest, caller: Caller, parts: Parts) -> Exchange<'_> {
         let catalog = rest.app.db.catalog();
-        (
-            Exchange {
-                rest,
-                caller,
-                parts,
-                catalog,
-            },
-            body,
-        )
+        Exchange {
+            rest,
+            caller,
+            parts: Arc::new(parts),
+            catalog,
+        }
     }
 
     /// The answer, be it an error.
@@ -59,6 +55,11 @@ impl Exchange {
 
     pub(crate) fn config(&self) -> &Config {
         &self.rest.config
+    }
+
+    /// What the path names.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place::of(self.parts.uri.path())
     }
 
     pub(crate) fn method(&self) -> &str {
@@ -84,14 +85,8 @@ impl Exchange {
 
     /// The session that statements of this request run in.
     pub(crate) fn session(&self) -> Session {
-        let Parts {
-            method,
-            uri,
-            headers,
-            ..
-        } = &self.parts;
-        self.caller
-            .session(&self.app().limits, method, uri.path(), headers)
+        let settings = request_settings(Arc::clone(&self.parts), PREFIX);
+        self.caller.session(&self.app().limits, settings)
     }
 
     /// What plans are made against.

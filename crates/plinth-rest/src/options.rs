@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exchange::Exchange;
 
 /// Tables take everything, views are read only; `PUT` needs a primary key.
-pub(crate) fn of_relation(exchange: &Exchange, name: &str) -> Result<Response, Error> {
+pub(crate) fn of_relation(exchange: &Exchange<'_>, name: &str) -> Result<Response, Error> {
     let relation = exchange.context()?.relation(name)?;
     Ok(allow(match (relation.table(), relation.primary_key()) {
         (None, _) => "OPTIONS,GET,HEAD",
@@ -19,7 +19,7 @@ pub(crate) fn of_relation(exchange: &Exchange, name: &str) -> Result<Response, E
 }
 
 /// A function that may write is only ever posted to.
-pub(crate) fn of_function(exchange: &Exchange, name: &str) -> Result<Response, Error> {
+pub(crate) fn of_function(exchange: &Exchange<'_>, name: &str) -> Result<Response, Error> {
     let schema = exchange.schema()?;
     let overloads = exchange
         .catalog

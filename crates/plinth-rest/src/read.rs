@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::respond::{Reply, shaped};
 
-pub(crate) async fn rows(exchange: &Exchange, name: &str) -> Result<Response, Error> {
+pub(crate) async fn rows(exchange: &Exchange<'_>, name: &str) -> Result<Response, Error> {
     let request = request::parse(name, exchange.query())?;
     let plan = plan::read(&request, &exchange.context()?, &exchange.asked()?)?;
     let answer = exchange

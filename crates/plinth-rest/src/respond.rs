@@ -51,7 +51,7 @@ impl Reply {
     }
 
     /// The answer to this exchange: `HEAD` gets everything but the body.
-    pub(crate) fn finish(self, exchange: &Exchange) -> Response {
+    pub(crate) fn finish(self, exchange: &Exchange<'_>) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::respond::Reply;
 
-pub(crate) fn document(exchange: &Exchange) -> Result<Response, Error> {
+pub(crate) fn document(exchange: &Exchange<'_>) -> Result<Response, Error> {
     let media = exchange.root_media()?;
     let (scheme, host) = exchange
         .app()
@@ -20,7 +20,7 @@ pub(crate) fn document(exchange: &Exchange) -> Result<Response, Error> {
         version: env!("CARGO_PKG_VERSION"),
         scheme,
         host: host.trim_end_matches('/'),
-        base_path: "/rest/v1",
+        base_path: crate::PREFIX,
     };
     let document = openapi::document(&exchange.context()?, &about);
     Ok(Reply::new(StatusCode::OK)

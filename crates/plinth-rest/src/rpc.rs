@@ -13,12 +13,12 @@ use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::respond::{Reply, only_element, shaped};
 
-pub(crate) async fn get(exchange: &Exchange, name: &str) -> Result<Response, Error> {
+pub(crate) async fn get(exchange: &Exchange<'_>, name: &str) -> Result<Response, Error> {
     let request = request::parse_call(name, exchange.query())?;
     call(exchange, &request, None).await
 }
 
-pub(crate) async fn post(exchange: &Exchange, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn post(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let arguments = body::arguments(exchange.content_type(), &sent)?;
@@ -26,7 +26,7 @@ pub(crate) async fn post(exchange: &Exchange, name: &str, sent: Body) -> Result<
 }
 
 async fn call(
-    exchange: &Exchange,
+    exchange: &Exchange<'_>,
     request: &Request,
     arguments: Option<&Arguments<'_>>,
 ) -> Result<Response, Error> {

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::respond::{Reply, shaped};
 
-pub(crate) async fn insert(exchange: &Exchange, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn insert(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let payload = body::rows(exchange.content_type(), &sent, request.columns.as_deref())?;
@@ -35,7 +35,7 @@ pub(crate) async fn insert(exchange: &Exchange, name: &str, sent: Body) -> Resul
     finish(exchange, reply, plan, done)
 }
 
-pub(crate) async fn update(exchange: &Exchange, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn update(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let payload = body::rows(exchange.content_type(), &sent, request.columns.as_deref())?;
@@ -51,7 +51,7 @@ pub(crate) async fn update(exchange: &Exchange, name: &str, sent: Body) -> Resul
     )
 }
 
-pub(crate) async fn put(exchange: &Exchange, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn put(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let payload = body::rows(exchange.content_type(), &sent, request.columns.as_deref())?;
@@ -65,7 +65,7 @@ pub(crate) async fn put(exchange: &Exchange, name: &str, sent: Body) -> Result<R
     finish(exchange, Reply::new(status), plan, done)
 }
 
-pub(crate) async fn delete(exchange: &Exchange, name: &str) -> Result<Response, Error> {
+pub(crate) async fn delete(exchange: &Exchange<'_>, name: &str) -> Result<Response, Error> {
     let request = request::parse(name, exchange.query())?;
     let plan = plan::delete(&request, &exchange.context()?, &exchange.asked()?)?;
     let done = run(exchange, &plan).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn delete(exchange: &Exchange, name: &str) -> Result<Response, 
 }
 
 /// Where nothing is to be done, the answer is that of no rows.
-async fn run(exchange: &Exchange, plan: &WritePlan) -> Result<Answer, Error> {
+async fn run(exchange: &Exchange<'_>, plan: &WritePlan) -> Result<Answer, Error> {
     match &plan.write {
         Some(write) => Ok(exchange
             .app()
@@ -110,7 +110,7 @@ fn with_body_or_without(plan: &WritePlan) -> StatusCode {
 }
 
 fn finish(
-    exchange: &Exchange,
+    exchange: &Exchange<'_>,
     reply: Reply,
     plan: WritePlan,
     done: Answer,

@@ -1,14 +1,12 @@
 //! Cross-origin requests: any origin may call, since what opens a door is a key or token and never a cookie.
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
@@ -29,26 +27,21 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 /// One day, in seconds. Browsers cap it lower themselves.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 
-/// Middleware: answers preflights (which carry no key) and marks every other answer as readable.
-pub(crate) async fn allow(request: Request, next: Next) -> Response {
-    if is_preflight(request.method(), request.headers()) {
-        return preflight(request.headers());
-    }
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+/// Lets scripts of any origin read an answer.
+pub(crate) fn open(headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    response
 }
 
-/// Other `OPTIONS` requests ask a service what it permits.
-fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether a browser asks beforehand. Other `OPTIONS` requests ask a service what it permits.
+pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS
         && headers.contains_key(ORIGIN)
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(asked: &HeaderMap) -> Response {
+/// What browsers are told beforehand; such questions carry no key.
+pub(crate) fn preflight(asked: &HeaderMap) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();

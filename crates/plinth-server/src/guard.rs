@@ -1,29 +1,21 @@
 //! Bounds on the head of a request, and in development on the name it calls us by.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
-use axum::response::Response;
 use plinth_http::{ApiError, App, Limits, Mode, host};
 
-/// Middleware: refuses what is too large before anything reads it.
-pub(crate) async fn check(
-    State(app): State<App>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
+/// Refuses what is too large before anything reads it.
+pub(crate) fn check(app: &App, request: &Request) -> Result<(), ApiError> {
+    let target = request.uri().path_and_query();
     check_size(
         &app.limits,
-        request
-            .uri()
-            .path_and_query()
-            .map_or(0, |target| target.as_str().len()),
+        target.map_or(0, |target| target.as_str().len()),
         request.headers(),
     )?;
     if app.mode == Mode::Dev {
-        host::require_loopback(&request)?;
+        host::require_loopback(request)?;
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 fn check_size(limits: &Limits, target_bytes: usize, headers: &HeaderMap) -> Result<(), ApiError> {

@@ -1,8 +1,11 @@
 //! Puts the services' routers together and serves them.
 //!
-//! From the outside in, a request passes: its id and its line in the log, the net under panics, CORS, the bounds on
+//! From the outside in, a request passes: its id and its line in the log, CORS, the net under panics, the bounds on
 //! its head, and (in development) the check of its host name. Then it reaches the service its path names. Who may
 //! call is each service's own question, answered by `plinth_http::Caller`.
+//!
+//! These are plain calls, one inside the other, rather than layers of a router: each layer costs allocations, and all
+//! of them together cost more than reading a row.
 
 mod cors;
 mod guard;
@@ -15,56 +18,104 @@ pub use listen::{ListenError, bind, serve};
 pub use log::{REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT};
 pub use routes::routes;
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::FutureExt as _;
 use plinth_db::Session;
 use plinth_http::{ApiError, App, internal_error, request_id};
+use plinth_rest::Rest;
 use serde_json::json;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::ServiceExt as _;
 
-/// The routers of the services, each relative to its own prefix.
+use log::Route;
+
+/// The services.
 pub struct Services {
     /// What they share.
     pub app: App,
     /// `/rest/v1`.
-    pub rest: Router,
-    /// `/auth/v1`.
+    pub rest: Rest,
+    /// `/auth/v1`, relative to that.
     pub auth: Router,
     /// `/dev/mail`, where letters are kept to be looked at; for development only.
     pub mailbox: Option<Router>,
 }
 
-/// Everything that is served, under one router.
-pub fn router(services: Services) -> Router {
-    let Services {
-        app,
-        rest,
-        auth,
-        mailbox,
-    } = services;
-    let development = match mailbox {
-        Some(mailbox) => Router::new().nest_service("/dev/mail", mailbox),
-        None => Router::new(),
-    };
-    Router::new()
-        .route("/", get(welcome))
-        .route("/health", get(health))
-        .with_state(app.clone())
-        // As services, so that `/rest/v1` and `/rest/v1/` are the same place.
-        .nest_service("/rest/v1", rest.layer(from_fn(log::note_route)))
-        .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
-        .merge(development)
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
-        .layer(from_fn_with_state(app, guard::check))
-        .layer(from_fn(cors::allow))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(log::request))
-        .layer(from_fn(request_id::with_request_id))
+/// Everything that is served. Cheap to clone.
+#[derive(Clone)]
+pub struct Site(Arc<Parts>);
+
+struct Parts {
+    app: App,
+    rest: Rest,
+    /// Whatever is not REST.
+    others: Router,
+}
+
+impl Site {
+    /// One site of these services.
+    pub fn new(services: Services) -> Site {
+        let Services {
+            app,
+            rest,
+            auth,
+            mailbox,
+        } = services;
+        let development = match mailbox {
+            Some(mailbox) => Router::new().nest_service("/dev/mail", mailbox),
+            None => Router::new(),
+        };
+        let others = Router::new()
+            .route("/", get(welcome))
+            .route("/health", get(health))
+            .with_state(app.clone())
+            // As a service, so that `/auth/v1` and `/auth/v1/` are the same place.
+            .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
+            .merge(development)
+            .method_not_allowed_fallback(method_not_allowed)
+            .fallback(not_found);
+        Site(Arc::new(Parts { app, rest, others }))
+    }
+
+    /// Answers a request, whatever happens to it.
+    pub async fn answer(&self, request: Request) -> Response {
+        request_id::with_id(log::logged(request, |request| self.readable(request))).await
+    }
+
+    /// Preflights are answered here; every other answer is one that scripts may read.
+    async fn readable(&self, request: Request) -> (Response, Route) {
+        if cors::is_preflight(request.method(), request.headers()) {
+            return (cors::preflight(request.headers()), Route::NONE);
+        }
+        let caught = AssertUnwindSafe(self.guarded(request)).catch_unwind().await;
+        let (mut response, route) =
+            caught.unwrap_or_else(|cause| (panicked(&*cause), Route::NONE));
+        cors::open(response.headers_mut());
+        (response, route)
+    }
+
+    async fn guarded(&self, request: Request) -> (Response, Route) {
+        if let Err(refused) = guard::check(&self.0.app, &request) {
+            return (refused.into_response(), Route::NONE);
+        }
+        let path = request.uri().path();
+        let within = path.strip_prefix(plinth_rest::PREFIX);
+        if within.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let route = Route::Known(plinth_rest::route_of(path));
+            return (self.0.rest.answer(request).await, route);
+        }
+        let answered = self.0.others.clone().oneshot(request).await;
+        let response = answered.unwrap_or_else(|never| match never {});
+        let route = Route::noted(&response);
+        (response, route)
+    }
 }
 
 async fn welcome(State(app): State<App>) -> Response {
@@ -102,8 +153,7 @@ async fn method_not_allowed() -> ApiError {
     )
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
-fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+fn panicked(cause: &(dyn std::any::Any + Send)) -> Response {
     let text = cause
         .downcast_ref::<&str>()
         .copied()

@@ -7,15 +7,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::ServiceExt as _;
 
 use crate::refusal::Explained;
 
@@ -68,12 +68,15 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Serves until `shutdown` is ready, then takes no more connections and waits up to `drain` for requests under way.
-pub async fn serve(
+pub async fn serve<A, F>(
     listener: TcpListener,
-    router: Router,
+    answer: A,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
-) {
+) where
+    A: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let open = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut shutdown = pin!(shutdown);
@@ -85,7 +88,7 @@ pub async fn serve(
         };
         match accepted {
             Ok(Some((stream, peer, place))) => {
-                let connection = open.watch(connection(stream, peer, router.clone()));
+                let connection = open.watch(connection(stream, peer, answer.clone()));
                 tokio::spawn(async move {
                     // An error here is a client that went away or spoke something else than HTTP.
                     if let Err(error) = connection.await {
@@ -124,22 +127,19 @@ async fn accept(
     Ok(Some((stream, peer, place)))
 }
 
-fn connection(
+fn connection<A, F>(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    answer: A,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send
+where
+    A: Fn(Request) -> F + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
-        async move {
-            Ok::<_, Infallible>(
-                router
-                    .oneshot(request)
-                    .await
-                    .unwrap_or_else(|never| match never {}),
-            )
-        }
+        let answered = answer(request.map(body));
+        async move { Ok::<_, Infallible>(answered.await) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -147,9 +147,17 @@ fn connection(
         .serve_connection(TokioIo::new(Explained::new(stream)), service)
 }
 
+/// Most requests have no body, and none costs nothing.
+fn body(incoming: Incoming) -> Body {
+    if incoming.is_end_stream() {
+        Body::empty()
+    } else {
+        Body::new(incoming)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::oneshot;
 
@@ -172,19 +180,19 @@ mod tests {
         let (go_on, may_go_on) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let pair = Arc::new(tokio::sync::Mutex::new(Some((arrived, may_go_on))));
-        let router = Router::new().route(
-            "/",
-            get(move || async move {
+        let answer = move |_: Request| {
+            let pair = Arc::clone(&pair);
+            async move {
                 let (arrived, may_go_on) = pair.lock().await.take().unwrap();
                 arrived.send(()).unwrap();
                 let _: Result<(), _> = may_go_on.await;
-                "done"
-            }),
-        );
+                Response::new(Body::from("done"))
+            }
+        };
         let wait = async move {
             let _: Result<(), _> = stopped.await;
         };
-        let server = tokio::spawn(serve(listener, router, wait, Duration::from_secs(10)));
+        let server = tokio::spawn(serve(listener, answer, wait, Duration::from_secs(10)));
 
         let mut client = TcpStream::connect(address).await.unwrap();
         client

@@ -1,13 +1,14 @@
 //! One span, one line and the figures of each request. Never a query string, a body or an address: those hold people's
 //! data.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{counter, gauge, histogram};
+use metrics::{SharedString, counter, gauge, histogram};
 use plinth_http::request_id;
 use tracing::Instrument as _;
 
@@ -18,48 +19,72 @@ pub const REQUEST_SECONDS: &str = "plinth_http_request_seconds";
 /// Gauge of requests under way.
 pub const REQUESTS_IN_FLIGHT: &str = "plinth_http_requests_in_flight";
 
-/// The template of the path that was found within a service.
+/// The template of the path that was found, since paths hold names of tables and ids of people.
 #[derive(Clone)]
-struct Route(MatchedPath);
+pub(crate) enum Route {
+    /// Known by the service's name.
+    Known(&'static str),
+    /// What the router found.
+    Matched(MatchedPath),
+}
 
-/// Middleware of a service: tells [`request`] which route answered.
+impl Route {
+    /// Nothing was reached.
+    pub(crate) const NONE: Route = Route::Known("none");
+
+    /// What a router noted in its answer.
+    pub(crate) fn noted(response: &Response) -> Route {
+        let noted = response.extensions().get::<Route>();
+        noted.cloned().unwrap_or(Route::NONE)
+    }
+
+    fn name(&self) -> Cow<'static, str> {
+        match self {
+            Route::Known(name) => Cow::Borrowed(name),
+            Route::Matched(path) => Cow::Owned(path.as_str().to_owned()),
+        }
+    }
+}
+
+/// Middleware of a service: notes in the answer which route gave it.
 pub(crate) async fn note_route(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     if let Some(route) = route {
-        response.extensions_mut().insert(Route(route));
+        response.extensions_mut().insert(Route::Matched(route));
     }
     response
 }
 
-/// Middleware: logs and counts the request when it is answered.
-pub(crate) async fn request(request: Request, next: Next) -> Response {
+/// Answers a request, and logs and counts it when that is done.
+pub(crate) async fn logged<F>(request: Request, answer: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = (Response, Route)>,
+{
     let span = tracing::info_span!(
         "request",
         request.id = %request_id::current(),
         http.method = %request.method(),
     );
     let method = known_method(request.method());
-    let own = request.extensions().get::<MatchedPath>().cloned();
     let under_way = UnderWay::begin();
     let started = Instant::now();
     async move {
-        let response = next.run(request).await;
+        let (response, route) = answer(request).await;
         drop(under_way);
         let took = started.elapsed();
-        let status = response.status().as_u16();
+        let status = response.status();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let inner = response.extensions().get::<Route>();
-        let inner = inner.map(|Route(path)| path.as_str());
-        let route = inner.or(own.as_ref().map(MatchedPath::as_str));
-        let route = route.unwrap_or("none").to_owned();
+        let route = route.name();
         tracing::info!(
-            http.status = status,
-            http.route = route,
+            http.status = status.as_u16(),
+            http.route = &*route,
             duration_ms,
-            "answered {status} in {duration_ms} ms"
+            "answered {} in {duration_ms} ms",
+            status.as_u16()
         );
-        counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string())
+        let route = SharedString::from(route);
+        counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.as_str().to_owned())
             .increment(1);
         histogram!(REQUEST_SECONDS, "route" => route).record(took);
         response

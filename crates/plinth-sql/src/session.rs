@@ -1,7 +1,8 @@
 //! Who a statement runs as, and what it gives back: the values that pass between a caller and an engine.
 
+use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use crate::SqlError;
@@ -18,7 +19,7 @@ pub struct Session {
     /// The token's claims as JSON text: what `request.jwt.claims` holds.
     pub claims: Option<Arc<Claims>>,
     /// Further settings that SQL may read: `request.method`, `request.path`, `request.headers` (JSON), …
-    pub settings: Vec<(String, String)>,
+    pub settings: Ambient,
     /// Longest the statement may run.
     pub timeout: Duration,
 }
@@ -51,6 +52,34 @@ impl Claims {
     }
 }
 
+/// Settings that a session finds in place. They are put together when SQL first asks for one, which it seldom does.
+#[derive(Clone, Default)]
+pub struct Ambient(Option<Arc<Lazy>>);
+
+/// Settings by lower-case name, made at the first look.
+type Lazy = LazyLock<Vec<(String, String)>, Box<dyn FnOnce() -> Vec<(String, String)> + Send>>;
+
+impl Ambient {
+    /// Settings by lower-case name, made at the first look.
+    pub fn new(make: impl FnOnce() -> Vec<(String, String)> + Send + 'static) -> Ambient {
+        Ambient(Some(Arc::new(LazyLock::new(Box::new(make)))))
+    }
+
+    /// A setting.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let all = self.0.as_deref()?;
+        let found = all.iter().find(|(known, _)| known == name)?;
+        Some(&found.1)
+    }
+}
+
+impl fmt::Debug for Ambient {
+    /// Headers hold keys, so none is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Ambient(…)" } else { "Ambient" })
+    }
+}
+
 impl Session {
     /// The superuser, for the product's own work. Never for a caller's statement.
     pub fn system() -> Session {
@@ -65,7 +94,7 @@ impl Session {
         Session {
             role: role.to_owned(),
             claims: None,
-            settings: Vec::new(),
+            settings: Ambient::default(),
             timeout: DEFAULT_STATEMENT_TIMEOUT,
         }
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -15,9 +14,9 @@ use plinth_auth::{AuthApp, Mailer, Outbox};
 use plinth_db::Db;
 use plinth_db::keys::Keys;
 use plinth_http::{App, Gate, GateKeys, Limits, Mode};
-use plinth_server::Services;
+use plinth_rest::Rest;
+use plinth_server::{Services, Site};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 use crate::case::RequestStep;
 use crate::compare::{self, Kept};
@@ -28,7 +27,7 @@ const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// A client of one database's server. Keeps what answers said for later requests (`$name`).
 pub struct Client {
-    router: Router,
+    site: Site,
     gate: Arc<Gate>,
     keys: Keys,
     kept: Kept,
@@ -78,13 +77,13 @@ impl Client {
         config.mailer = Mailer::Outbox(Outbox::default());
         let auth = AuthApp::new(app.clone(), config, gate_keys.jwt_secret.as_bytes());
         let services = Services {
-            rest: plinth_rest::router(app.clone(), plinth_rest::Config::default()),
+            rest: Rest::new(app.clone(), plinth_rest::Config::default()),
             auth: plinth_auth::router(auth),
             mailbox: None,
             app,
         };
         Client {
-            router: plinth_server::router(services),
+            site: Site::new(services),
             gate,
             keys,
             kept: Kept::new(),
@@ -135,12 +134,7 @@ impl Client {
         let request = request
             .extension(ConnectInfo(peer))
             .body(Body::from(body.unwrap_or_default()))?;
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .unwrap_or_else(|never| match never {});
+        let response = self.site.answer(request).await;
         let (head, body) = response.into_parts();
         Ok(Answer {
             status: head.status,

@@ -22,6 +22,7 @@ use plinth_db::Session;
 use plinth_http::{ApiError, host};
 use plinth_server::{REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT};
 use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
 
 use crate::cli::VERSION;
 use crate::control::Owner;
@@ -73,6 +74,10 @@ pub(crate) async fn listen(
         .route("/metrics", get(show))
         .with_state(source)
         .layer(from_fn(for_this_machine));
+    let answer = move |request| {
+        let answered = router.clone().oneshot(request);
+        async move { answered.await.unwrap_or_else(|never| match never {}) }
+    };
     Ok(tokio::spawn(async move {
         let upkeep = async {
             loop {
@@ -82,7 +87,7 @@ pub(crate) async fn listen(
         };
         let never = std::future::pending::<()>();
         tokio::select! {
-            () = plinth_server::serve(listener, router, never, Duration::ZERO) => {}
+            () = plinth_server::serve(listener, answer, never, Duration::ZERO) => {}
             () = upkeep => {}
         }
     }))

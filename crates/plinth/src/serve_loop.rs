@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use axum::Router;
 use plinth_auth::{AuthApp, Mailer};
 use plinth_db::keys::{self, Keys};
 use plinth_db::migrations::{self, Applied, MigrationError, apply_system, system_is_behind};
 use plinth_db::{Clock, Db, Durability, OpenOptions};
 use plinth_http::{App, Gate, GateKeys, Mode};
-use plinth_server::Services;
+use plinth_rest::Rest;
+use plinth_server::{Services, Site};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -32,7 +32,7 @@ pub(crate) struct Ready {
     /// When the start began.
     pub started: Instant,
     listener: TcpListener,
-    router: Router,
+    site: Site,
     control: JoinHandle<()>,
     mailer: JoinHandle<()>,
     metrics: Option<JoinHandle<()>>,
@@ -77,7 +77,7 @@ pub(crate) async fn prepare(
             pid: std::process::id(),
         }),
     });
-    let (router, mailer) = routes(&owner, config)?;
+    let (site, mailer) = site(&owner, config)?;
     let metrics = match config.metrics.address()? {
         Some(address) => Some(metrics::listen(address, Arc::clone(&owner)).await?),
         None => None,
@@ -87,7 +87,7 @@ pub(crate) async fn prepare(
         owner,
         started,
         listener,
-        router,
+        site,
         control,
         mailer,
         metrics,
@@ -111,7 +111,7 @@ impl Ready {
         let Ready {
             owner,
             listener,
-            router,
+            site,
             control,
             mailer,
             metrics,
@@ -119,7 +119,11 @@ impl Ready {
             ..
         } = self;
         let socket = owner.project.data(owner.stage).control_socket();
-        plinth_server::serve(listener, router, stop, DRAIN).await;
+        let answer = move |request| {
+            let site = site.clone();
+            async move { site.answer(request).await }
+        };
+        plinth_server::serve(listener, answer, stop, DRAIN).await;
         control.abort();
         mailer.abort();
         if let Some(metrics) = metrics {
@@ -265,7 +269,7 @@ fn with_port(config: &Config, address: SocketAddr) -> Config {
     config
 }
 
-fn routes(owner: &Owner, config: &Config) -> anyhow::Result<(Router, JoinHandle<()>)> {
+fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, JoinHandle<()>)> {
     let mode = match owner.stage {
         Stage::Dev => Mode::Dev,
         Stage::Serve => Mode::Serve,
@@ -298,11 +302,11 @@ fn routes(owner: &Owner, config: &Config) -> anyhow::Result<(Router, JoinHandle<
     let rest = plinth_rest::Config {
         schemas: config.api.schemas.clone(),
     };
-    let router = plinth_server::router(Services {
-        rest: plinth_rest::router(app.clone(), rest),
+    let site = Site::new(Services {
+        rest: Rest::new(app.clone(), rest),
         auth: plinth_auth::router(auth),
         mailbox: outbox.map(plinth_auth::mailbox),
         app,
     });
-    Ok((router, mailer))
+    Ok((site, mailer))
 }
