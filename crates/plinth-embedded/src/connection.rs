@@ -1,5 +1,6 @@
 //! One SQLite connection, ready for translated statements.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use plinth_sql::types::io;
 use plinth_sql::types::{ColumnType, Type};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, without_statement};
@@ -148,6 +149,11 @@ impl Conn {
         self.sqlite.lock()
     }
 
+    /// Whether no transaction is open.
+    pub(crate) fn is_autocommit(&self) -> bool {
+        self.sqlite().is_autocommit()
+    }
+
     /// Begins a session: its role, claims, time and deadline.
     pub(crate) fn begin_session(
         &self,
@@ -233,19 +239,6 @@ impl Conn {
         Ok(())
     }
 
-    /// The values that a plan's binds stand for.
-    pub(crate) fn bind(&self, plan: &Plan, params: &Params, row: &[Value]) -> Result<Vec<Value>> {
-        let mut values = Vec::with_capacity(plan.binds.len());
-        for bind in &plan.binds {
-            values.push(match bind {
-                Bind::Param(place) => self.parameter(plan, params, *place)?,
-                Bind::Row(place) => row.get(*place).cloned().unwrap_or(Value::Null),
-                Bind::Context(context) => self.context(*context)?,
-            });
-        }
-        Ok(values)
-    }
-
     fn parameter(&self, plan: &Plan, params: &Params, place: usize) -> Result<Value> {
         let Some(param) = params.values.get(place - 1) else {
             return Ok(Value::Null);
@@ -324,28 +317,55 @@ impl Conn {
         params: &Params,
         row: &[Value],
     ) -> Result<Vec<Vec<Value>>> {
-        let values = self.bind(plan, params, row)?;
         let width = plan.columns.len();
-        let sqlite = self.sqlite();
-        let mut statement = self.prepare(&sqlite, plan)?;
-        // A row is bound whole; the text may not use its last values.
-        for (place, value) in values
-            .into_iter()
-            .take(statement.parameter_count())
-            .enumerate()
-        {
-            statement.raw_bind_parameter(place + 1, value)?;
-        }
-        let mut rows = statement.raw_query();
         let mut drained = Vec::new();
-        while let Some(row) = rows.next()? {
+        self.each(plan, params, row, |row| {
             let mut read = Vec::with_capacity(width);
             for place in 0..width {
                 read.push(row.get(place)?);
             }
             drained.push(read);
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(drained)
+    }
+
+    /// Runs a plan and shows each of its rows, until one is the last that is wanted.
+    pub(crate) fn each(
+        &self,
+        plan: &Plan,
+        params: &Params,
+        row: &[Value],
+        mut show: impl FnMut(&rusqlite::Row<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let sqlite = self.sqlite();
+        let mut statement = self.prepare(&sqlite, plan)?;
+        // A row is bound whole; the text may not use its last values.
+        let wanted = statement.parameter_count();
+        for (place, bind) in plan.binds.iter().enumerate() {
+            let used = place < wanted;
+            let value = match bind {
+                Bind::Row(at) => {
+                    if let Some(value) = row.get(*at).filter(|_| used) {
+                        statement.raw_bind_parameter(place + 1, value)?;
+                    }
+                    continue;
+                }
+                // A text that is no value of its type is an error even where nothing uses it.
+                Bind::Param(at) => self.parameter(plan, params, *at)?,
+                Bind::Context(context) => self.context(*context)?,
+            };
+            if used {
+                statement.raw_bind_parameter(place + 1, value)?;
+            }
+        }
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            if show(row)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Prepares a plan behind its fence.
@@ -415,6 +435,21 @@ pub(crate) fn as_stored(value: &Value) -> io::StoredRef<'_> {
         Value::Real(value) => io::StoredRef::Real(*value),
         Value::Text(value) => io::StoredRef::Text(value),
         Value::Blob(value) => io::StoredRef::Blob(value),
+    }
+}
+
+/// A value as SQLite lends it, as the text forms read it. Text that is none can only come from damage to the file; it is
+/// shown as bytes.
+pub(crate) fn lent(value: ValueRef<'_>) -> io::StoredRef<'_> {
+    match value {
+        ValueRef::Null => io::StoredRef::Null,
+        ValueRef::Integer(value) => io::StoredRef::Int(value),
+        ValueRef::Real(value) => io::StoredRef::Real(value),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => io::StoredRef::Text(text),
+            Err(_) => io::StoredRef::Blob(bytes),
+        },
+        ValueRef::Blob(bytes) => io::StoredRef::Blob(bytes),
     }
 }
 

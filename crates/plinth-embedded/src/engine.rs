@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use plinth_sql::ast::Statement;
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, RowSet, ScriptOptions, Session};
@@ -14,6 +14,7 @@ use crate::connection::{Conn, Params};
 use crate::error::Result;
 use crate::exec::{self, Tx};
 use crate::plans::Plans;
+use crate::readers::{Reader, Readers};
 use crate::state::Sequences;
 use crate::writer::{Job, Writer};
 use crate::{EngineError, store};
@@ -23,8 +24,6 @@ const SNAPSHOT_TRIES: usize = 100_000;
 /// What a read may take on a thread that others wait for. Most take a tenth of it; those that do not begin anew elsewhere,
 /// which costs them little beside what they are.
 const PATIENCE: Duration = Duration::from_millis(1);
-/// Most read connections kept open.
-const IDLE_READERS: usize = 32;
 
 /// Microseconds since 1970.
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -60,11 +59,10 @@ pub struct Engine {
 
 /// What readers and the writer share.
 pub(crate) struct Shared {
-    pub(crate) path: PathBuf,
     pub(crate) clock: Clock,
     pub(crate) sequences: Arc<Sequences>,
     catalog: RwLock<Arc<Catalog>>,
-    readers: Mutex<Vec<Conn>>,
+    pub(crate) readers: Readers,
     plans: Plans,
 }
 
@@ -100,11 +98,10 @@ impl Engine {
         }
         conn.use_catalog(&catalog)?;
         let shared = Arc::new(Shared {
-            path: options.path,
+            readers: Readers::new(options.path, sequences.clone()),
             clock: options.clock,
             sequences,
             catalog: RwLock::new(catalog),
-            readers: Mutex::new(Vec::new()),
             plans: Plans::default(),
         });
         let writer = Writer::start(Tx::new(conn, shared.clone()));
@@ -204,7 +201,7 @@ impl Engine {
     /// Waits for what is queued and closes the file.
     pub fn close(&self) {
         self.writer.stop();
-        self.shared.readers.lock().clear();
+        self.shared.readers.close();
     }
 
     fn with_reader<T>(
@@ -212,33 +209,29 @@ impl Engine {
         session: &Session,
         run: impl FnOnce(&Conn, &Arc<Catalog>) -> Result<T>,
     ) -> Result<T> {
-        let conn = match self.shared.readers.lock().pop() {
-            Some(conn) => conn,
-            None => Conn::open(&self.shared.path, self.shared.sequences.clone(), false)?,
-        };
-        let catalog = self.begin_snapshot(&conn)?;
+        let mut reader = self.shared.readers.take()?;
+        let catalog = self.snapshot(&mut reader)?;
+        let conn = &reader.conn;
         let result = conn
             .begin_session(session, (self.shared.clock)(), &catalog)
-            .and_then(|()| run(&conn, &catalog));
+            .and_then(|()| run(conn, &catalog));
         conn.end_session();
-        conn.sqlite().prepare_cached("ROLLBACK")?.execute([])?;
-        let mut readers = self.shared.readers.lock();
-        if readers.len() < IDLE_READERS {
-            readers.push(conn);
-        }
+        self.shared.readers.give_back(reader)?;
         result
     }
-}
 
-impl Engine {
-    /// Opens a read transaction together with the very catalog that was committed with what it sees: policies,
-    /// privileges and rows are of one moment.
-    fn begin_snapshot(&self, conn: &Conn) -> Result<Arc<Catalog>> {
+    /// The reader's snapshot, or a new one.
+    fn snapshot(&self, reader: &mut Reader) -> Result<Arc<Catalog>> {
+        if let Some(held) = &reader.snapshot {
+            return Ok(held.catalog.clone());
+        }
+        let conn = &reader.conn;
         for _ in 0..SNAPSHOT_TRIES {
             conn.sqlite().prepare_cached("BEGIN")?.execute([])?;
             let version = conn.catalog_version()?;
             let catalog = self.shared.catalog();
             if catalog.version == version {
+                reader.began(catalog.clone());
                 return Ok(catalog);
             }
             // A change of the schema was committed a moment ago and is about to be published.

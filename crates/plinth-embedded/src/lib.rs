@@ -14,6 +14,7 @@ mod exec;
 mod functions;
 mod names;
 mod plans;
+mod readers;
 mod settings;
 mod state;
 mod store;

@@ -18,7 +18,11 @@ pub(crate) async fn get(exchange: &Exchange<'_>, name: &str) -> Result<Response,
     call(exchange, &request, None).await
 }
 
-pub(crate) async fn post(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn post(
+    exchange: &Exchange<'_>,
+    name: &str,
+    sent: Body,
+) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let arguments = body::arguments(exchange.content_type(), &sent)?;

@@ -15,7 +15,11 @@ use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::respond::{Reply, shaped};
 
-pub(crate) async fn insert(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn insert(
+    exchange: &Exchange<'_>,
+    name: &str,
+    sent: Body,
+) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let payload = body::rows(exchange.content_type(), &sent, request.columns.as_deref())?;
@@ -35,7 +39,11 @@ pub(crate) async fn insert(exchange: &Exchange<'_>, name: &str, sent: Body) -> R
     finish(exchange, reply, plan, done)
 }
 
-pub(crate) async fn update(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn update(
+    exchange: &Exchange<'_>,
+    name: &str,
+    sent: Body,
+) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let payload = body::rows(exchange.content_type(), &sent, request.columns.as_deref())?;
@@ -51,7 +59,11 @@ pub(crate) async fn update(exchange: &Exchange<'_>, name: &str, sent: Body) -> R
     )
 }
 
-pub(crate) async fn put(exchange: &Exchange<'_>, name: &str, sent: Body) -> Result<Response, Error> {
+pub(crate) async fn put(
+    exchange: &Exchange<'_>,
+    name: &str,
+    sent: Body,
+) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
     let request = request::parse(name, exchange.query())?;
     let payload = body::rows(exchange.content_type(), &sent, request.columns.as_deref())?;

@@ -95,8 +95,7 @@ impl Site {
             return (cors::preflight(request.headers()), Route::NONE);
         }
         let caught = AssertUnwindSafe(self.guarded(request)).catch_unwind().await;
-        let (mut response, route) =
-            caught.unwrap_or_else(|cause| (panicked(&*cause), Route::NONE));
+        let (mut response, route) = caught.unwrap_or_else(|cause| (panicked(&*cause), Route::NONE));
         cors::open(response.headers_mut());
         (response, route)
     }

@@ -76,7 +76,11 @@ impl Ambient {
 impl fmt::Debug for Ambient {
     /// Headers hold keys, so none is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Ambient(…)" } else { "Ambient" })
+        f.write_str(if self.0.is_some() {
+            "Ambient(…)"
+        } else {
+            "Ambient"
+        })
     }
 }
 

@@ -4,6 +4,7 @@ mod conflict;
 mod ddl;
 mod deferred;
 mod delete;
+mod document;
 pub(crate) mod fetch;
 mod foreign_keys;
 mod function;

@@ -60,7 +60,12 @@ impl Tx {
     /// Opens the transaction of a batch.
     pub(crate) fn begin(&mut self) -> Result<()> {
         let exec = &mut self.exec;
-        exec.conn.sqlite().execute_batch("BEGIN IMMEDIATE")?;
+        self.shared.readers.writer_begins();
+        let begun = exec.conn.sqlite().execute_batch("BEGIN IMMEDIATE");
+        if let Err(error) = begun {
+            self.shared.readers.writer_ends(false);
+            return Err(error.into());
+        }
         exec.catalog = self.committed.clone();
         exec.conn.use_catalog(&exec.catalog)?;
         exec.work().forget();
@@ -94,6 +99,7 @@ impl Tx {
             self.committed = exec.catalog.clone();
             self.shared.publish(&self.committed);
         }
+        self.shared.readers.writer_ends(true);
         exec.work().forget();
         exec.state().session.lock().settings.commit();
         Ok(())
@@ -108,6 +114,7 @@ impl Tx {
                 tracing::error!(%error, "a transaction could not be rolled back");
             }
         }
+        self.shared.readers.writer_ends(false);
         exec.catalog = self.committed.clone();
         if let Err(error) = exec.conn.use_catalog(&exec.catalog) {
             tracing::error!(%error, "the catalog could not be restored");
@@ -137,6 +144,7 @@ impl Tx {
 
     /// Closes the file: the write-ahead log is folded in.
     pub(crate) fn close(&mut self) {
+        self.shared.readers.writer_begins();
         let folded = self
             .exec
             .conn
