@@ -17,10 +17,10 @@ pub fn current() -> Uuid {
 }
 
 /// Gives what answers a request an id, and the answer its header.
-pub async fn with_id(answer: impl Future<Output = Response>) -> Response {
+pub async fn with_id<F: Future<Output = Response>>(answer: impl FnOnce() -> F) -> Response {
     // Version 7 sorts by time, as the log does.
     let id = Uuid::now_v7();
-    let mut response = CURRENT.scope(id, answer).await;
+    let mut response = CURRENT.scope(id, answer()).await;
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     let text = id.hyphenated().encode_lower(&mut text);
     if let Ok(value) = HeaderValue::from_str(text) {

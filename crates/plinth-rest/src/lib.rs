@@ -94,10 +94,11 @@ impl Rest {
             Err(refused) => return refused.into_response(),
         };
         let exchange = Exchange::new(self, caller, parts);
+        // In boxes: what calls this keeps room for all of its future, and moves it about.
         let answer = match exchange.place() {
             Place::Root => root(&exchange),
-            Place::Relation(name) => relation(&exchange, name, body).await,
-            Place::Function(name) => function(&exchange, name, body).await,
+            Place::Relation(name) => Box::pin(relation(&exchange, name, body)).await,
+            Place::Function(name) => Box::pin(function(&exchange, name, body)).await,
             Place::Elsewhere => Err(Error::path()),
         };
         exchange.settle(answer)

@@ -86,7 +86,7 @@ impl Site {
 
     /// Answers a request, whatever happens to it.
     pub async fn answer(&self, request: Request) -> Response {
-        request_id::with_id(log::logged(request, |request| self.readable(request))).await
+        request_id::with_id(|| log::logged(request, |request| self.readable(request))).await
     }
 
     /// Preflights are answered here; every other answer is one that scripts may read.

@@ -138,7 +138,8 @@ where
 {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answered = answer(request.map(body));
+        // In a box: a connection keeps room for it while it is idle, too.
+        let answered = Box::pin(answer(request.map(body)));
         async move { Ok::<_, Infallible>(answered.await) }
     });
     http1::Builder::new()
