@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plinth_embedded::{Durability, Engine, Tx};
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, ScriptOptions, Session};
-use plinth_sql::shape::{Answer, Read, Write};
+use plinth_sql::shape::{Answer, Filled, Write};
 use tokio::sync::oneshot;
 
 use crate::{Clock, Error, Param, Rows};
@@ -64,8 +64,10 @@ impl Db {
     }
 
     /// Runs a read in one snapshot.
-    pub async fn read(&self, session: &Session, read: Read) -> Result<Answer, Error> {
-        if !read.read_only {
+    pub async fn read(&self, session: &Session, read: impl Into<Filled>) -> Result<Answer, Error> {
+        let filled: Filled = read.into();
+        if !filled.read.read_only {
+            let read = Arc::unwrap_or_clone(filled.read);
             let write = Write {
                 fetch: read.fetch,
                 format: read.format,
@@ -76,11 +78,11 @@ impl Db {
             return self.write(session, write).await;
         }
         // Most reads are over before another thread would have begun with them.
-        if let Some(answer) = self.engine.read_at_once(session, &read)? {
+        if let Some(answer) = self.engine.read_at_once(session, &filled)? {
             return Ok(answer);
         }
         let (engine, session) = (self.engine.clone(), session.clone());
-        blocking(move || Ok(engine.read(&session, &read)?)).await
+        blocking(move || Ok(engine.read(&session, &filled)?)).await
     }
 
     /// Runs a write, all of it or nothing.

@@ -22,5 +22,5 @@ pub use plinth_embedded::Durability;
 pub use plinth_sql::SqlError;
 pub use plinth_sql::catalog::{AutoExpose, Catalog};
 pub use plinth_sql::session::{Ambient, Claims, Outcome, RowColumn, ScriptOptions, Session};
-pub use plinth_sql::shape::{Answer, BodyFormat, Fetch, Read, Write};
+pub use plinth_sql::shape::{Answer, BodyFormat, Fetch, Filled, Read, Write};
 pub use rows::{Row, Rows};

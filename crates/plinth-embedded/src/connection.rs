@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
 use plinth_sql::catalog::Catalog;
 use plinth_sql::session::Session;
+use plinth_sql::shape::Argument;
 use plinth_sql::types::io;
 use plinth_sql::types::{ColumnType, Type};
 use rusqlite::config::DbConfig;
@@ -79,6 +80,18 @@ impl Params {
     pub(crate) fn texts(texts: &[Option<String>]) -> Params {
         Params {
             values: texts.iter().cloned().map(ParamValue::Text).collect(),
+            names: None,
+        }
+    }
+
+    /// Arguments, with the values of their slots.
+    pub(crate) fn filled(arguments: &[Argument], values: &[String]) -> Params {
+        let text = |argument: &Argument| argument.text(values).map(str::to_owned);
+        Params {
+            values: arguments
+                .iter()
+                .map(|argument| ParamValue::Text(text(argument)))
+                .collect(),
             names: None,
         }
     }

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, RANGE};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, Method};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use plinth_db::{Catalog, Session};
 use plinth_http::{App, Caller, read_body, request_settings};
 use plinth_query::negotiate::{self, Media};
-use plinth_query::plan::{Asked, Context};
+use plinth_query::plan::{Asked, Context, Shape};
 use plinth_query::preferences::Preferences;
 use plinth_query::range::RangeHeader;
 
 use crate::error::Error;
+use crate::templates::Templates;
 use crate::{Config, PREFIX, Place, Rest};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -97,6 +98,28 @@ impl Exchange<'_> {
             role: &self.caller.role,
             max_rows: Some(self.app().limits.page_rows),
         })
+    }
+
+    /// The shape of a read of this relation: with the headers' texts it holds all that the plan depends on beside the
+    /// catalog and the server's settings.
+    pub(crate) fn shape(&self, name: &str) -> Option<Shape> {
+        let headers = &self.parts.headers;
+        let schema = self.schema().ok()?;
+        let mut context = [self.method(), &self.caller.role, schema, name, "", "", ""];
+        for (place, header) in [ACCEPT, PREFER, RANGE].into_iter().enumerate() {
+            let mut values = headers.get_all(header).iter();
+            match (values.next().map(HeaderValue::to_str), values.next()) {
+                (None, _) => {}
+                (Some(Ok(text)), None) => context[4 + place] = text,
+                (Some(_), _) => return None,
+            }
+        }
+        Shape::of(&context, self.query())
+    }
+
+    /// Plans of shapes that were met before.
+    pub(crate) fn templates(&self) -> &Templates {
+        &self.rest.templates
     }
 
     /// What the headers ask of an answer that holds rows.

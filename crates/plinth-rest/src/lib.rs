@@ -5,6 +5,7 @@
 //! forget them.
 
 mod read;
+mod templates;
 mod write;
 
 mod rpc;
@@ -26,6 +27,7 @@ use plinth_http::{App, Caller};
 
 use error::Error;
 use exchange::Exchange;
+use templates::Templates;
 
 /// Where the service is.
 pub const PREFIX: &str = "/rest/v1";
@@ -67,6 +69,7 @@ impl Default for Config {
 pub struct Rest {
     app: App,
     config: Config,
+    templates: Templates,
 }
 
 /// What a path names.
@@ -83,7 +86,11 @@ enum Place<'p> {
 impl Rest {
     /// A service for this application.
     pub fn new(app: App, config: Config) -> Rest {
-        Rest { app, config }
+        Rest {
+            app,
+            config,
+            templates: Templates::default(),
+        }
     }
 
     /// Answers a request whose path is under [`PREFIX`].

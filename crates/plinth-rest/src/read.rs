@@ -1,16 +1,18 @@
 //! `GET` and `HEAD` of a table or view.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
-use plinth_query::{plan, request};
+use plinth_query::plan::{self, ReadPlan, Template};
+use plinth_query::request;
 
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::respond::{Reply, shaped};
 
 pub(crate) async fn rows(exchange: &Exchange<'_>, name: &str) -> Result<Response, Error> {
-    let request = request::parse(name, exchange.query())?;
-    let plan = plan::read(&request, &exchange.context()?, &exchange.asked()?)?;
+    let plan = plan(exchange, name)?;
     let answer = exchange
         .app()
         .db
@@ -27,4 +29,27 @@ pub(crate) async fn rows(exchange: &Exchange<'_>, name: &str) -> Result<Response
         .content_range(page.content_range)
         .applied(plan.applied);
     Ok(reply.body(body, plan.media.content_type()).finish(exchange))
+}
+
+/// The plan of a request, from that of its shape where there is one.
+fn plan(exchange: &Exchange<'_>, name: &str) -> Result<ReadPlan, Error> {
+    if let Some(shape) = exchange.shape(name) {
+        let templates = exchange.templates();
+        if let Some(template) = templates.find(&exchange.catalog, &shape.key) {
+            return Ok(template.plan(shape.values));
+        }
+        let made = Template::read(name, &shape, &exchange.context()?, &exchange.asked()?);
+        if let Ok(Some(template)) = made {
+            let template = Arc::new(template);
+            templates.keep(&exchange.catalog, shape.key, Arc::clone(&template));
+            return Ok(template.plan(shape.values));
+        }
+    }
+    // Errors are told in the request's own words.
+    let request = request::parse(name, exchange.query())?;
+    Ok(plan::read(
+        &request,
+        &exchange.context()?,
+        &exchange.asked()?,
+    )?)
 }

@@ -4,6 +4,10 @@
 //! statements, each child bound to columns of its parent's row. An engine may run it as nested statements or
 //! fold it into one.
 
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::ast::{Query, Statement};
 
 /// A statement and the object that each of its rows becomes.
@@ -11,10 +15,45 @@ use crate::ast::{Query, Statement};
 pub struct Fetch {
     /// A query, or an `INSERT`/`UPDATE`/`DELETE` with `RETURNING`.
     pub statement: Statement,
-    /// `$1`, `$2`, … in Postgres's text form, typed by where they stand. In an embed they follow the bound columns.
-    pub params: Vec<Option<String>>,
+    /// `$1`, `$2`, …, typed by where they stand. In an embed they follow the bound columns.
+    pub params: Vec<Argument>,
     /// The object's entries, in order. Columns of the statement that no field names are not shown.
     pub fields: Vec<Field>,
+    /// By which an engine knows the statement again.
+    pub id: Option<StatementId>,
+}
+
+/// What `$n` stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// A value in Postgres's text form, or null.
+    Given(Option<String>),
+    /// The value at this place of those that come with each run.
+    Slot(usize),
+}
+
+impl Argument {
+    /// The text, where `values` came with this run; null for a slot without one.
+    pub fn text<'a>(&'a self, values: &'a [String]) -> Option<&'a str> {
+        match self {
+            Argument::Given(text) => text.as_deref(),
+            Argument::Slot(place) => values.get(*place).map(String::as_str),
+        }
+    }
+}
+
+/// Names a statement that is run again and again with nothing but its slots different, so that an engine may keep what it
+/// made of it. No two statements of a process have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatementId(NonZeroU64);
+
+impl StatementId {
+    /// One that no other statement has.
+    pub fn fresh() -> StatementId {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        StatementId(NonZeroU64::new(number).expect("a counter of 64 bits does not wrap"))
+    }
 }
 
 /// One entry of an object.
@@ -64,12 +103,41 @@ pub enum EmbedShape {
 pub struct Read {
     /// The rows.
     pub fetch: Fetch,
-    /// Yields one `bigint`: the number of rows without the page's limits. Its parameters.
-    pub count: Option<(Query, Vec<Option<String>>)>,
+    /// How many rows there are without the page's limits.
+    pub count: Option<Count>,
     /// How the body is written.
     pub format: BodyFormat,
     /// False for calls of functions that may write: those run on the writer.
     pub read_only: bool,
+}
+
+/// A query that yields one `bigint`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Count {
+    /// The query.
+    pub query: Query,
+    /// Its `$1`, `$2`, ….
+    pub params: Vec<Argument>,
+    /// By which an engine knows it again.
+    pub id: Option<StatementId>,
+}
+
+/// A read, perhaps shared by many requests, with the values of its slots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filled {
+    /// The read.
+    pub read: Arc<Read>,
+    /// What its slots stand for.
+    pub values: Vec<String>,
+}
+
+impl From<Read> for Filled {
+    fn from(read: Read) -> Filled {
+        Filled {
+            read: Arc::new(read),
+            values: Vec::new(),
+        }
+    }
 }
 
 /// A write, all of it or nothing.

@@ -243,7 +243,7 @@ impl<'f> Nested<'f> {
         columns: &[(String, ColumnType)],
         strip: bool,
     ) -> Result<Nested<'f>> {
-        let mut params = Params::texts(&embed.fetch.params);
+        let mut params = Params::filled(&embed.fetch.params, planner.values);
         let keys = embed
             .bind
             .iter()
@@ -252,7 +252,7 @@ impl<'f> Nested<'f> {
         let Statement::Query(query) = &embed.fetch.statement else {
             return Err(SqlError::new("XX000", "an embed must be a query").into());
         };
-        let plan = planner.plan_query(query, &params)?;
+        let plan = planner.plan_query(query, &params, embed.fetch.id)?;
         let objects = Objects::of(planner, &embed.fetch.fields, &plan.columns, strip)?;
         Ok(Nested {
             conn: planner.conn,

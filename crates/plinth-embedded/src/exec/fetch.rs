@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Query, Statement};
 use plinth_sql::catalog::Catalog;
-use plinth_sql::shape::{Answer, Read, Write};
+use plinth_sql::shape::{Answer, Count, Filled, StatementId, Write};
 use rusqlite::types::Value;
 
 use super::document::Document;
@@ -22,18 +22,19 @@ pub(crate) fn read(
     catalog: &Arc<Catalog>,
     plans: &Plans,
     role: &str,
-    read: &Read,
+    Filled { read, values }: &Filled,
 ) -> Result<Answer> {
     let planner = Planner {
         conn,
         catalog,
         role,
         plans: Known::Kept(plans),
+        values,
     };
     let mut total = None;
-    if let Some((query, params)) = &read.count {
-        let params = Params::texts(params);
-        let plan = planner.plan_query(query, &params)?;
+    if let Some(Count { query, params, id }) = &read.count {
+        let params = Params::filled(params, values);
+        let plan = planner.plan_query(query, &params, *id)?;
         let rows = conn.run(&plan, &params, &[])?;
         if let Some(Value::Integer(count)) = rows.first().and_then(|row| row.first()) {
             total = u64::try_from(*count).ok();
@@ -46,8 +47,8 @@ pub(crate) fn read(
         )
         .into());
     };
-    let params = Params::texts(&read.fetch.params);
-    let plan = planner.plan_query(query, &params)?;
+    let params = Params::filled(&read.fetch.params, values);
+    let plan = planner.plan_query(query, &params, read.fetch.id)?;
     let mut document = Document::begin(&planner, &read.fetch, &plan.columns, read.format)?;
     let mut rows = 0;
     conn.each(&plan, &params, &[], |row| {
@@ -65,7 +66,7 @@ pub(crate) fn read(
 
 /// Runs a write on the writer.
 pub(crate) fn write(exec: &mut Executor, write: &Write) -> Result<Answer> {
-    let params = Params::texts(&write.fetch.params);
+    let params = Params::filled(&write.fetch.params, &[]);
     let done = exec.statement(&write.fetch.statement, &params)?;
     if let Some(limit) = write.max_affected
         && done.affected > limit
@@ -101,6 +102,7 @@ pub(crate) fn write(exec: &mut Executor, write: &Write) -> Result<Answer> {
         plans: Known::None {
             search_path: &search_path,
         },
+        values: &[],
     };
     let mut document = Document::begin(&planner, &write.fetch, &columns, write.format)?;
     for row in &rows {
@@ -120,6 +122,8 @@ pub(super) struct Planner<'a> {
     catalog: &'a Arc<Catalog>,
     role: &'a str,
     plans: Known<'a>,
+    /// What slots stand for.
+    pub(super) values: &'a [String],
 }
 
 /// Where plans may be found.
@@ -131,11 +135,22 @@ enum Known<'a> {
 }
 
 impl Planner<'_> {
-    pub(super) fn plan_query(&self, query: &Query, params: &Params) -> Result<Arc<Plan>> {
+    /// The plan of a query, which an `id` tells apart from all others.
+    pub(super) fn plan_query(
+        &self,
+        query: &Query,
+        params: &Params,
+        id: Option<StatementId>,
+    ) -> Result<Arc<Plan>> {
+        if let (Known::Kept(plans), Some(id)) = (&self.plans, id)
+            && let Some(plan) = plans.known(self.catalog, self.role, id)
+        {
+            return Ok(plan);
+        }
         let types = params.types();
         let now = self.conn.state.session.lock().now;
         match self.plans {
-            Known::Kept(plans) => plans.plan(self.catalog, self.role, types, query, now),
+            Known::Kept(plans) => plans.plan(self.catalog, self.role, types, query, id, now),
             Known::None { search_path } => {
                 let (plan, _) =
                     translate::query(self.catalog, self.role, search_path, types, query, now)?;

@@ -60,6 +60,7 @@ pub(super) fn fetch(
         statement: Statement::Query(Box::new(query)),
         params: params.values,
         fields,
+        id: None,
     };
     Ok(Embedded { shape, bind, fetch })
 }

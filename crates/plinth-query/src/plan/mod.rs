@@ -10,6 +10,7 @@ mod embed;
 mod fields;
 mod order;
 mod read;
+mod template;
 mod tree;
 mod types;
 mod upsert;
@@ -17,6 +18,7 @@ mod write;
 
 pub use call::{CallPlan, RpcShape, call};
 pub use read::{ReadPlan, read};
+pub use template::{Shape, Template};
 pub use types::CASTS;
 pub use upsert::put;
 pub use write::{WritePlan, delete, insert, update};
@@ -25,6 +27,7 @@ use std::sync::Arc;
 
 use plinth_sql::ast::{Expr, FromItem, ObjectName, TableAlias};
 use plinth_sql::catalog::{Catalog, QName, Relation};
+use plinth_sql::shape::Argument;
 
 use crate::error::Error;
 use crate::names;
@@ -97,7 +100,7 @@ impl<'a> Context<'a> {
 /// The parameters of a statement under construction. In an embed the bound columns come first.
 pub(crate) struct Params {
     bound: usize,
-    values: Vec<Option<String>>,
+    values: Vec<Argument>,
 }
 
 impl Params {
@@ -109,7 +112,7 @@ impl Params {
     }
 
     fn add(&mut self, value: Option<String>) -> Expr {
-        self.values.push(value);
+        self.values.push(Argument::Given(value));
         self.nth(self.values.len())
     }
 

@@ -1,7 +1,7 @@
 //! Reads of tables and views.
 
 use plinth_sql::ast::{Call, Expr, FromItem, ObjectName, Query, Select, SelectItem, Statement};
-use plinth_sql::shape::{Fetch, Read};
+use plinth_sql::shape::{Count, Fetch, Filled, Read};
 
 use super::condition::{self, Place};
 use super::fields::{self, Projection};
@@ -15,9 +15,9 @@ use crate::request::Request;
 
 /// A read, and what its answer is told about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReadPlan {
+pub struct ReadPlan<R = Filled> {
     /// What is run.
-    pub read: Read,
+    pub read: R,
     /// Which rows: [`Window::page`] makes `Content-Range` and the status of it.
     pub window: Window,
     /// The form of the answer.
@@ -28,6 +28,21 @@ pub struct ReadPlan {
 
 /// Plans `GET` and `HEAD` of a table or view.
 pub fn read(request: &Request, cx: &Context, asked: &Asked) -> Result<ReadPlan, Error> {
+    let plan = unfilled(request, cx, asked)?;
+    Ok(ReadPlan {
+        read: plan.read.into(),
+        window: plan.window,
+        media: plan.media,
+        applied: plan.applied,
+    })
+}
+
+/// The same before anything shares it.
+pub(super) fn unfilled(
+    request: &Request,
+    cx: &Context,
+    asked: &Asked,
+) -> Result<ReadPlan<Read>, Error> {
     let relation = cx.relation(&request.name)?;
     let node = Node::resolve(cx, &request.root, Source::relation(relation))?;
     let mut aliases = Aliases::default();
@@ -62,7 +77,7 @@ pub fn read(request: &Request, cx: &Context, asked: &Asked) -> Result<ReadPlan, 
 /// The rows of a window, and the query that counts all.
 pub(super) struct Rows {
     pub(super) fetch: Fetch,
-    pub(super) count: (Query, Vec<Option<String>>),
+    pub(super) count: Count,
 }
 
 /// The rows of a node read `from` something, with what its statement holds already.
@@ -107,8 +122,13 @@ pub(super) fn rows(
             statement: Statement::Query(Box::new(query)),
             params: params.values,
             fields,
+            id: None,
         },
-        count: (count, counted),
+        count: Count {
+            query: count,
+            params: counted,
+            id: None,
+        },
     })
 }
 

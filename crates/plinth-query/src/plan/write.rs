@@ -102,6 +102,7 @@ pub(super) fn insert_into(
         statement,
         params: params.values,
         fields,
+        id: None,
     };
     let used = Used {
         resolution: resolution.is_some(),
@@ -150,6 +151,7 @@ pub fn update(
         statement,
         params: params.values,
         fields,
+        id: None,
     };
     let used = Used {
         missing: true,
@@ -178,6 +180,7 @@ pub fn delete(request: &Request, cx: &Context, asked: &Asked) -> Result<WritePla
         statement,
         params: params.values,
         fields,
+        id: None,
     };
     let used = Used {
         returns: true,

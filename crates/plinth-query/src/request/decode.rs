@@ -23,7 +23,12 @@ pub(crate) fn decode(query: &str) -> Result<Vec<(String, Option<String>)>, Error
     Ok(pairs)
 }
 
-fn text(encoded: &str) -> Result<String, Error> {
+/// One name or value as it was before it was encoded.
+pub(crate) fn text(encoded: &str) -> Result<String, Error> {
+    // Most are plain.
+    if !encoded.bytes().any(|byte| matches!(byte, b'+' | b'%' | 0)) {
+        return Ok(encoded.to_owned());
+    }
     let spaced = encoded.replace('+', " ");
     let decoded = percent_decode(spaced.as_bytes())
         .decode_utf8()

@@ -10,7 +10,7 @@ mod order;
 mod scan;
 mod select;
 
-pub(crate) use decode::decode;
+pub(crate) use decode::{decode, text as decode_text};
 
 use crate::error::Error;
 

@@ -34,7 +34,7 @@ pub(crate) fn asked(prefer: &str, accept: Option<&str>) -> Asked {
 /// `orders?select=id` as what is run.
 pub(crate) fn read(url: &str) -> String {
     match plan_read(url) {
-        Ok(plan) => fetch(&plan.read.fetch),
+        Ok(plan) => fetch(&plan.read.read.fetch),
         Err(error) => self::error(&error),
     }
 }
@@ -149,7 +149,7 @@ fn show_fetch(out: &mut String, fetch: &Fetch, depth: usize) {
         let shown: Vec<&str> = fetch
             .params
             .iter()
-            .map(|param| param.as_deref().unwrap_or("NULL"))
+            .map(|param| param.text(&[]).unwrap_or("NULL"))
             .collect();
         writeln!(out, "{margin}with {}", shown.join(" | ")).unwrap();
     }
