@@ -1,24 +1,21 @@
-//! Hashing and proving passwords, on a bounded pool.
+//! Hashing and proving passwords.
 //!
 //! Argon2id with 19 MiB, 2 passes and 1 lane (OWASP's first recommendation) for everything made here; bcrypt and
-//! Argon2 hashes of imported users are proved as they are. One hash takes a core for some 20 ms, so only as many run
-//! as there are cores, and only so many wait that the last of them is still answered in time.
+//! Argon2 hashes of imported users are proved as they are. One hash takes a core for some 16 ms, so the work is done by
+//! [threads of its own](hashers), and only so much waits that the last of it is still answered in time.
 
-use std::sync::Arc;
+mod hashers;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
 
 use crate::error::AuthError;
+use hashers::{Hashers, Memory};
 
 /// KiB; see above.
 const MEMORY_KIB: u32 = 19 * 1024;
 /// Passes over the memory.
 const PASSES: u32 = 2;
-/// Waiting for a core, for each core: at 20 ms each the last one waits some two seconds.
-const WAITING_PER_CORE: usize = 100;
 /// What an imported hash may ask of us: more would let one row of data stop the server.
 const MAX_IMPORTED_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_IMPORTED_PASSES: u32 = 16;
@@ -28,12 +25,9 @@ const MAX_BCRYPT_COST: u32 = 14;
 /// Proved against when there is no such user or no password, so that the answer takes as long. Nothing matches it.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// The pool. Cheap to clone.
+/// Hashes and proves. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Passwords {
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
-}
+pub(crate) struct Passwords(Hashers);
 
 /// What proving a password came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,17 +41,13 @@ pub(crate) enum Proof {
 impl Passwords {
     /// As many at once as this machine has cores.
     pub(crate) fn for_this_machine() -> Passwords {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Passwords {
-            running: Arc::new(Semaphore::new(cores)),
-            admitted: Arc::new(Semaphore::new(cores.saturating_mul(WAITING_PER_CORE + 1))),
-        }
+        Passwords(Hashers::for_this_machine())
     }
 
     /// A hash to store.
     pub(crate) async fn hash(&self, password: &str) -> Result<String, AuthError> {
         let password = password.to_owned();
-        self.run(move || hash(&password)).await?
+        self.0.run(move |memory| hash(&password, memory)).await?
     }
 
     /// Proves a password against what is stored. Takes its time also when nothing is.
@@ -67,31 +57,9 @@ impl Passwords {
         stored: Option<&str>,
     ) -> Result<Proof, AuthError> {
         let (password, stored) = (password.to_owned(), stored.map(str::to_owned));
-        self.run(move || prove(&password, stored.as_deref()))
+        self.0
+            .run(move |memory| prove(&password, stored.as_deref(), memory))
             .await?
-    }
-
-    /// The permits move into the work: a client that goes away frees its place only when the core is free again.
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AuthError> {
-        let admitted = Arc::clone(&self.admitted)
-            .try_acquire_owned()
-            .map_err(|_| AuthError::Busy {
-                retry_after_seconds: 2,
-            })?;
-        let running = Arc::clone(&self.running)
-            .acquire_owned()
-            .await
-            .map_err(|_| AuthError::Internal("the password pool is closed".to_owned()))?;
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop((running, admitted));
-            done
-        })
-        .await
-        .map_err(|error| AuthError::Internal(format!("hashing a password failed: {error}")))
     }
 }
 
@@ -108,45 +76,87 @@ pub(crate) fn is_importable(stored: &str) -> bool {
     })
 }
 
-fn hash(password: &str) -> Result<String, AuthError> {
+fn hash(password: &str, memory: &mut Memory) -> Result<String, AuthError> {
     let fault = |what: String| AuthError::Internal(format!("hashing a password failed: {what}"));
     let params =
         Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| fault(error.to_string()))?;
     let mut salt = [0_u8; 16];
     getrandom::fill(&mut salt).map_err(|error| fault(error.to_string()))?;
-    let hash: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_with_salt(password.as_bytes(), &salt)
-        .map_err(|error| fault(error.to_string()))?;
-    Ok(hash.to_string())
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let output = digest(&argon2, password, &salt, Params::DEFAULT_OUTPUT_LEN, memory);
+    let made = output.and_then(|output| {
+        Ok(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params)?,
+            salt: Some(Salt::new(&salt)?),
+            hash: Some(output),
+        })
+    });
+    Ok(made.map_err(|error| fault(error.to_string()))?.to_string())
 }
 
-fn prove(password: &str, stored: Option<&str>) -> Result<Proof, AuthError> {
+fn prove(password: &str, stored: Option<&str>, memory: &mut Memory) -> Result<Proof, AuthError> {
     let stored = stored
         .filter(|stored| is_importable(stored))
         .unwrap_or(NOBODY);
     if is_bcrypt(stored) {
         return match bcrypt::verify(password, stored) {
             Ok(true) => Ok(Proof::Right {
-                upgrade: Some(hash(password)?),
+                upgrade: Some(hash(password, memory)?),
             }),
             Ok(false) | Err(_) => Ok(Proof::Wrong),
         };
     }
-    let Ok(parsed) = PasswordHash::new(stored) else {
-        return Ok(Proof::Wrong);
-    };
-    if Argon2::default()
-        .verify_password(password.as_bytes(), &parsed)
-        .is_err()
-    {
+    if !matches(password, stored, memory).unwrap_or(false) {
         return Ok(Proof::Wrong);
     }
     let weak = !stored.starts_with("$argon2id$")
         || argon2_params(stored)
             .is_none_or(|params| params.m_cost() < MEMORY_KIB || params.t_cost() < PASSES);
     Ok(Proof::Right {
-        upgrade: if weak { Some(hash(password)?) } else { None },
+        upgrade: if weak {
+            Some(hash(password, memory)?)
+        } else {
+            None
+        },
     })
+}
+
+/// Whether a password is the one of an Argon2 hash, which says how it was made.
+fn matches(
+    password: &str,
+    stored: &str,
+    memory: &mut Memory,
+) -> Result<bool, argon2::password_hash::Error> {
+    let parsed = PasswordHash::new(stored)?;
+    let (Some(salt), Some(expected)) = (&parsed.salt, &parsed.hash) else {
+        return Ok(false);
+    };
+    let version = parsed.version.map(Version::try_from).transpose()?;
+    let argon2 = Argon2::new(
+        Algorithm::try_from(parsed.algorithm.as_str())?,
+        version.unwrap_or_default(),
+        Params::try_from(&parsed)?,
+    );
+    // Outputs compare in constant time.
+    Ok(digest(&argon2, password, salt, expected.len(), memory)? == *expected)
+}
+
+fn digest(
+    argon2: &Argon2<'_>,
+    password: &str,
+    salt: &[u8],
+    length: usize,
+    memory: &mut Memory,
+) -> Result<Output, argon2::password_hash::Error> {
+    let blocks = memory.blocks(argon2.params().block_count());
+    let mut out = [0_u8; Output::MAX_LENGTH];
+    let out = out
+        .get_mut(..length)
+        .ok_or(argon2::password_hash::Error::OutputSize)?;
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, blocks)?;
+    Ok(Output::new(out)?)
 }
 
 fn is_bcrypt(stored: &str) -> bool {
@@ -172,36 +182,45 @@ mod tests {
 
     #[test]
     fn a_hash_proves_its_password_and_no_other() {
-        let stored = hash("correct horse").unwrap();
+        let mut memory = Memory::default();
+        let stored = hash("correct horse", &mut memory).unwrap();
         assert!(
             stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{stored}"
         );
         assert_eq!(
-            prove("correct horse", Some(&stored)).unwrap(),
+            prove("correct horse", Some(&stored), &mut memory).unwrap(),
             Proof::Right { upgrade: None }
         );
-        assert_eq!(prove("wrong horse", Some(&stored)).unwrap(), Proof::Wrong);
+        assert_eq!(
+            prove("wrong horse", Some(&stored), &mut memory).unwrap(),
+            Proof::Wrong
+        );
     }
 
     #[test]
     fn a_bcrypt_hash_is_accepted_and_upgraded() {
+        let mut memory = Memory::default();
         let stored = bcrypt::hash("correct horse", 4).unwrap();
         let Proof::Right {
             upgrade: Some(fresh),
-        } = prove("correct horse", Some(&stored)).unwrap()
+        } = prove("correct horse", Some(&stored), &mut memory).unwrap()
         else {
             panic!("not accepted");
         };
         assert_eq!(
-            prove("correct horse", Some(&fresh)).unwrap(),
+            prove("correct horse", Some(&fresh), &mut memory).unwrap(),
             Proof::Right { upgrade: None }
         );
-        assert_eq!(prove("wrong horse", Some(&stored)).unwrap(), Proof::Wrong);
+        assert_eq!(
+            prove("wrong horse", Some(&stored), &mut memory).unwrap(),
+            Proof::Wrong
+        );
     }
 
     #[test]
     fn without_a_usable_hash_the_dummy_is_worked_through() {
+        let mut memory = Memory::default();
         assert!(is_importable(NOBODY));
         for stored in [
             None,
@@ -209,7 +228,7 @@ mod tests {
             Some("x"),
             Some("$argon2id$v=19$m=4194304,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA"),
         ] {
-            assert_eq!(prove("", stored).unwrap(), Proof::Wrong);
+            assert_eq!(prove("", stored, &mut memory).unwrap(), Proof::Wrong);
         }
     }
 
@@ -222,12 +241,12 @@ mod tests {
         assert!(!is_importable("$fbscrypt$v=1,n=14"));
     }
 
-    #[tokio::test]
-    async fn over_the_bound_the_pool_says_so() {
-        let pool = Passwords {
-            running: Arc::new(Semaphore::new(1)),
-            admitted: Arc::new(Semaphore::new(0)),
-        };
-        assert!(matches!(pool.hash("x").await, Err(AuthError::Busy { .. })));
+    #[test]
+    fn a_hash_is_that_of_the_library() {
+        use argon2::password_hash::PasswordVerifier as _;
+        let stored = hash("correct horse", &mut Memory::default()).unwrap();
+        let argon2 = Argon2::default();
+        assert!(argon2.verify_password(b"correct horse", &*stored).is_ok());
+        assert!(argon2.verify_password(b"wrong horse", &*stored).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plinth_embedded::{Durability, Engine, Tx};
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, ScriptOptions, Session};
-use plinth_sql::shape::{Answer, Filled, Write};
+use plinth_sql::shape::{Answer, Filled, Read, Write};
 use tokio::sync::oneshot;
 
 use crate::{Clock, Error, Param, Rows};
@@ -64,10 +64,14 @@ impl Db {
     }
 
     /// Runs a read in one snapshot.
-    pub async fn read(&self, session: &Session, read: impl Into<Filled>) -> Result<Answer, Error> {
-        let filled: Filled = read.into();
-        if !filled.read.read_only {
-            let read = Arc::unwrap_or_clone(filled.read);
+    pub async fn read(
+        &self,
+        session: &Session,
+        read: impl Into<Filled<Read>>,
+    ) -> Result<Answer, Error> {
+        let filled = read.into();
+        if !filled.what.read_only {
+            let read = Arc::unwrap_or_clone(filled.what);
             let write = Write {
                 fetch: read.fetch,
                 format: read.format,
@@ -75,7 +79,9 @@ impl Db {
                 exactly_one: false,
                 rollback: false,
             };
-            return self.write(session, write).await;
+            let values = filled.values;
+            let what = Arc::new(write);
+            return self.write(session, Filled { what, values }).await;
         }
         // Most reads are over before another thread would have begun with them.
         if let Some(answer) = self.engine.read_at_once(session, &filled)? {
@@ -86,8 +92,13 @@ impl Db {
     }
 
     /// Runs a write, all of it or nothing.
-    pub async fn write(&self, session: &Session, write: Write) -> Result<Answer, Error> {
-        self.on_writer(session, move |tx| Ok(tx.write(&write)?))
+    pub async fn write(
+        &self,
+        session: &Session,
+        write: impl Into<Filled<Write>>,
+    ) -> Result<Answer, Error> {
+        let filled = write.into();
+        self.on_writer(session, move |tx| Ok(tx.write(&filled)?))
             .await
     }
 

@@ -3,20 +3,22 @@
 //! The executor knows old and new rows when it writes them, so it records them itself. What a rolled-back
 //! savepoint recorded is cut off again before the commit is published.
 
-use plinth_sql::catalog::QName;
+use std::sync::Arc;
+
+use plinth_sql::catalog::Relation;
 use rusqlite::types::Value;
 
 /// One changed row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The table.
-    pub table: QName,
+    pub table: Arc<Relation>,
     /// What happened.
     pub kind: ChangeKind,
     /// The row before, in table order; none for inserts.
-    pub old: Option<Vec<Value>>,
+    pub old: Option<Arc<Vec<Value>>>,
     /// The row after, in table order; none for deletes.
-    pub new: Option<Vec<Value>>,
+    pub new: Option<Arc<Vec<Value>>>,
 }
 
 /// What happened to a row.

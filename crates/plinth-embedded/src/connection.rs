@@ -85,7 +85,7 @@ impl Params {
     }
 
     /// Arguments, with the values of their slots.
-    pub(crate) fn filled(arguments: &[Argument], values: &[String]) -> Params {
+    pub(crate) fn filled(arguments: &[Argument], values: &[Option<String>]) -> Params {
         let text = |argument: &Argument| argument.text(values).map(str::to_owned);
         Params {
             values: arguments
@@ -280,7 +280,8 @@ impl Conn {
         Ok(from_stored(io::input(ty, text, &labels, now)?))
     }
 
-    fn context(&self, context: Context) -> Result<Value> {
+    /// A value of the session.
+    pub(crate) fn context(&self, context: Context) -> Result<Value> {
         let mut session = self.state.session.lock();
         let claim = |value: Option<&serde_json::Value>| match value {
             Some(serde_json::Value::String(text)) => Some(text.clone()),

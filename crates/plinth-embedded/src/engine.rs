@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use plinth_sql::ast::Statement;
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, RowSet, ScriptOptions, Session};
-use plinth_sql::shape::{Answer, Filled};
+use plinth_sql::shape::{Answer, Filled, Read};
 
 use crate::connection::{Conn, Params};
 use crate::error::Result;
@@ -117,7 +117,7 @@ impl Engine {
     }
 
     /// Runs a read on this thread, in one snapshot.
-    pub fn read(&self, session: &Session, read: &Filled) -> Result<Answer, EngineError> {
+    pub fn read(&self, session: &Session, read: &Filled<Read>) -> Result<Answer, EngineError> {
         self.with_reader(session, |conn, catalog| {
             exec::fetch::read(conn, catalog, &self.shared.plans, &session.role, read)
         })
@@ -127,7 +127,7 @@ impl Engine {
     pub fn read_at_once(
         &self,
         session: &Session,
-        read: &Filled,
+        read: &Filled<Read>,
     ) -> Result<Option<Answer>, EngineError> {
         self.with_reader(session, |conn, catalog| {
             conn.be_quick(PATIENCE);

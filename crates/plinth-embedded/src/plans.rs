@@ -64,9 +64,9 @@ impl Plans {
             return Ok(plan);
         }
         let path = translate::default_search_path();
-        let (plan, timeless) = translate::query(catalog, role, &path, types.clone(), query, now)?;
+        let plan = translate::query(catalog, role, &path, types.clone(), query, now)?;
         let plan = Arc::new(plan);
-        if !timeless {
+        if !plan.timeless {
             return Ok(plan);
         }
         let entry = Entry {

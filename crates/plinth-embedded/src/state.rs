@@ -48,6 +48,17 @@ pub(crate) struct ConnState {
     pub(crate) fence: Mutex<Option<Arc<crate::translate::Fence>>>,
 }
 
+impl ConnState {
+    /// The next value of a sequence, which is then the session's last.
+    pub(crate) fn next_value(&self, catalog: &Catalog, name: &QName) -> Result<i64, SqlError> {
+        let value = self.sequences.next(catalog, name)?;
+        let mut session = self.session.lock();
+        session.current_values.insert(name.clone(), value);
+        session.last_sequence = Some(name.clone());
+        Ok(value)
+    }
+}
+
 /// How long running statements may take. Times are milliseconds (microseconds for patience) since this process first
 /// asked; 0 means no bound.
 #[derive(Default)]

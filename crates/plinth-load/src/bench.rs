@@ -56,6 +56,12 @@ pub fn bare(address: std::net::SocketAddr) -> Result<()> {
     serve_bare(address)
 }
 
+/// What SQLite does by itself, as a line.
+pub fn raw(scratch: &Path) -> Result<String> {
+    std::fs::create_dir_all(scratch)?;
+    Ok(results::raw_line(&measure_raw(scratch)?))
+}
+
 /// Runs the benchmark. `say` hears of every step.
 pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
     let kinds: &[Kind] = if options.plinth_alone {

@@ -41,6 +41,12 @@ enum Command {
         #[arg(long)]
         plinth_alone: bool,
     },
+    /// Measures SQLite by itself
+    #[command(hide = true)]
+    Raw {
+        /// A folder for its file
+        scratch: PathBuf,
+    },
     /// Serves the bare HTTP server that Plinth is compared with
     #[command(hide = true)]
     Bare {
@@ -52,6 +58,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bare { address } => bench::bare(address),
+        Command::Raw { scratch } => bench::raw(&scratch).map(|figures| println!("{figures}")),
         Command::Bench {
             plinth,
             pocketbase,

@@ -117,14 +117,13 @@ impl Report {
         }
         out += "\nMemory is that of a server that was just filled with 100,000 messages.\n\n";
         let raw = |pick: fn(&RawFigures) -> f64| median(self.raw.iter().map(pick)).unwrap_or(0.0);
-        let _ = writeln!(
-            out,
-            "Raw SQLite, one thread, no HTTP: read {:.0}/s; insert 1 a commit {:.0}/s, 64 a commit {:.0}/s, 256 a commit {:.0}/s.",
-            raw(|raw| raw.read),
-            raw(|raw| raw.insert_1),
-            raw(|raw| raw.insert_64),
-            raw(|raw| raw.insert_256)
-        );
+        out += &raw_line(&RawFigures {
+            read: raw(|raw| raw.read),
+            insert_1: raw(|raw| raw.insert_1),
+            insert_64: raw(|raw| raw.insert_64),
+            insert_256: raw(|raw| raw.insert_256),
+        });
+        out.push('\n');
         let _ = writeln!(
             out,
             "\nBinary: {:.1} MiB.",
@@ -157,6 +156,14 @@ pub(crate) fn line(kind: Kind, work: Work, clients: usize, figure: &Figure) -> S
         millis(figure.p99),
         figure.cpu,
         figure.others_cores
+    )
+}
+
+/// What SQLite does by itself, as a line.
+pub(crate) fn raw_line(raw: &RawFigures) -> String {
+    format!(
+        "Raw SQLite, one thread, no HTTP: read {:.0}/s; insert 1 a commit {:.0}/s, 64 a commit {:.0}/s, 256 a commit {:.0}/s.",
+        raw.read, raw.insert_1, raw.insert_64, raw.insert_256
     )
 }
 

@@ -11,13 +11,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use plinth_db::{Catalog, Session};
 use plinth_http::{App, Caller, read_body, request_settings};
+use plinth_query::body::Payload;
 use plinth_query::negotiate::{self, Media};
 use plinth_query::plan::{Asked, Context, Shape};
 use plinth_query::preferences::Preferences;
 use plinth_query::range::RangeHeader;
 
 use crate::error::Error;
-use crate::templates::Templates;
 use crate::{Config, PREFIX, Place, Rest};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -52,6 +52,10 @@ impl Exchange<'_> {
 
     pub(crate) fn app(&self) -> &App {
         &self.rest.app
+    }
+
+    pub(crate) fn rest(&self) -> &Rest {
+        self.rest
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -100,9 +104,18 @@ impl Exchange<'_> {
         })
     }
 
-    /// The shape of a read of this relation: with the headers' texts it holds all that the plan depends on beside the
-    /// catalog and the server's settings.
+    /// The shape of a read of this relation.
     pub(crate) fn shape(&self, name: &str) -> Option<Shape> {
+        Shape::of(&self.shaping(name)?, self.query())
+    }
+
+    /// The shape of an insert of one row into this relation.
+    pub(crate) fn shape_of_row(&self, name: &str, payload: &Payload<'_>) -> Option<String> {
+        Shape::of_row(&self.shaping(name)?, self.query(), payload)
+    }
+
+    /// All that a plan depends on beside the query string, the catalog and the server's settings.
+    fn shaping<'a>(&'a self, name: &'a str) -> Option<[&'a str; 7]> {
         let headers = &self.parts.headers;
         let schema = self.schema().ok()?;
         let mut context = [self.method(), &self.caller.role, schema, name, "", "", ""];
@@ -114,12 +127,7 @@ impl Exchange<'_> {
                 (Some(_), _) => return None,
             }
         }
-        Shape::of(&context, self.query())
-    }
-
-    /// Plans of shapes that were met before.
-    pub(crate) fn templates(&self) -> &Templates {
-        &self.rest.templates
+        Some(context)
     }
 
     /// What the headers ask of an answer that holds rows.

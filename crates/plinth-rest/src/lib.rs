@@ -24,6 +24,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
 use plinth_http::{App, Caller};
+use plinth_query::plan::{InsertTemplate, Template};
 
 use error::Error;
 use exchange::Exchange;
@@ -69,7 +70,8 @@ impl Default for Config {
 pub struct Rest {
     app: App,
     config: Config,
-    templates: Templates,
+    reads: Templates<Template>,
+    inserts: Templates<InsertTemplate>,
 }
 
 /// What a path names.
@@ -89,7 +91,8 @@ impl Rest {
         Rest {
             app,
             config,
-            templates: Templates::default(),
+            reads: Templates::default(),
+            inserts: Templates::default(),
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn rows(exchange: &Exchange<'_>, name: &str) -> Result<Response
 /// The plan of a request, from that of its shape where there is one.
 fn plan(exchange: &Exchange<'_>, name: &str) -> Result<ReadPlan, Error> {
     if let Some(shape) = exchange.shape(name) {
-        let templates = exchange.templates();
+        let templates = &exchange.rest().reads;
         if let Some(template) = templates.find(&exchange.catalog, &shape.key) {
             return Ok(template.plan(shape.values));
         }

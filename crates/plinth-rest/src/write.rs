@@ -1,11 +1,13 @@
 //! `POST`, `PATCH`, `PUT` and `DELETE` of a table or view.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::Response;
 use plinth_db::{Answer, BodyFormat};
-use plinth_query::plan::{self, WritePlan};
+use plinth_query::plan::{self, InsertTemplate, WritePlan};
 use plinth_query::preferences::{Resolution, Return};
 use plinth_query::range::content_range;
 use plinth_query::{body, request};
@@ -21,9 +23,7 @@ pub(crate) async fn insert(
     sent: Body,
 ) -> Result<Response, Error> {
     let sent = exchange.body(sent).await?;
-    let request = request::parse(name, exchange.query())?;
-    let payload = body::rows(exchange.content_type(), &sent, request.columns.as_deref())?;
-    let plan = plan::insert(&request, &payload, &exchange.context()?, &exchange.asked()?)?;
+    let plan = plan_insert(exchange, name, &sent)?;
     let done = run(exchange, &plan).await?;
 
     let only_updated = plan.write.is_some() && done.inserted == 0;
@@ -89,6 +89,33 @@ pub(crate) async fn delete(exchange: &Exchange<'_>, name: &str) -> Result<Respon
         plan,
         done,
     )
+}
+
+/// The plan of an insert, from that of its shape where there is one.
+fn plan_insert(exchange: &Exchange<'_>, name: &str, sent: &[u8]) -> Result<WritePlan, Error> {
+    let templates = &exchange.rest().inserts;
+    // Only `columns` decides how a body is read, and whoever names them has their request planned by itself.
+    let plain = !exchange.query().contains("columns");
+    let read = |columns| body::rows(exchange.content_type(), sent, columns);
+    let payload = if plain { read(None).ok() } else { None };
+    let shape = payload
+        .as_ref()
+        .and_then(|payload| exchange.shape_of_row(name, payload));
+    if let (Some(shape), Some(payload)) = (&shape, &payload)
+        && let Some(template) = templates.find(&exchange.catalog, shape)
+    {
+        return Ok(template.plan(payload)?);
+    }
+    let request = request::parse(name, exchange.query())?;
+    let payload = read(request.columns.as_deref())?;
+    let context = exchange.context()?;
+    let plan = plan::insert(&request, &payload, &context, &exchange.asked()?)?;
+    if let Some(shape) = shape
+        && let Some(template) = InsertTemplate::of(&plan, name, &payload, &context)?
+    {
+        templates.keep(&exchange.catalog, shape, Arc::new(template));
+    }
+    Ok(plan)
 }
 
 /// Where nothing is to be done, the answer is that of no rows.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-/// What [`router`](crate::router) answers, apart from preflights.
+/// What a [`Site`](crate::Site) answers, apart from preflights.
 pub fn routes() -> &'static [(&'static str, &'static str)] {
     static ALL: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
         let own = [("GET", "/"), ("GET", "/health")];

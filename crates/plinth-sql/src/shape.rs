@@ -4,7 +4,6 @@
 //! statements, each child bound to columns of its parent's row. An engine may run it as nested statements or
 //! fold it into one.
 
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -34,10 +33,10 @@ pub enum Argument {
 
 impl Argument {
     /// The text, where `values` came with this run; null for a slot without one.
-    pub fn text<'a>(&'a self, values: &'a [String]) -> Option<&'a str> {
+    pub fn text<'a>(&'a self, values: &'a [Option<String>]) -> Option<&'a str> {
         match self {
             Argument::Given(text) => text.as_deref(),
-            Argument::Slot(place) => values.get(*place).map(String::as_str),
+            Argument::Slot(place) => values.get(*place)?.as_deref(),
         }
     }
 }
@@ -45,14 +44,13 @@ impl Argument {
 /// Names a statement that is run again and again with nothing but its slots different, so that an engine may keep what it
 /// made of it. No two statements of a process have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StatementId(NonZeroU64);
+pub struct StatementId(u64);
 
 impl StatementId {
     /// One that no other statement has.
     pub fn fresh() -> StatementId {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-        StatementId(NonZeroU64::new(number).expect("a counter of 64 bits does not wrap"))
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        StatementId(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -122,19 +120,19 @@ pub struct Count {
     pub id: Option<StatementId>,
 }
 
-/// A read, perhaps shared by many requests, with the values of its slots.
+/// A read or write, perhaps shared by many requests, with the values of its slots.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Filled {
-    /// The read.
-    pub read: Arc<Read>,
-    /// What its slots stand for.
-    pub values: Vec<String>,
+pub struct Filled<T> {
+    /// What is run.
+    pub what: Arc<T>,
+    /// What its slots stand for, in Postgres's text form.
+    pub values: Vec<Option<String>>,
 }
 
-impl From<Read> for Filled {
-    fn from(read: Read) -> Filled {
+impl<T> From<T> for Filled<T> {
+    fn from(what: T) -> Filled<T> {
         Filled {
-            read: Arc::new(read),
+            what: Arc::new(what),
             values: Vec::new(),
         }
     }

@@ -708,7 +708,7 @@ impl Executor {
             on_conflict: None,
             returning: Vec::new(),
         };
-        self.insert(&insert, Params::NONE)?;
+        self.insert(&insert, Params::NONE, None)?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Query, Statement};
 use plinth_sql::catalog::Catalog;
-use plinth_sql::shape::{Answer, Count, Filled, StatementId, Write};
+use plinth_sql::shape::{Answer, Count, Filled, Read, StatementId, Write};
 use rusqlite::types::Value;
 
 use super::document::Document;
@@ -22,7 +22,7 @@ pub(crate) fn read(
     catalog: &Arc<Catalog>,
     plans: &Plans,
     role: &str,
-    Filled { read, values }: &Filled,
+    Filled { what: read, values }: &Filled<Read>,
 ) -> Result<Answer> {
     let planner = Planner {
         conn,
@@ -64,10 +64,16 @@ pub(crate) fn read(
     })
 }
 
-/// Runs a write on the writer.
-pub(crate) fn write(exec: &mut Executor, write: &Write) -> Result<Answer> {
-    let params = Params::filled(&write.fetch.params, &[]);
-    let done = exec.statement(&write.fetch.statement, &params)?;
+/// Runs a write on the writer, as all that its request does: what a failure leaves is undone with the request.
+pub(crate) fn write(
+    exec: &mut Executor,
+    Filled {
+        what: write,
+        values,
+    }: &Filled<Write>,
+) -> Result<Answer> {
+    let params = Params::filled(&write.fetch.params, values);
+    let done = exec.run(&write.fetch.statement, &params, write.fetch.id)?;
     if let Some(limit) = write.max_affected
         && done.affected > limit
     {
@@ -102,7 +108,7 @@ pub(crate) fn write(exec: &mut Executor, write: &Write) -> Result<Answer> {
         plans: Known::None {
             search_path: &search_path,
         },
-        values: &[],
+        values,
     };
     let mut document = Document::begin(&planner, &write.fetch, &columns, write.format)?;
     for row in &rows {
@@ -123,7 +129,7 @@ pub(super) struct Planner<'a> {
     role: &'a str,
     plans: Known<'a>,
     /// What slots stand for.
-    pub(super) values: &'a [String],
+    pub(super) values: &'a [Option<String>],
 }
 
 /// Where plans may be found.
@@ -152,7 +158,7 @@ impl Planner<'_> {
         match self.plans {
             Known::Kept(plans) => plans.plan(self.catalog, self.role, types, query, id, now),
             Known::None { search_path } => {
-                let (plan, _) =
+                let plan =
                     translate::query(self.catalog, self.role, search_path, types, query, now)?;
                 Ok(Arc::new(plan))
             }

@@ -2,8 +2,7 @@
 //!
 //! All of it is the database's own work: policies and privileges of the caller do not count here, as in Postgres.
 
-use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
@@ -29,7 +28,7 @@ pub(crate) struct Event {
 
 /// What was changed.
 pub(crate) enum Followed {
-    Insert(Vec<Value>),
+    Insert(Arc<Vec<Value>>),
     Update {
         old: Vec<Value>,
         new: Vec<Value>,
@@ -69,7 +68,7 @@ impl Event {
 }
 
 /// A foreign key of `child` that points at some table.
-struct Incoming {
+pub(crate) struct Incoming {
     child: Arc<Relation>,
     constraint: String,
     key: ForeignKey,
@@ -81,16 +80,11 @@ impl Executor {
     /// were made; what an action changes joins the end of the queue, as in Postgres.
     pub(crate) fn follow(&mut self, events: Vec<Event>) -> Result<()> {
         let mut queue = VecDeque::from(events);
-        let mut known: HashMap<u32, Rc<Vec<Incoming>>> = HashMap::new();
         while let Some(event) = queue.pop_front() {
             if self.conn.out_of_time() {
                 return Err(crate::EngineError::Timeout);
             }
             let relation = event.relation;
-            let incoming = known
-                .entry(relation.oid)
-                .or_insert_with(|| Rc::new(self.incoming(&relation)))
-                .clone();
             match event.change {
                 Followed::Statement(set) => {
                     let what = set.happening();
@@ -101,7 +95,7 @@ impl Executor {
                     self.after_row(&relation, Happening::Insert, None, Some(&new))?;
                 }
                 Followed::Update { old, new, set } => {
-                    for incoming in incoming.iter() {
+                    for incoming in self.incoming(&relation).iter() {
                         let places = places(&relation, &incoming.key.foreign_columns);
                         if places.iter().any(|place| !same(&old[*place], &new[*place])) {
                             let action = incoming.key.on_update;
@@ -113,7 +107,7 @@ impl Executor {
                     self.after_row(&relation, what, Some(&old), Some(&new))?;
                 }
                 Followed::Delete(old) => {
-                    for incoming in incoming.iter() {
+                    for incoming in self.incoming(&relation).iter() {
                         let action = incoming.key.on_delete;
                         self.act(&relation, incoming, action, &old, None, &mut queue)?;
                     }
@@ -153,7 +147,15 @@ impl Executor {
     }
 
     /// Foreign keys that point at a table, in the order of their names, as Postgres fires them.
-    fn incoming(&self, relation: &Relation) -> Vec<Incoming> {
+    fn incoming(&self, relation: &Relation) -> Arc<Vec<Incoming>> {
+        let kept = self
+            .state()
+            .kept
+            .lock()
+            .incoming(&self.catalog, relation.oid);
+        if let Some(kept) = kept {
+            return kept;
+        }
         let mut found = Vec::new();
         for child in self.catalog.relations.values() {
             let Some(table) = child.table() else { continue };
@@ -171,6 +173,9 @@ impl Executor {
             }
         }
         found.sort_by_key(|incoming| incoming.child.oid);
+        let found = Arc::new(found);
+        let mut kept = self.state().kept.lock();
+        kept.keep_incoming(&self.catalog, relation.oid, found.clone());
         found
     }
 
@@ -180,26 +185,23 @@ impl Executor {
         old: Option<&[Value]>,
         row: &[Value],
     ) -> Result<()> {
-        let keys: Vec<(String, ForeignKey, Deferrable)> = relation
+        let constraints = relation
             .table()
             .into_iter()
-            .flat_map(|table| &table.constraints)
-            .filter_map(|constraint| match &constraint.kind {
-                plinth_sql::catalog::ConstraintKind::ForeignKey(key) => {
-                    Some((constraint.name.clone(), key.clone(), constraint.deferrable))
-                }
-                _ => None,
-            })
-            .collect();
-        for (name, key, deferrable) in keys {
+            .flat_map(|table| &table.constraints);
+        for constraint in constraints {
+            let plinth_sql::catalog::ConstraintKind::ForeignKey(key) = &constraint.kind else {
+                continue;
+            };
+            let (name, deferrable) = (&constraint.name, constraint.deferrable);
             let columns = places(relation, &key.columns);
             if old.is_some_and(|old| columns.iter().all(|place| same(&old[*place], &row[*place]))) {
                 continue;
             }
             if deferrable == Deferrable::InitiallyDeferred {
-                self.defer_reference(relation, &name, &key, row);
-            } else if !self.finds_parent(relation, &key, row)? {
-                return Err(self.missing(relation, &name, &key, row).into());
+                self.defer_reference(relation, name, key, row);
+            } else if !self.finds_parent(relation, key, row)? {
+                return Err(self.missing(relation, name, key, row).into());
             }
         }
         Ok(())

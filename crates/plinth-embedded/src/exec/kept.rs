@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use plinth_sql::catalog::Catalog;
+use plinth_sql::shape::StatementId;
 
+use super::foreign_keys::Incoming;
+use super::insert::InsertPlan;
 use super::row::{Demands, RowPolicies};
 use crate::translate::Plan;
 
@@ -18,6 +21,8 @@ pub(crate) struct Kept {
     catalog: Arc<Catalog>,
     demands: HashMap<DemandsKey, Arc<Demands>>,
     matches: HashMap<MatchKey, Arc<Plan>>,
+    incoming: HashMap<u32, Arc<Vec<Incoming>>>,
+    inserts: HashMap<StatementId, (String, Arc<InsertPlan>)>,
 }
 
 /// All that the demands on new rows depend on beside the catalog.
@@ -84,6 +89,57 @@ impl Kept {
             self.matches.clear();
         }
         self.matches.insert(key, plan);
+    }
+
+    /// The foreign keys that point at the table with this oid.
+    pub(crate) fn incoming(
+        &self,
+        catalog: &Arc<Catalog>,
+        table: u32,
+    ) -> Option<Arc<Vec<Incoming>>> {
+        self.is_of(catalog)
+            .then(|| self.incoming.get(&table).cloned())
+            .flatten()
+    }
+
+    /// Keeps them.
+    pub(crate) fn keep_incoming(
+        &mut self,
+        catalog: &Arc<Catalog>,
+        table: u32,
+        found: Arc<Vec<Incoming>>,
+    ) {
+        self.follow(catalog);
+        self.incoming.insert(table, found);
+    }
+
+    /// The plan of an insert for a role.
+    pub(crate) fn insert(
+        &self,
+        catalog: &Arc<Catalog>,
+        id: StatementId,
+        role: &str,
+    ) -> Option<Arc<InsertPlan>> {
+        if !self.is_of(catalog) {
+            return None;
+        }
+        let (of, plan) = self.inserts.get(&id)?;
+        (of == role).then(|| plan.clone())
+    }
+
+    /// Keeps it.
+    pub(crate) fn keep_insert(
+        &mut self,
+        catalog: &Arc<Catalog>,
+        id: StatementId,
+        role: &str,
+        plan: Arc<InsertPlan>,
+    ) {
+        self.follow(catalog);
+        if self.inserts.len() >= KEPT {
+            self.inserts.clear();
+        }
+        self.inserts.insert(id, (role.to_owned(), plan));
     }
 
     fn is_of(&self, catalog: &Arc<Catalog>) -> bool {

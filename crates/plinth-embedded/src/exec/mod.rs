@@ -32,6 +32,7 @@ use plinth_sql::SqlError;
 use plinth_sql::ast::{Names, Query, Statement, Transaction};
 use plinth_sql::catalog::{Catalog, QName};
 use plinth_sql::session::{RowColumn, RowSet};
+use plinth_sql::shape::StatementId;
 use plinth_sql::types::ColumnType;
 use rusqlite::types::Value;
 
@@ -81,10 +82,10 @@ impl Executor {
     /// Runs one statement in a savepoint of its own.
     pub(crate) fn statement(&mut self, statement: &Statement, params: &Params) -> Result<Executed> {
         if only_reads(statement) {
-            return self.run(statement, params);
+            return self.run(statement, params, None);
         }
         let mark = self.mark()?;
-        match self.run(statement, params) {
+        match self.run(statement, params, None) {
             Ok(done) => {
                 self.keep(mark)?;
                 Ok(done)
@@ -106,7 +107,13 @@ impl Executor {
         Ok(())
     }
 
-    fn run(&mut self, statement: &Statement, params: &Params) -> Result<Executed> {
+    /// Runs a statement. It may leave something behind when it fails, so whoever calls this has a savepoint.
+    fn run(
+        &mut self,
+        statement: &Statement,
+        params: &Params,
+        id: Option<StatementId>,
+    ) -> Result<Executed> {
         self.refuse_if_lost()?;
         if self.conn.out_of_time() {
             return Err(EngineError::Timeout);
@@ -122,7 +129,7 @@ impl Executor {
         }
         match statement {
             Statement::Query(query) => self.query(query, params),
-            Statement::Insert(insert) => self.insert(insert, params),
+            Statement::Insert(insert) => self.insert(insert, params, id),
             Statement::Update(update) => self.update(update, params),
             Statement::Delete(delete) => self.delete(delete, params),
             Statement::Truncate(truncate) => self.truncate(truncate),
@@ -342,7 +349,7 @@ pub(crate) fn query_rows(
     };
     let types = params.types();
     let now = conn.state.session.lock().now;
-    let (plan, _) = translate::query(
+    let plan = translate::query(
         catalog,
         role,
         &translate::default_search_path(),

@@ -45,6 +45,19 @@ pub(crate) struct Demands {
     checks: Option<Plan>,
     /// What each column of `checks` means.
     meanings: Vec<Meaning>,
+    /// `UNIQUE NULLS NOT DISTINCT`.
+    equal_nulls: Vec<Unique>,
+    /// What writes a new row.
+    insert: String,
+    /// They hold at any time: no constant like `'now'` is in them.
+    timeless: bool,
+}
+
+impl RowRules {
+    /// Whether they hold at any time.
+    pub(crate) fn is_timeless(&self) -> bool {
+        self.demands.timeless
+    }
 }
 
 enum Meaning {
@@ -71,9 +84,8 @@ impl Executor {
         let demands = match kept {
             Some(demands) => demands,
             None => {
-                let (made, timeless) = self.demands(relation, role, policies)?;
-                let made = Arc::new(made);
-                if timeless {
+                let made = Arc::new(self.demands(relation, role, policies)?);
+                if made.timeless {
                     let mut kept = self.state().kept.lock();
                     kept.keep_demands(&self.catalog, key, made.clone());
                 }
@@ -88,14 +100,13 @@ impl Executor {
         })
     }
 
-    /// The demands of a table, and whether they hold at any time.
+    /// The demands of a table.
     fn demands(
         &self,
         relation: &Arc<Relation>,
         role: &str,
         policies: Option<RowPolicies>,
-    ) -> Result<(Demands, bool)> {
-        let mut timeless = true;
+    ) -> Result<Demands> {
         let mut generated = None;
         let places: Vec<usize> = relation
             .columns
@@ -120,7 +131,6 @@ impl Executor {
                 texts.push(ex.sql);
                 columns.push((column.name.clone(), column.ty.clone()));
             }
-            timeless &= translator.is_timeless();
             let plan = translator.finish(format!("SELECT {}", texts.join(", ")), columns)?;
             generated = Some((plan, places));
         }
@@ -154,7 +164,6 @@ impl Executor {
                 meanings.push(Meaning::Check(constraint.name.clone()));
             }
         }
-        timeless &= translator.is_timeless();
         let checks = if texts.is_empty() {
             None
         } else {
@@ -164,12 +173,18 @@ impl Executor {
                 .collect();
             Some(translator.finish(format!("SELECT {}", texts.join(", ")), columns)?)
         };
-        let demands = Demands {
+        let generated_timeless = generated.as_ref().is_none_or(|(plan, _)| plan.timeless);
+        let checks_timeless = checks.as_ref().is_none_or(|plan: &Plan| plan.timeless);
+        let mut equal_nulls = self.unique_indexes(relation);
+        equal_nulls.retain(|unique| unique.nulls_not_distinct);
+        Ok(Demands {
+            insert: insert_text(relation),
+            timeless: generated_timeless && checks_timeless,
             generated,
             checks,
             meanings,
-        };
-        Ok((demands, timeless))
+            equal_nulls,
+        })
     }
 
     /// Fills in generated columns and applies every rule to a new row.
@@ -268,41 +283,22 @@ impl Executor {
     }
 
     /// Inserts a checked row; gives its key.
-    pub(crate) fn insert_row(&mut self, rules: &RowRules, row: &[Value]) -> Result<i64> {
-        let relation = &rules.relation;
+    pub(crate) fn insert_row(&mut self, rules: &RowRules, row: &Arc<Vec<Value>>) -> Result<i64> {
         self.refuse_equal_nulls(rules, row, None)?;
-        let columns: Vec<String> = relation
-            .columns
-            .iter()
-            .map(|column| names::quoted_column(&column.name))
-            .collect();
-        let places: Vec<String> = (1..=columns.len())
-            .map(|place| format!("?{place}"))
-            .collect();
-        let sql = if columns.is_empty() {
-            format!("INSERT INTO {} DEFAULT VALUES", quoted_table(relation))
-        } else {
-            format!(
-                "INSERT INTO {}({}) VALUES ({})",
-                quoted_table(relation),
-                columns.join(","),
-                places.join(",")
-            )
-        };
-        let written = self
-            .conn
-            .sqlite()
-            .prepare_cached(&sql)?
-            .execute(rusqlite::params_from_iter(row));
+        let sqlite = self.conn.sqlite();
+        let written = sqlite
+            .prepare_cached(&rules.demands.insert)?
+            .execute(rusqlite::params_from_iter(row.iter()));
         if let Err(error) = written {
             return Err(self.explain(error, rules, row, None));
         }
-        let key = self.conn.sqlite().last_insert_rowid();
+        let key = sqlite.last_insert_rowid();
+        drop(sqlite);
         self.work().changes.push(Change {
-            table: relation.name.clone(),
+            table: rules.relation.clone(),
             kind: ChangeKind::Insert,
             old: None,
-            new: Some(row.to_vec()),
+            new: Some(row.clone()),
         });
         Ok(key)
     }
@@ -349,10 +345,10 @@ impl Executor {
             }
         }
         self.work().changes.push(Change {
-            table: relation.name.clone(),
+            table: relation.clone(),
             kind: ChangeKind::Update,
-            old: Some(old.to_vec()),
-            new: Some(new.to_vec()),
+            old: Some(Arc::new(old.to_vec())),
+            new: Some(Arc::new(new.to_vec())),
         });
         let key_column = row_key_column(relation);
         Ok(match key_column.map(|place| &new[place]) {
@@ -363,11 +359,7 @@ impl Executor {
 
     /// `UNIQUE NULLS NOT DISTINCT`: SQLite's index lets nulls pass, so they are looked for here.
     fn refuse_equal_nulls(&self, rules: &RowRules, row: &[Value], key: Option<i64>) -> Result<()> {
-        for unique in self
-            .unique_indexes(&rules.relation)
-            .iter()
-            .filter(|unique| unique.nulls_not_distinct)
-        {
+        for unique in &rules.demands.equal_nulls {
             let found = self.matching_rows(&rules.relation, unique, row)?;
             if found.iter().any(|found| Some(*found) != key) {
                 return Err(self.duplicate(rules, unique, row).into());
@@ -396,7 +388,7 @@ impl Executor {
     /// Deletes a row by its key. False when it was gone already.
     pub(crate) fn delete_row(
         &mut self,
-        relation: &Relation,
+        relation: &Arc<Relation>,
         key: i64,
         old: &[Value],
     ) -> Result<bool> {
@@ -404,9 +396,9 @@ impl Executor {
         let gone = self.conn.sqlite().prepare_cached(&sql)?.execute([key])?;
         if gone > 0 {
             self.work().changes.push(Change {
-                table: relation.name.clone(),
+                table: relation.clone(),
                 kind: ChangeKind::Delete,
-                old: Some(old.to_vec()),
+                old: Some(Arc::new(old.to_vec())),
                 new: None,
             });
         }
@@ -514,6 +506,27 @@ impl Executor {
             .next()
             .unwrap_or_default())
     }
+}
+
+/// The statement that writes a new row, whose columns are `?1`, `?2`, ….
+fn insert_text(relation: &Relation) -> String {
+    let table = quoted_table(relation);
+    if relation.columns.is_empty() {
+        return format!("INSERT INTO {table} DEFAULT VALUES");
+    }
+    let columns: Vec<String> = relation
+        .columns
+        .iter()
+        .map(|column| names::quoted_column(&column.name))
+        .collect();
+    let places: Vec<String> = (1..=columns.len())
+        .map(|place| format!("?{place}"))
+        .collect();
+    format!(
+        "INSERT INTO {table}({}) VALUES ({})",
+        columns.join(","),
+        places.join(",")
+    )
 }
 
 /// `42501` of a policy. `using`: an existing row, in an upsert.

@@ -6,7 +6,7 @@ use plinth_sql::SqlError;
 use plinth_sql::ast::Statement;
 use plinth_sql::catalog::Catalog;
 use plinth_sql::session::{RowSet, Session};
-use plinth_sql::shape::{Answer, Write};
+use plinth_sql::shape::{Answer, Filled, Write};
 
 use super::{Executor, fetch, row_set, script};
 use crate::connection::{Conn, Params};
@@ -38,7 +38,7 @@ impl Tx {
     }
 
     /// Runs a write and writes its document.
-    pub fn write(&mut self, write: &Write) -> Result<Answer, EngineError> {
+    pub fn write(&mut self, write: &Filled<Write>) -> Result<Answer, EngineError> {
         fetch::write(&mut self.exec, write)
     }
 

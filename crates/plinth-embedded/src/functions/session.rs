@@ -186,11 +186,7 @@ fn sequence(catalog: &Catalog, text: &str) -> Result<QName, SqlError> {
 fn nextval(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
     let catalog = state.catalog.read().clone();
     let name = sequence(&catalog, args.text(0)?)?;
-    let value = state.sequences.next(&catalog, &name)?;
-    let mut session = state.session.lock();
-    session.current_values.insert(name.clone(), value);
-    session.last_sequence = Some(name);
-    Ok(Out::Int(value))
+    Ok(Out::Int(state.next_value(&catalog, &name)?))
 }
 
 fn currval(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {

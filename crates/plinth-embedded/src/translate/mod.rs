@@ -59,6 +59,8 @@ pub(crate) struct Plan {
     pub(crate) columns: Vec<(String, ColumnType)>,
     /// What SQLite may touch while it prepares this.
     pub(crate) fence: Arc<Fence>,
+    /// It means the same at any time: no constant like `'now'` is in it.
+    pub(crate) timeless: bool,
 }
 
 /// The SQLite tables and columns that a statement may read.
@@ -318,11 +320,6 @@ pub(crate) struct Translator<'a> {
 }
 
 impl<'a> Translator<'a> {
-    /// Whether what was read means the same at any time: no constant like `'now'` is in it.
-    pub(crate) fn is_timeless(&self) -> bool {
-        !self.timed.get()
-    }
-
     /// A translator for one statement. `params` holds the types of `$n` that are known already.
     pub(crate) fn new(
         catalog: &'a Catalog,
@@ -392,6 +389,7 @@ impl<'a> Translator<'a> {
         columns: Vec<(String, ColumnType)>,
     ) -> Result<Plan, SqlError> {
         self.check_privileges()?;
+        let timeless = !self.timed.get();
         let params = self.params.into_iter().map(decided).collect();
         let columns = columns
             .into_iter()
@@ -403,6 +401,7 @@ impl<'a> Translator<'a> {
             params,
             columns,
             fence: Arc::new(self.fence),
+            timeless,
         })
     }
 
@@ -607,8 +606,7 @@ fn decided(ty: ColumnType) -> ColumnType {
     }
 }
 
-/// Translates a whole query that begins `now`, in microseconds since 2000. True beside the plan when it holds at any other
-/// time, too.
+/// Translates a whole query that begins `now`, in microseconds since 2000.
 pub(crate) fn query(
     catalog: &Catalog,
     role: &str,
@@ -616,7 +614,7 @@ pub(crate) fn query(
     params: Vec<ColumnType>,
     query: &Query,
     now: i64,
-) -> Result<(Plan, bool), SqlError> {
+) -> Result<Plan, SqlError> {
     let mut translator = Translator::new(catalog, role, search_path, params.clone());
     translator.now = now;
     let mut out = translator.query(query, None)?;
@@ -626,8 +624,7 @@ pub(crate) fn query(
         translator.raise_barrier();
         out = translator.query(query, None)?;
     }
-    let timeless = translator.is_timeless();
-    Ok((translator.finish(out.sql, out.columns)?, timeless))
+    translator.finish(out.sql, out.columns)
 }
 
 /// Whether a function is built in and changes nothing.

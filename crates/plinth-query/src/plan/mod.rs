@@ -18,7 +18,7 @@ mod write;
 
 pub use call::{CallPlan, RpcShape, call};
 pub use read::{ReadPlan, read};
-pub use template::{Shape, Template};
+pub use template::{InsertTemplate, Shape, Template};
 pub use types::CASTS;
 pub use upsert::put;
 pub use write::{WritePlan, delete, insert, update};

@@ -15,7 +15,7 @@ use crate::request::Request;
 
 /// A read, and what its answer is told about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReadPlan<R = Filled> {
+pub struct ReadPlan<R = Filled<Read>> {
     /// What is run.
     pub read: R,
     /// Which rows: [`Window::page`] makes `Content-Range` and the status of it.

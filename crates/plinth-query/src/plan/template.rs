@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
-use plinth_sql::shape::{Argument, Fetch, FieldValue, Filled, Read, StatementId};
+use plinth_sql::shape::{Argument, Fetch, FieldValue, Filled, Read, StatementId, Write};
+use plinth_sql::types::Type;
 
 use super::read::unfilled;
-use super::{Asked, Context, ReadPlan};
+use super::{Asked, Context, ReadPlan, WritePlan};
+use crate::body::{Cell, Payload, text_of};
 use crate::error::Error;
 use crate::negotiate::Media;
 use crate::range::Window;
@@ -39,7 +41,7 @@ pub struct Shape {
     /// All that the plan depends on beside the catalog: a key for [templates](Template).
     pub key: String,
     /// What was taken out, in order.
-    pub values: Vec<String>,
+    pub values: Vec<Option<String>>,
     /// Where the query string begins in the key.
     query_at: usize,
 }
@@ -48,18 +50,7 @@ impl Shape {
     /// The shape of a query string. `context` is whatever else the plan depends on: who asks for what, in which form.
     /// None for what is better planned by itself.
     pub fn of(context: &[&str], query: &str) -> Option<Shape> {
-        let size = context.iter().map(|part| part.len() + 1).sum::<usize>() + query.len();
-        if size > MAX_SHAPE_BYTES {
-            return None;
-        }
-        let mut key = String::with_capacity(size + 16);
-        for part in context {
-            if part.contains('\0') {
-                return None;
-            }
-            key.push_str(part);
-            key.push('\0');
-        }
+        let mut key = joined(context, query)?;
         let query_at = key.len();
         let mut values = Vec::new();
         for (number, part) in query.split('&').enumerate() {
@@ -71,7 +62,7 @@ impl Shape {
                     let value = decode_text(value).ok()?;
                     key.push_str(before);
                     mark(&mut key, values.len());
-                    values.push(value);
+                    values.push(Some(value));
                 }
                 None if part.contains(MARK) || part.contains("%01") => return None,
                 None => key.push_str(part),
@@ -84,9 +75,43 @@ impl Shape {
         })
     }
 
+    /// The shape of the insert of one row: its values are taken out. None for any other number of rows.
+    pub fn of_row(context: &[&str], query: &str, payload: &Payload<'_>) -> Option<String> {
+        let [row] = payload.rows.as_slice() else {
+            return None;
+        };
+        if row.contains(&Cell::Missing) || payload.columns.is_empty() {
+            return None;
+        }
+        let mut key = joined(context, query)?;
+        key.push_str(query);
+        for column in &payload.columns {
+            if column.contains('\0') || key.len() > MAX_SHAPE_BYTES {
+                return None;
+            }
+            key.push('\0');
+            key.push_str(column);
+        }
+        Some(key)
+    }
+
     fn query(&self) -> &str {
         self.key.get(self.query_at..).unwrap_or_default()
     }
+}
+
+/// The beginning of a key; none when the whole of it would be too long, or would not be read back in one way only.
+fn joined(context: &[&str], query: &str) -> Option<String> {
+    let size = context.iter().map(|part| part.len() + 1).sum::<usize>() + query.len();
+    if size > MAX_SHAPE_BYTES || context.iter().any(|part| part.contains('\0')) {
+        return None;
+    }
+    let mut key = String::with_capacity(size + 64);
+    for part in context {
+        key.push_str(part);
+        key.push('\0');
+    }
+    Some(key)
 }
 
 /// `id=eq.` and `1` of `id=eq.1`.
@@ -147,16 +172,75 @@ impl Template {
     }
 
     /// The plan for the values of one request.
-    pub fn plan(&self, values: Vec<String>) -> ReadPlan {
+    pub fn plan(&self, values: Vec<Option<String>>) -> ReadPlan {
         ReadPlan {
             read: Filled {
-                read: Arc::clone(&self.read),
+                what: Arc::clone(&self.read),
                 values,
             },
             window: self.window,
             media: self.media,
             applied: self.applied.clone(),
         }
+    }
+}
+
+/// The plan of an insert of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InsertTemplate {
+    /// With the values of nobody.
+    plan: WritePlan,
+    write: Arc<Write>,
+    /// The types of the row's columns.
+    types: Vec<Type>,
+}
+
+impl InsertTemplate {
+    /// Of a plan that was made for a row of the relation of this name. None when its values are not its parameters.
+    pub fn of(
+        plan: &WritePlan,
+        name: &str,
+        payload: &Payload<'_>,
+        cx: &Context,
+    ) -> Result<Option<InsertTemplate>, Error> {
+        let Some(filled) = &plan.write else {
+            return Ok(None);
+        };
+        let relation = cx.relation(name)?;
+        let columns = payload.columns.iter().map(|name| relation.column(name));
+        let Some(types) = columns
+            .map(|column| column.map(|column| column.ty.ty.clone()))
+            .collect::<Option<Vec<Type>>>()
+        else {
+            return Ok(None);
+        };
+        let mut write = Write::clone(&filled.what);
+        if write.fetch.params.len() != types.len() {
+            return Ok(None);
+        }
+        prepare(&mut write.fetch, &mut []);
+        write.fetch.params = (0..types.len()).map(Argument::Slot).collect();
+        Ok(Some(InsertTemplate {
+            plan: WritePlan {
+                write: None,
+                ..plan.clone()
+            },
+            write: Arc::new(write),
+            types,
+        }))
+    }
+
+    /// The plan for the one row of this payload.
+    pub fn plan(&self, payload: &Payload<'_>) -> Result<WritePlan, Error> {
+        let cells = payload.rows.iter().flatten().zip(&self.types);
+        let values = cells.map(|(cell, ty)| text_of(cell, ty));
+        Ok(WritePlan {
+            write: Some(Filled {
+                what: Arc::clone(&self.write),
+                values: values.collect::<Result<_, _>>()?,
+            }),
+            ..self.plan.clone()
+        })
     }
 }
 

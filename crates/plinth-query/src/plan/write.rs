@@ -7,7 +7,7 @@ use plinth_sql::ast::{
     Query, SelectItem, SetExpr, Statement, Update,
 };
 use plinth_sql::catalog::{Column, Relation};
-use plinth_sql::shape::{BodyFormat, Fetch, Field, FieldValue, Write};
+use plinth_sql::shape::{BodyFormat, Fetch, Field, FieldValue, Filled, Write};
 
 use super::condition::{self, Place};
 use super::fields::{self, Projection};
@@ -24,7 +24,7 @@ use crate::request::Request;
 #[derive(Clone, Debug, PartialEq)]
 pub struct WritePlan {
     /// What is run. None when there is nothing to do: no rows to insert, no columns to change. The answer is then that of zero rows.
-    pub write: Option<Write>,
+    pub write: Option<Filled<Write>>,
     /// The form of the answer.
     pub media: Media,
     /// What is answered. For `HeadersOnly` the body holds the primary key's columns, for `Location`.
@@ -198,12 +198,15 @@ fn plan(fetch: Option<Fetch>, asked: &Asked, used: Used) -> WritePlan {
         Return::HeadersOnly => BodyFormat::Json,
         Return::Representation => asked.media.body_format(),
     };
-    let write = fetch.map(|fetch| Write {
-        fetch,
-        format,
-        max_affected: preferences.most_affected().filter(|_| used.max_affected),
-        exactly_one: asked.media.is_object(),
-        rollback: false,
+    let write = fetch.map(|fetch| {
+        let write = Write {
+            fetch,
+            format,
+            max_affected: preferences.most_affected().filter(|_| used.max_affected),
+            exactly_one: asked.media.is_object(),
+            rollback: false,
+        };
+        write.into()
     });
     WritePlan {
         write,

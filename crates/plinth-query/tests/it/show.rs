@@ -34,7 +34,7 @@ pub(crate) fn asked(prefer: &str, accept: Option<&str>) -> Asked {
 /// `orders?select=id` as what is run.
 pub(crate) fn read(url: &str) -> String {
     match plan_read(url) {
-        Ok(plan) => fetch(&plan.read.read.fetch),
+        Ok(plan) => fetch(&plan.read.what.fetch),
         Err(error) => self::error(&error),
     }
 }
@@ -54,7 +54,7 @@ pub(crate) fn write(method: &str, url: &str, prefer: &str, json: &str) -> String
         |error| self::error(&error),
         |plan| {
             let mut out = match &plan.write {
-                Some(write) => fetch(&write.fetch),
+                Some(write) => fetch(&write.what.fetch),
                 None => "nothing to do\n".to_owned(),
             };
             if let Some(applied) = &plan.applied {
