@@ -30,6 +30,10 @@ const DEADLINE_STEPS: i32 = 4_000;
 /// Page cache of a connection in KiB; more buys little, because commits by others empty it.
 const CACHE_KIB: i32 = 16 * 1024;
 
+/// Pages in the log at which it is folded into the file (16 MiB). Pages that are written again and again, as those of an
+/// index are, are copied once for all of them; SQLite's default of 1000 took a third of the time of a commit.
+const CHECKPOINT_PAGES: i32 = 4_000;
+
 /// `application_id` of our files: "Plin".
 pub(crate) const APPLICATION_ID: i32 = 0x506c_696e;
 
@@ -120,6 +124,7 @@ impl Conn {
         sqlite.busy_timeout(Duration::from_secs(5))?;
         if writer {
             sqlite.pragma_update(None, "journal_mode", "wal")?;
+            sqlite.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         }
         sqlite.pragma_update(None, "synchronous", "full")?;
         sqlite.pragma_update(None, "cache_size", -CACHE_KIB)?;
