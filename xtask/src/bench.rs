@@ -37,7 +37,7 @@ pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
         command.args(["--only", only]);
     }
     if quick {
-        command.arg("--plinth-alone");
+        command.args(["--server", "plinth", "--rounds", "1"]);
     } else {
         command.arg("--pocketbase").arg(install::pocketbase()?);
     }

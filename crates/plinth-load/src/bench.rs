@@ -8,11 +8,10 @@ use anyhow::{Context, Result, ensure};
 use crate::generator::{Pace, Plan, run};
 use crate::process::{Usage, memory_kib};
 use crate::results::{self, Figure, Report};
-use crate::servers::{Kind, Places, Server, measure_raw, serve_bare};
+pub use crate::servers::Kind;
+use crate::servers::{Places, Server, measure_raw, serve_bare};
 use crate::workload::Work;
 
-/// Runs of each figure.
-const ROUNDS: usize = 3;
 /// How often a disturbed run is taken again.
 const TRIES: usize = 3;
 /// What others may use of the machine, in cores, before a run counts as disturbed.
@@ -47,8 +46,10 @@ pub struct Options {
     pub time: Duration,
     /// Only work whose name contains this.
     pub only: Option<String>,
-    /// Only this server, and one round: for a look while working on it.
-    pub plinth_alone: bool,
+    /// Which servers; none means all.
+    pub servers: Vec<Kind>,
+    /// Runs of each figure.
+    pub rounds: usize,
 }
 
 /// Serves the bare HTTP server until it is killed.
@@ -64,12 +65,8 @@ pub fn raw(scratch: &Path) -> Result<String> {
 
 /// Runs the benchmark. `say` hears of every step.
 pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
-    let kinds: &[Kind] = if options.plinth_alone {
-        &[Kind::Plinth]
-    } else {
-        &[Kind::Plinth, Kind::PocketBase, Kind::Bare]
-    };
-    let rounds = if options.plinth_alone { 1 } else { ROUNDS };
+    let all = [Kind::Plinth, Kind::PocketBase, Kind::Bare];
+    let is_wanted = |kind: &Kind| options.servers.is_empty() || options.servers.contains(kind);
     std::fs::create_dir_all(&options.scratch)?;
     let places = Places {
         plinth: options.plinth.clone(),
@@ -77,8 +74,8 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
         scratch: options.scratch.clone(),
     };
     let mut report = Report::begin(&options.plinth)?;
-    for round in 0..rounds {
-        for &kind in kinds {
+    for round in 0..options.rounds {
+        for kind in all.into_iter().filter(is_wanted) {
             say(&format!("round {}: {} is filled", round + 1, kind.name()));
             let server = Server::prepare(kind, &places)?;
             report.rest(kind, server.started_in, memory_kib(server.process())?.0);
@@ -96,7 +93,7 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
                 report.add(kind, work, clients, figure);
             }
         }
-        if !options.plinth_alone {
+        if options.servers.is_empty() {
             say("raw SQLite");
             report.raw(measure_raw(&options.scratch)?);
         }

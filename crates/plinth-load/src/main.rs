@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use plinth_load::bench::{self, Options};
+use plinth_load::bench::{self, Kind, Options};
 
 #[derive(Parser)]
 #[command(about = "Load for HTTP servers, and the benchmark of Plinth beside others")]
@@ -37,9 +37,12 @@ enum Command {
         /// Only work whose name contains this
         #[arg(long)]
         only: Option<String>,
-        /// Only Plinth, one round
-        #[arg(long)]
-        plinth_alone: bool,
+        /// Which servers; all by default
+        #[arg(long, value_enum)]
+        server: Vec<Kind>,
+        /// Runs of each figure, of which the median counts
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
     },
     /// Measures SQLite by itself
     #[command(hide = true)]
@@ -66,7 +69,8 @@ fn main() -> ExitCode {
             output,
             seconds,
             only,
-            plinth_alone,
+            server,
+            rounds,
         } => bench::bench(
             &Options {
                 plinth,
@@ -75,7 +79,8 @@ fn main() -> ExitCode {
                 output,
                 time: Duration::from_secs(seconds),
                 only,
-                plinth_alone,
+                servers: server,
+                rounds,
             },
             &mut |line| eprintln!("{line}"),
         ),

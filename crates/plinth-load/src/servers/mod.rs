@@ -22,11 +22,12 @@ use crate::workload::{self, Work};
 const READY_LIMIT: Duration = Duration::from_secs(20);
 
 /// A kind of server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
     /// This project.
     Plinth,
     /// The rival.
+    #[value(name = "pocketbase")]
     PocketBase,
     /// The limit: the HTTP stack alone, answering a constant.
     Bare,

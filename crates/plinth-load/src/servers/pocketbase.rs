@@ -86,7 +86,7 @@ fn fill(server: &mut Server) -> Result<()> {
             "indexes": ["create unique index memberships_room_member on memberships (room, member)"],
         }),
     )?;
-    let is_member = "@collection.memberships.room ?= room && @collection.memberships.member ?= @request.auth.id";
+    let is_member = "room.memberships_via_room.member ?= @request.auth.id";
     post(
         "/api/collections",
         &json!({
