@@ -146,7 +146,7 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
                 Ok(Received::Nothing) => {}
                 Ok(Received::Answer { head, text }) => {
                     let now = Instant::now();
-                    if now >= counted_from && due >= counted_from {
+                    if now >= counted_from {
                         count(&mut tally, &head, now.duration_since(due), text);
                     }
                     if head.closes {

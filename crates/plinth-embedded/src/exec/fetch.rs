@@ -100,14 +100,11 @@ pub(crate) fn write(
         .into());
     }
     let role = exec.role();
-    let search_path = exec.search_path();
     let planner = Planner {
         conn: &exec.conn,
         catalog: &exec.catalog,
         role: &role,
-        plans: Known::None {
-            search_path: &search_path,
-        },
+        plans: Known::None { exec },
         values,
     };
     let mut document = Document::begin(&planner, &write.fetch, &columns, write.format)?;
@@ -137,7 +134,7 @@ enum Known<'a> {
     /// Among those of the readers, who all have the same search path.
     Kept(&'a Plans),
     /// Nowhere: a script may have set another path.
-    None { search_path: &'a [String] },
+    None { exec: &'a Executor },
 }
 
 impl Planner<'_> {
@@ -157,7 +154,8 @@ impl Planner<'_> {
         let now = self.conn.state.session.lock().now;
         match self.plans {
             Known::Kept(plans) => plans.plan(self.catalog, self.role, types, query, id, now),
-            Known::None { search_path } => {
+            Known::None { exec } => {
+                let search_path = &exec.search_path();
                 let plan =
                     translate::query(self.catalog, self.role, search_path, types, query, now)?;
                 Ok(Arc::new(plan))

@@ -243,17 +243,19 @@ impl Executor {
         row: &[Value],
         one: bool,
     ) -> Result<Vec<i64>> {
-        let is_null = |column: &str| {
-            let place = other.columns.iter().position(|known| known.name == column);
-            place.and_then(|place| row.get(place)) == Some(&Value::Null)
-        };
+        let place =
+            |of: &Relation, name: &str| of.columns.iter().position(|known| known.name == name);
+        let mut places = Vec::with_capacity(pairs.len());
+        for (mine, theirs) in pairs {
+            let (Some(mine), Some(theirs)) = (place(table, mine), place(other, theirs)) else {
+                return Ok(Vec::new());
+            };
+            places.push((mine, theirs, row.get(theirs) == Some(&Value::Null)));
+        }
         let key = MatchKey {
             table: table.oid,
             other: other.oid,
-            pairs: pairs
-                .iter()
-                .map(|(mine, theirs)| ((*mine).to_owned(), (*theirs).to_owned(), is_null(theirs)))
-                .collect(),
+            places,
             one,
         };
         let kept = self.state().kept.lock().matches(&self.catalog, &key);

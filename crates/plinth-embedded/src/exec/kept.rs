@@ -47,8 +47,8 @@ pub(crate) struct MatchKey {
     pub(crate) table: u32,
     /// Whose row is given.
     pub(crate) other: u32,
-    /// Columns of both, and whether the given one is null.
-    pub(crate) pairs: Vec<(String, String, bool)>,
+    /// Places of the columns in both, and whether the given one is null.
+    pub(crate) places: Vec<(usize, usize, bool)>,
     /// The first is enough.
     pub(crate) one: bool,
 }

@@ -1,4 +1,4 @@
-//! The limit of the database: SQLite by itself, in one thread, without HTTP, keys or policies.
+//! Limits without HTTP, keys and policies: SQLite by itself, in one thread; and Argon2id, in as many as there are cores.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ pub(crate) struct RawFigures {
     pub(crate) insert_64: f64,
     /// 256 in each.
     pub(crate) insert_256: f64,
+    /// Passwords hashed, on all cores.
+    pub(crate) hash: f64,
 }
 
 /// Measures in a file in this folder.
@@ -70,7 +72,39 @@ pub(crate) fn measure(folder: &Path) -> Result<RawFigures> {
         insert_1: grouped(1)?,
         insert_64: grouped(64)?,
         insert_256: grouped(256)?,
+        hash: hashes(),
     })
+}
+
+/// Argon2id with 19 MiB and 2 passes, each thread in memory of its own.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn hashes() -> f64 {
+    let argon2 = argon2::Argon2::default();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let hashed = std::thread::scope(|scope| {
+        let work = || {
+            let mut memory = vec![argon2::Block::new(); argon2.params().block_count()];
+            let (begin, mut done) = (Instant::now(), 0_u64);
+            while begin.elapsed() < TIME {
+                let mut out = [0; 32];
+                let salt = done.to_le_bytes().repeat(2);
+                let hashed = argon2.hash_password_into_with_memory(
+                    b"password",
+                    &salt,
+                    &mut out,
+                    &mut memory,
+                );
+                done += u64::from(hashed.is_ok());
+            }
+            done as f64 / begin.elapsed().as_secs_f64()
+        };
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .sum()
+    });
+    hashed
 }
 
 fn insert(db: &Connection, next: &mut usize) -> Result<()> {
