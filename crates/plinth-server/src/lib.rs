@@ -1,7 +1,7 @@
 //! Puts the services' routers together and serves them.
 //!
-//! From the outside in, a request passes: its id and its line in the log, CORS, the net under panics, the bounds on
-//! its head, and (in development) the check of its host name. Then it reaches the service its path names. Who may
+//! From the outside in, a request passes: its id and its line in the log, CORS, the net under panics, the question
+//! whether there is time for it, the bounds on its head, and (in development) the check of its host name. Then it reaches the service its path names. Who may
 //! call is each service's own question, answered by `plinth_http::Caller`.
 //!
 //! These are plain calls, one inside the other, rather than layers of a router: each layer costs allocations, and all
@@ -11,6 +11,7 @@ mod cors;
 mod guard;
 mod listen;
 mod log;
+mod pressure;
 mod refusal;
 mod routes;
 
@@ -35,6 +36,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use log::Route;
+use pressure::Pressure;
 
 /// The services.
 pub struct Services {
@@ -48,12 +50,16 @@ pub struct Services {
     pub mailbox: Option<Router>,
 }
 
+/// Where load balancers ask how we are.
+const HEALTH: &str = "/health";
+
 /// Everything that is served. Cheap to clone.
 #[derive(Clone)]
 pub struct Site(Arc<Parts>);
 
 struct Parts {
     app: App,
+    pressure: Pressure,
     rest: Rest,
     /// Whatever is not REST.
     others: Router,
@@ -74,14 +80,19 @@ impl Site {
         };
         let others = Router::new()
             .route("/", get(welcome))
-            .route("/health", get(health))
+            .route(HEALTH, get(health))
             .with_state(app.clone())
             // As a service, so that `/auth/v1` and `/auth/v1/` are the same place.
             .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
             .merge(development)
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(not_found);
-        Site(Arc::new(Parts { app, rest, others }))
+        Site(Arc::new(Parts {
+            app,
+            pressure: Pressure::default(),
+            rest,
+            others,
+        }))
     }
 
     /// Answers a request, whatever happens to it.
@@ -101,6 +112,12 @@ impl Site {
     }
 
     async fn guarded(&self, request: Request) -> (Response, Route) {
+        // Whoever asks how we are is told.
+        if request.uri().path() != HEALTH
+            && let Err(refused) = self.0.pressure.admit()
+        {
+            return (refused.into_response(), Route::NONE);
+        }
         if let Err(refused) = guard::check(&self.0.app, &request) {
             return (refused.into_response(), Route::NONE);
         }

@@ -19,8 +19,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::refusal::Explained;
 
-/// Open connections at once. Further clients wait in the kernel's queue; each connection costs some 20 KiB.
-const MAX_CONNECTIONS: usize = 10_000;
+/// Open connections at once where the system names no bound of its own. Further clients wait in the kernel's queue.
+const USUAL_CONNECTIONS: usize = 10_000;
+
+/// Open files that are kept back for other things than connections: the database, its readers, logs.
+const OTHER_FILES: usize = 512;
 
 /// How long a client may take to send the head of a request. Bounds idle keep-alive connections, too.
 const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
@@ -78,7 +81,7 @@ pub async fn serve<A, F>(
     F: Future<Output = Response> + Send + 'static,
 {
     let open = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(most_connections()));
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -111,6 +114,33 @@ pub async fn serve<A, F>(
             drain.as_secs()
         );
     }
+}
+
+/// As many connections as this process may have files, after it has asked for as many as it can have.
+#[cfg(unix)]
+fn most_connections() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let files = files.and_then(|files| usize::try_from(files).ok());
+    files.map_or(USUAL_CONNECTIONS, |files| {
+        // A machine may allow more than a semaphore can count.
+        files
+            .saturating_sub(OTHER_FILES)
+            .clamp(1, Semaphore::MAX_PERMITS)
+    })
+}
+
+#[cfg(not(unix))]
+fn most_connections() -> usize {
+    USUAL_CONNECTIONS
 }
 
 /// The next connection, once there is a place for it. `None` never comes while the semaphore is open.
