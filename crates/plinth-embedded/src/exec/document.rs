@@ -1,7 +1,7 @@
 //! Documents: rows written as JSON or CSV while SQLite steps through them, related rows fetched by nested statements in the
 //! same transaction.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
@@ -178,6 +178,10 @@ struct Nested<'f> {
     /// The bound columns, then the embed's own.
     params: Params,
     objects: Objects<'f>,
+    /// What it gives depends on nothing but what is bound.
+    repeatable: bool,
+    /// Where the last value stands in the body: often the next row refers to the same.
+    last: Option<Range<usize>>,
 }
 
 impl<'f> Objects<'f> {
@@ -254,36 +258,46 @@ impl<'f> Nested<'f> {
         };
         let plan = planner.plan_query(query, &params, embed.fetch.id)?;
         let objects = Objects::of(planner, &embed.fetch.fields, &plan.columns, strip)?;
+        let repeatable = plan.repeatable
+            && objects.entries.iter().all(|entry| match &entry.part {
+                Part::Column(..) => true,
+                Part::Embed(nested) => nested.repeatable,
+            });
         Ok(Nested {
             conn: planner.conn,
             embed,
             plan,
             params,
             objects,
+            repeatable,
+            last: None,
         })
     }
 
     /// Binds the parent's columns. False when one of them is null, which refers to nothing.
     fn bind(&mut self, parent: &impl Lent) -> bool {
+        let mut refers = true;
         for (place, param) in self.embed.bind.iter().zip(&mut self.params.values) {
-            if let ParamValue::Typed(_, value) = param {
-                *value = parent.value(*place);
-                if *value == Value::Null {
-                    return false;
+            if let ParamValue::Typed(_, known) = param {
+                let value = parent.value(*place);
+                if *known != value {
+                    self.last = None;
                 }
+                refers &= value != Value::Null;
+                *known = value;
             }
         }
-        true
+        refers
     }
 
-    /// Shows each related row; gives their number.
+    /// Shows each row related to what is bound, if that refers to anything; gives their number.
     fn each(
         &mut self,
-        parent: Option<&impl Lent>,
+        refers: bool,
         mut show: impl FnMut(&mut Objects<'f>, &rusqlite::Row<'_>, usize) -> Result<()>,
     ) -> Result<usize> {
         let mut count = 0;
-        if !parent.is_some_and(|parent| self.bind(parent)) {
+        if !refers {
             return Ok(count);
         }
         let only_one = matches!(self.embed.shape, EmbedShape::One | EmbedShape::SpreadOne);
@@ -320,48 +334,64 @@ impl<'f> Nested<'f> {
         start: usize,
         out: &mut Vec<u8>,
     ) -> Result<()> {
+        let refers = parent.is_some_and(|parent| self.bind(parent));
+        if let Some(last) = self.last.clone() {
+            begin_entry(key, start, out);
+            out.extend_from_within(last);
+            return Ok(());
+        }
         match self.embed.shape {
             EmbedShape::Many => {
                 begin_entry(key, start, out);
+                let from = out.len();
                 out.push(b'[');
-                self.each(parent, |objects, row, number| {
+                self.each(refers, |objects, row, number| {
                     comma_unless(number == 0, out);
                     objects.object(row, out)
                 })?;
                 out.push(b']');
+                self.note(from..out.len());
             }
             EmbedShape::One => {
-                let found = self.each(parent, |objects, row, _| {
+                let mut from = None;
+                self.each(refers, |objects, row, _| {
                     begin_entry(key, start, out);
+                    from = Some(out.len());
                     objects.object(row, out)
                 })?;
-                if found == 0 && !self.objects.strip {
-                    begin_entry(key, start, out);
-                    out.extend_from_slice(b"null");
+                match from {
+                    Some(from) => self.note(from..out.len()),
+                    None if self.objects.strip => {}
+                    None => {
+                        begin_entry(key, start, out);
+                        out.extend_from_slice(b"null");
+                    }
                 }
             }
             EmbedShape::SpreadOne => {
-                let found = self.each(parent, |objects, row, _| {
+                let found = self.each(refers, |objects, row, _| {
                     objects.entries(Some(row), start, out)
                 })?;
                 if found == 0 {
                     self.objects.entries(None::<&Vec<Value>>, start, out)?;
                 }
             }
-            EmbedShape::SpreadMany => self.spread(parent, start, out)?,
+            EmbedShape::SpreadMany => self.spread(refers, start, out)?,
         }
         Ok(())
     }
 
+    /// Remembers where a value stands, if the next row may use it, too.
+    fn note(&mut self, written: Range<usize>) {
+        if self.repeatable {
+            self.last = Some(written);
+        }
+    }
+
     /// One array an entry, all in the same order.
-    fn spread(
-        &mut self,
-        parent: Option<&impl Lent>,
-        start: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    fn spread(&mut self, refers: bool, start: usize, out: &mut Vec<u8>) -> Result<()> {
         let mut arrays: Vec<Vec<u8>> = vec![vec![b'[']; self.objects.entries.len()];
-        self.each(parent, |objects, row, number| {
+        self.each(refers, |objects, row, number| {
             for (Entry { part, .. }, array) in objects.entries.iter().zip(&mut arrays) {
                 if let Part::Column(place, ty) = part {
                     comma_unless(number == 0, array);

@@ -121,21 +121,12 @@ impl Translator<'_> {
         let shown = alias
             .map_or(name.name.as_str(), |alias| alias.name.as_str())
             .to_owned();
-        let role = self.role.clone();
-        self.use_column(&role, &relation, None, Privilege::Select);
-        let locked = self.locks.covers(Some(&shown));
-        if locked {
-            self.use_column(&role, &relation, None, Privilege::Update);
-        }
+        let commands = self.use_table(&relation, &shown);
         match &relation.kind {
             RelationKind::Table(_) => {
                 let sqlite = self.alias("t");
                 let mut columns = stored_columns(&relation, &sqlite);
                 rename(&mut columns, alias)?;
-                let mut commands = vec![PolicyCommand::Select];
-                if locked {
-                    commands.push(PolicyCommand::Update);
-                }
                 let source = self.policed_table(&relation, &shown, &commands, alias)?;
                 self.add_item(&shown, Some(relation), columns, false)?;
                 Ok(format!("{source} AS {sqlite}"))
@@ -269,6 +260,51 @@ impl Translator<'_> {
         result
     }
 
+    /// The one table of a `FROM`, with its policies as a condition beside those of the query: SQLite then looks for rows of
+    /// an `EXISTS` as it does in a join. None where they must stand in a subquery, behind a barrier; or for what is no table.
+    pub(super) fn lone_table(
+        &mut self,
+        from: &[FromItem],
+    ) -> Result<Option<(String, Option<String>)>, SqlError> {
+        let [FromItem::Table { name, alias }] = from else {
+            return Ok(None);
+        };
+        if self.barrier || self.named_query(name).is_some() {
+            return Ok(None);
+        }
+        let relation = self.relation(name)?;
+        if !matches!(relation.kind, RelationKind::Table(_)) {
+            return Ok(None);
+        }
+        let alias = alias.as_ref();
+        let shown = alias.map_or(name.name.as_str(), |alias| alias.name.as_str());
+        let commands = self.use_table(&relation, shown);
+        let sqlite = self.alias("t");
+        let mut columns = stored_columns(&relation, &sqlite);
+        rename(&mut columns, alias)?;
+        self.allow(&relation);
+        let condition = self.visible(&relation, &sqlite, &commands)?;
+        self.policed |= condition.is_some();
+        let text = format!(
+            "{} AS {sqlite}",
+            names::quote(&names::table(&relation.name))
+        );
+        self.add_item(shown, Some(relation), columns, false)?;
+        Ok(Some((text, condition)))
+    }
+
+    /// Notes that a relation is read, and locked where the query locks it; gives the commands whose policies count.
+    fn use_table(&mut self, relation: &Arc<Relation>, shown: &str) -> Vec<PolicyCommand> {
+        let role = self.role.clone();
+        self.use_column(&role, relation, None, Privilege::Select);
+        let mut commands = vec![PolicyCommand::Select];
+        if self.locks.covers(Some(shown)) {
+            self.use_column(&role, relation, None, Privilege::Update);
+            commands.push(PolicyCommand::Update);
+        }
+        commands
+    }
+
     /// A table as this role may see it for these commands: itself, or a subquery with its policies.
     pub(super) fn policed_table(
         &mut self,
@@ -278,12 +314,7 @@ impl Translator<'_> {
         alias: Option<&TableAlias>,
     ) -> Result<String, SqlError> {
         let table = names::table(&relation.name);
-        self.fence.tables.insert(table.clone());
-        for column in &relation.columns {
-            self.fence
-                .columns
-                .insert((table.clone(), names::column(&column.name)));
-        }
+        self.allow(relation);
         let inner = self.alias("p");
         let Some(mut condition) = self.visible(relation, &inner, commands)? else {
             return Ok(names::quote(&table));

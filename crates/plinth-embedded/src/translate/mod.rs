@@ -61,7 +61,12 @@ pub(crate) struct Plan {
     pub(crate) fence: Arc<Fence>,
     /// It means the same at any time: no constant like `'now'` is in it.
     pub(crate) timeless: bool,
+    /// With the same parameters it gives the same rows, as often as it runs in one transaction that only reads.
+    pub(crate) repeatable: bool,
 }
+
+/// Functions of SQLite's text whose result differs from one call to the next.
+const CHANGING: [&str; 4] = ["pg_random", "pg_clock", "pg_nextval", "pg_set"];
 
 /// The SQLite tables and columns that a statement may read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -390,6 +395,9 @@ impl<'a> Translator<'a> {
     ) -> Result<Plan, SqlError> {
         self.check_privileges()?;
         let timeless = !self.timed.get();
+        let repeatable = !self.writes
+            && !self.calls_users
+            && !CHANGING.iter().any(|function| sql.contains(function));
         let params = self.params.into_iter().map(decided).collect();
         let columns = columns
             .into_iter()
@@ -402,6 +410,7 @@ impl<'a> Translator<'a> {
             columns,
             fence: Arc::new(self.fence),
             timeless,
+            repeatable,
         })
     }
 

@@ -63,7 +63,17 @@ impl Translator<'_> {
     ) -> Result<SelectParts, SqlError> {
         let mut tail = String::new();
         let mut from = Vec::with_capacity(select.from.len());
-        for item in &select.from {
+        let mut conditions = Vec::new();
+        let lone = self.lone_table(&select.from)?;
+        let others = match lone {
+            Some((text, policies)) => {
+                from.push(text);
+                conditions.extend(policies);
+                &[]
+            }
+            None => select.from.as_slice(),
+        };
+        for item in others {
             let text = self.from_item(item)?;
             // SQLite reads `a, b RIGHT JOIN c` from the left; Postgres joins first.
             let joined = select.from.len() > 1 && matches!(item, FromItem::Join { .. });
@@ -73,8 +83,10 @@ impl Translator<'_> {
             tail = format!(" FROM {}", from.join(", "));
         }
         if let Some(selection) = &select.selection {
-            let condition = self.condition_expr(selection, "WHERE")?;
-            tail.push_str(&format!(" WHERE {}", condition.sql));
+            conditions.push(self.condition_expr(selection, "WHERE")?.sql);
+        }
+        if !conditions.is_empty() {
+            tail.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
         }
         let windows = std::mem::replace(&mut self.windows, select.windows.clone());
         let result = self.select_list(select, order_by, tail);

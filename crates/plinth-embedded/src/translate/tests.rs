@@ -49,7 +49,7 @@ fn translated(role: &str, sql: &str) -> String {
     };
     let params = vec![Type::Unknown.into(); sql.matches('$').count()];
     match query(&catalog(), role, &default_search_path(), params, &parsed, 0) {
-        Ok((plan, _)) => plan.sql,
+        Ok(plan) => plan.sql,
         Err(error) => format!("{} {}", error.code, error.message),
     }
 }

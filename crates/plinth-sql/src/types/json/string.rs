@@ -9,14 +9,14 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    // Runs without anything to escape are copied whole.
-    let mut start = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[start..at]);
-        start = at + 1;
+    let mut rest = bytes;
+    loop {
+        let (plain, special) = rest.split_at(plain_bytes(rest));
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else {
+            break;
+        };
+        rest = after;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -28,8 +28,26 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
             control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
         }
     }
-    out.extend_from_slice(&bytes[start..]);
     out.push(b'"');
+}
+
+/// How many bytes come before the first that must be escaped. Most texts have none, so they are looked at in pieces that
+/// the compiler compares at once.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const PIECE: usize = 32;
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let pieces = bytes.chunks_exact(PIECE);
+    let plain = pieces
+        .take_while(|piece| {
+            !piece
+                .iter()
+                .fold(false, |found, byte| found | special(*byte))
+        })
+        .count()
+        * PIECE;
+    let rest = &bytes[plain..];
+    let found = rest.iter().position(|byte| special(*byte));
+    plain + found.unwrap_or(rest.len())
 }
 
 /// Reads the string that begins `text` (at its opening quote): its value and what follows.
