@@ -10,6 +10,7 @@ use crate::{install, take_flag, take_value, wait};
 /// Builds for release, installs the rival and runs the benchmark, which tells its steps itself.
 pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     let quick = take_flag(args, "--quick");
+    let crowd = take_flag(args, "--crowd");
     let only = take_value(args, "--only")?;
     let seconds = take_value(args, "--seconds")?;
     if let Some(extra) = args.first() {
@@ -36,12 +37,14 @@ pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     if let Some(only) = &only {
         command.args(["--only", only]);
     }
-    if quick {
+    if crowd {
+        command.arg("--crowd");
+    } else if quick {
         command.args(["--server", "plinth", "--rounds", "1"]);
     } else {
         command.arg("--pocketbase").arg(install::pocketbase()?);
     }
-    if !quick && only.is_none() {
+    if !quick && !crowd && only.is_none() {
         command
             .arg("--output")
             .arg(paths::root().join("bench/RESULTS.md"));

@@ -21,6 +21,12 @@ pub(crate) fn postgres() -> Result<String> {
     Ok("installed the Debian package".to_owned())
 }
 
+/// Valgrind, from Debian's package when it is nowhere.
+pub(crate) fn valgrind() -> Result<()> {
+    let found = Command::new("valgrind").arg("--version").output().is_ok();
+    if found { Ok(()) } else { debian(&["valgrind"]) }
+}
+
 /// What an npm project's lock file names.
 pub(crate) fn npm(project: &Path) -> Result<String> {
     let installed = modified(&project.join("node_modules/.package-lock.json"));

@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod examples;
+mod guard;
 mod install;
 mod paths;
 mod run;
@@ -39,6 +40,9 @@ COMMANDS
       --quick             Plinth alone, one round, nothing written
       --only TEXT         only work whose name contains this, nothing written
       --seconds N         how long each figure is taken (default: 4)
+      --crowd             only many users at once, on Plinth, nothing written
+  guard                   counts the instructions of a request's steps and compares with bench/instructions.txt
+      --update            notes what is counted
   pg                      a private PostgreSQL with the system schemas, until Ctrl-C
   tidy                    only the rules that are checked by reading: crate arrows, error codes, file sizes
 
@@ -105,6 +109,12 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
             test::fuzz(&mut run, seconds)?;
         }
         "bench" => return bench::run(&mut args),
+        "guard" => {
+            let update = take_flag(&mut args, "--update");
+            if test::build(&mut run) {
+                run.task("guard", || guard::check(update));
+            }
+        }
         "pg" => return pg(),
         "tidy" => run.task("tidy", || tidy::check(&paths::root())),
         other => bail!("there is no command `{other}`; see `cargo xtask --help`"),

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::paths::{self, cargo};
 use crate::run::Run;
-use crate::{check, examples, install};
+use crate::{check, examples, guard, install};
 
 const BUILD_LIMIT: Duration = Duration::from_mins(40);
 const CLIENT_LIMIT: Duration = Duration::from_mins(2);
@@ -30,6 +30,7 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
         return Ok(());
     }
     run.command("unit tests", &mut unit_tests(), TEST_LIMIT);
+    run.task("guard", || guard::check(false));
     cases(run, None, false)?;
     differential(run, None, None)?;
     if std::env::var_os("PLINTH_SAMPLES").is_some() {

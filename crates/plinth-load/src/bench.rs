@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::crowd;
 use crate::generator::{Pace, Plan, run};
 use crate::process::{Usage, memory_kib};
 use crate::results::{self, Figure, Report};
@@ -48,6 +49,8 @@ pub struct Options {
     pub only: Option<String>,
     /// Which servers; none means all.
     pub servers: Vec<Kind>,
+    /// Only many users at once, on Plinth.
+    pub crowd: bool,
     /// Runs of each figure.
     pub rounds: usize,
 }
@@ -55,6 +58,21 @@ pub struct Options {
 /// Serves the bare HTTP server until it is killed.
 pub fn bare(address: std::net::SocketAddr) -> Result<()> {
     serve_bare(address)
+}
+
+/// Holds idle connections until its input ends.
+pub fn hold(
+    target: std::net::SocketAddr,
+    source: std::net::IpAddr,
+    count: usize,
+    key: &str,
+) -> Result<()> {
+    crowd::hold(target, (source, 0).into(), count, key)
+}
+
+/// Sends what no client should, for two minutes at most.
+pub fn be_hostile(target: std::net::SocketAddr) -> Result<()> {
+    crowd::be_hostile(target)
 }
 
 /// What SQLite does by itself, as a line.
@@ -73,6 +91,10 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
         pocketbase: options.pocketbase.clone(),
         scratch: options.scratch.clone(),
     };
+    if options.crowd {
+        crowd::measure(&places, options.time, say)?;
+        return Ok(());
+    }
     let mut report = Report::begin(&options.plinth)?;
     for round in 0..options.rounds {
         for kind in all.into_iter().filter(is_wanted) {
@@ -97,6 +119,9 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
             say("raw SQLite");
             report.raw(measure_raw(&options.scratch)?);
         }
+    }
+    if options.servers.is_empty() && options.only.is_none() {
+        report.crowd(crowd::measure(&places, options.time, say)?);
     }
     if let Some(output) = &options.output {
         write(output, &report.text())?;

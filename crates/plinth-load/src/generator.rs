@@ -82,6 +82,12 @@ impl Tally {
         self.good.len() as f64 / self.took.as_secs_f64()
     }
 
+    /// Refusals a second.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    pub fn refused_rate(&self) -> f64 {
+        self.refused.len() as f64 / self.took.as_secs_f64()
+    }
+
     /// Microseconds within which this share (0 to 1) of the good answers came.
     pub fn within(&self, share: f64) -> u64 {
         self.good.value_at_quantile(share)

@@ -129,7 +129,11 @@ pub struct Answer {
 
 /// Sends one request on a connection of its own and reads the answer.
 pub fn send(target: SocketAddr, request: &Request) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect(target)?;
+    exchange(&mut TcpStream::connect(target)?, request)
+}
+
+/// Sends one request on an open connection and reads the answer.
+pub(crate) fn exchange(stream: &mut TcpStream, request: &Request) -> io::Result<Answer> {
     stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     stream.set_nodelay(true)?;
     stream.write_all(request.bytes())?;

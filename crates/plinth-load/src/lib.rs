@@ -9,6 +9,7 @@ mod http;
 mod process;
 
 pub mod bench;
+mod crowd;
 mod results;
 mod servers;
 mod workload;

@@ -40,6 +40,9 @@ enum Command {
         /// Which servers; all by default
         #[arg(long, value_enum)]
         server: Vec<Kind>,
+        /// Only many users at once, on Plinth
+        #[arg(long)]
+        crowd: bool,
         /// Runs of each figure, of which the median counts
         #[arg(long, default_value_t = 3)]
         rounds: usize,
@@ -49,6 +52,24 @@ enum Command {
     Raw {
         /// A folder for its file
         scratch: PathBuf,
+    },
+    /// Holds idle connections
+    #[command(hide = true)]
+    Hold {
+        /// The server
+        target: SocketAddr,
+        /// The address to come from
+        source: std::net::IpAddr,
+        /// How many
+        count: usize,
+        /// The API key
+        key: String,
+    },
+    /// Sends what no client should
+    #[command(hide = true)]
+    Hostile {
+        /// The server
+        target: SocketAddr,
     },
     /// Serves the bare HTTP server that Plinth is compared with
     #[command(hide = true)]
@@ -61,7 +82,14 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Bare { address } => bench::bare(address),
-        Command::Raw { scratch } => bench::raw(&scratch).map(|figures| println!("{figures}")),
+        Command::Hold {
+            target,
+            source,
+            count,
+            key,
+        } => bench::hold(target, source, count, &key),
+        Command::Hostile { target } => bench::be_hostile(target),
+        Command::Raw { scratch } => bench::raw(&scratch).map(|figures| eprintln!("{figures}")),
         Command::Bench {
             plinth,
             pocketbase,
@@ -70,6 +98,7 @@ fn main() -> ExitCode {
             seconds,
             only,
             server,
+            crowd,
             rounds,
         } => bench::bench(
             &Options {
@@ -80,6 +109,7 @@ fn main() -> ExitCode {
                 time: Duration::from_secs(seconds),
                 only,
                 servers: server,
+                crowd,
                 rounds,
             },
             &mut |line| eprintln!("{line}"),

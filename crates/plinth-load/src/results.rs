@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::crowd::{Crowd, HOSTILE};
 use crate::generator::Tally;
 use crate::process::Used;
 use crate::servers::{Kind, RawFigures};
@@ -44,6 +45,7 @@ pub(crate) struct Report {
     figures: Vec<(Kind, Work, usize, Figure)>,
     rest: Vec<(Kind, Duration, u64)>,
     raw: Vec<RawFigures>,
+    crowd: Option<Crowd>,
     binary_bytes: u64,
 }
 
@@ -53,6 +55,7 @@ impl Report {
             figures: Vec::new(),
             rest: Vec::new(),
             raw: Vec::new(),
+            crowd: None,
             binary_bytes: std::fs::metadata(plinth)?.len(),
         })
     }
@@ -68,6 +71,11 @@ impl Report {
 
     pub(crate) fn raw(&mut self, figures: RawFigures) {
         self.raw.push(figures);
+    }
+
+    /// What many users at once do to Plinth.
+    pub(crate) fn crowd(&mut self, crowd: Crowd) {
+        self.crowd = Some(crowd);
     }
 
     /// The whole of it, as Markdown.
@@ -130,6 +138,9 @@ impl Report {
             "\nBinary: {:.1} MiB.",
             mebibytes(self.binary_bytes / 1024)
         );
+        if let Some(crowd) = &self.crowd {
+            write_crowd(&mut out, crowd);
+        }
         out
     }
 
@@ -143,6 +154,67 @@ impl Report {
             .collect();
         runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
         runs.get(runs.len() / 2).copied()
+    }
+}
+
+fn write_crowd(out: &mut String, crowd: &Crowd) {
+    let percent = |part: f64, whole: f64| 100.0 * part / whole;
+    *out += "\n## Many users at once (Plinth)\n\n";
+    let _ = writeln!(
+        out,
+        "- Start on this data: {:.0} ms to the first answer, then {:.1} MiB.",
+        crowd.start.0.as_secs_f64() * 1e3,
+        mebibytes(crowd.start.1)
+    );
+    let _ = writeln!(
+        out,
+        "- 18,000 idle keep-alive connections: {:.1} KiB each beside {:.0} MiB; 64 clients reading beside them p99 {:.1} ms. \
+         Projected, not measured: 100,000 would take {:.1} GiB.",
+        crowd.idle_kib,
+        mebibytes(crowd.before_kib),
+        millis(crowd.beside_idle_p99),
+        (crowd.idle_kib * 100_000.0 / 1024.0 + mebibytes(crowd.before_kib)) / 1024.0
+    );
+    let (alone, beside, most_kib) = crowd.hostile;
+    let _ = writeln!(
+        out,
+        "- Beside {HOSTILE} connections that send malformed, oversized, byte-by-byte and endless requests: {beside:.0} of {alone:.0} \
+         reads a second ({:.0} %), at most {:.0} MiB.",
+        percent(beside, alone),
+        mebibytes(most_kib)
+    );
+    let (alone, beside, p99, sign_ins) = crowd.flood;
+    let _ = writeln!(
+        out,
+        "- Beside 64 clients that sign in without pause ({sign_ins:.0} a second): {beside:.0} of {alone:.0} reads a second ({:.0} %), \
+         p99 {:.1} ms.",
+        percent(beside, alone),
+        millis(p99)
+    );
+    *out += "\nOverload: the server on one core, the generator on the other, twice the peak asked for over 2,000 connections at a \
+             constant rate. Times count from the moment a request was due.\n\n\
+             | work | peak /s | goodput /s | of peak | accepted p50 ms | p99 ms | 503 /s | p99 ms | with Retry-After |\n\
+             |---|---|---|---|---|---|---|---|---|\n";
+    for found in &crowd.overload {
+        let tally = &found.tally;
+        let refused = tally.refused.len();
+        let _ = writeln!(
+            out,
+            "| {} | {:.0} | {:.0} | {:.0} % | {:.1} | {:.1} | {:.0} | {:.1} | {} |",
+            found.work.name(),
+            found.peak,
+            tally.rate(),
+            percent(tally.rate(), found.peak),
+            millis(tally.within(0.5)),
+            millis(tally.within(0.99)),
+            tally.refused_rate(),
+            millis(tally.refused.value_at_quantile(0.99)),
+            if tally.refused_with_retry_after == refused {
+                "all"
+            } else {
+                "not all"
+            }
+        );
     }
 }
 

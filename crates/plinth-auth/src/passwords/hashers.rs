@@ -130,16 +130,26 @@ mod tests {
 
     #[tokio::test]
     async fn over_the_bound_the_queue_says_so() {
-        let hashers = Hashers::new(0, 1);
-        let waits = hashers.run(|_| ());
-        let refused = async {
-            tokio::task::yield_now().await;
-            hashers.run(|_| ()).await
+        let hashers = Hashers::new(1, 1);
+        let (began, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let works = hashers.run(move |_| {
+            began.send(()).unwrap();
+            may_go_on.recv().unwrap();
+        });
+        let others = async {
+            has_begun.await.unwrap();
+            let waits = hashers.run(|_| ());
+            let refused = async {
+                let refused = hashers.run(|_| ()).await;
+                go_on.send(()).unwrap();
+                refused
+            };
+            tokio::join!(waits, refused)
         };
-        tokio::select! {
-            _ = waits => panic!("there is no thread to do it"),
-            refused = refused => assert!(matches!(refused, Err(AuthError::Busy { .. }))),
-        }
+        let (works, (waits, refused)) = tokio::join!(works, others);
+        assert!(works.is_ok() && waits.is_ok());
+        assert!(matches!(refused, Err(AuthError::Busy { .. })));
     }
 
     #[tokio::test]

@@ -325,7 +325,7 @@ impl<'f> Nested<'f> {
     }
 }
 
-impl<'f> Nested<'f> {
+impl Nested<'_> {
     /// The entry, or for spreads the entries, of an embed.
     fn write(
         &mut self,

@@ -103,7 +103,7 @@ fn a_policy_stands_beside_conditions_that_cannot_raise() {
     check_as_user(
         "select title from notes where id = $1",
         &expect![[
-            r#"SELECT t1."title" AS c1 FROM (SELECT p2.rowid AS "rowid", p2."id", p2."owner", p2."room", p2."title", p2."data", p2."tags", p2."at" FROM "public.notes" AS p2 WHERE ((p2."owner" = X'11111111111111111111111111111111')) AND (p2."title" IS NOT NULL)) AS t1 WHERE (t1."id" = ?1)"#
+            r#"SELECT t1."title" AS c1 FROM "public.notes" AS t1 WHERE ((t1."owner" = X'11111111111111111111111111111111')) AND (t1."title" IS NOT NULL) AND (t1."id" = ?1)"#
         ]],
     );
 }
@@ -129,13 +129,13 @@ fn views_have_the_rights_of_their_owner_or_of_the_caller() {
     check_as_user(
         "select title from titles",
         &expect![[
-            r#"SELECT v3.c2 AS c1 FROM (SELECT t1."id" AS c1, t1."title" AS c2 FROM "public.notes" AS t1) AS v3"#
+            r#"SELECT v2.c2 AS c1 FROM (SELECT t1."id" AS c1, t1."title" AS c2 FROM "public.notes" AS t1) AS v2"#
         ]],
     );
     check_as_user(
         "select title from mine",
         &expect![[
-            r#"SELECT v3.c2 AS c1 FROM (SELECT t1."id" AS c1, t1."title" AS c2 FROM (SELECT p2.rowid AS "rowid", p2."id", p2."owner", p2."room", p2."title", p2."data", p2."tags", p2."at" FROM "public.notes" AS p2 WHERE ((p2."owner" = X'11111111111111111111111111111111')) AND (p2."title" IS NOT NULL)) AS t1) AS v3"#
+            r#"SELECT v2.c2 AS c1 FROM (SELECT t1."id" AS c1, t1."title" AS c2 FROM "public.notes" AS t1 WHERE ((t1."owner" = X'11111111111111111111111111111111')) AND (t1."title" IS NOT NULL)) AS v2"#
         ]],
     );
 }
@@ -177,7 +177,7 @@ fn functions_are_put_in_place() {
     check(
         "select twice(id + 1) from rooms",
         &expect![[
-            r#"SELECT (SELECT (SELECT i4_mul(g3.a1,2) AS c1) FROM (SELECT i4_add(t1."id",1) AS a1) AS g3) AS c1 FROM "public.rooms" AS t1"#
+            r#"SELECT (SELECT (SELECT i4_mul(g2.a1,2) AS c1) FROM (SELECT i4_add(t1."id",1) AS a1) AS g2) AS c1 FROM "public.rooms" AS t1"#
         ]],
     );
 }

@@ -86,6 +86,27 @@ impl Server {
         .with_context(|| format!("cannot set up {}", kind.name()))
     }
 
+    /// Stops Plinth and starts it again on the same data, on one core alone when one is named.
+    pub(crate) fn restart(&mut self, places: &Places, core: Option<usize>) -> Result<()> {
+        self.stop();
+        let folder = places.scratch.join(self.kind.name());
+        let (child, started_in) = plinth::launch(&places.plinth, &folder, self.address, core)?;
+        self.child = child;
+        self.started_in = started_in;
+        Ok(())
+    }
+
+    /// The key that anybody may have.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn stop(&mut self) {
+        // It is killed: what it would do at its end is not measured here.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+
     /// The process.
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
@@ -136,9 +157,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It is killed: what it would do at its end is not measured here.
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
+        self.stop();
     }
 }
 

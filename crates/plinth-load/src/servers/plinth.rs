@@ -1,7 +1,9 @@
 //! Plinth: `plinth serve` with a migration, its users made through the administrator's API.
 
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -48,12 +50,7 @@ pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
     std::fs::create_dir(&migrations)?;
     std::fs::write(migrations.join("20260101000000_chat.sql"), MIGRATION)?;
     let address = free_address()?;
-    let mut command = Command::new(program);
-    command
-        .arg("serve")
-        .arg(folder)
-        .args(["--listen", &address.to_string()]);
-    let (child, started_in) = start(&mut command, address, "/health", &folder.join("log"))?;
+    let (child, started_in) = launch(program, folder, address, None)?;
     let mut server = Server {
         kind: Kind::Plinth,
         address,
@@ -78,6 +75,29 @@ pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
     server.key = key("PUBLISHABLE_KEY")?;
     fill(&mut server, &key("SECRET_KEY")?)?;
     Ok(server)
+}
+
+/// Starts the program in a folder, on one core alone when one is named.
+pub(super) fn launch(
+    program: &Path,
+    folder: &Path,
+    address: SocketAddr,
+    core: Option<usize>,
+) -> Result<(Child, Duration)> {
+    let mut command = match core {
+        None => Command::new(program),
+        Some(core) => {
+            // It replaces itself by the program, whose process it is from then on.
+            let mut command = Command::new("taskset");
+            command.arg("-c").arg(core.to_string()).arg(program);
+            command
+        }
+    };
+    command
+        .arg("serve")
+        .arg(folder)
+        .args(["--listen", &address.to_string()]);
+    start(&mut command, address, "/health", &folder.join("log"))
 }
 
 fn fill(server: &mut Server, secret: &str) -> Result<()> {

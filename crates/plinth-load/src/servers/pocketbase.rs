@@ -1,4 +1,4 @@
-//! PocketBase: its shipped binary, collections and users made through its API, rows through its batch API.
+//! `PocketBase`: its shipped binary, collections and users made through its API, rows through its batch API.
 
 use std::path::Path;
 use std::process::Command;
@@ -40,7 +40,7 @@ pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
     Ok(server)
 }
 
-/// Fifteen characters, as PocketBase has them.
+/// Fifteen characters, as `PocketBase` has them.
 fn id(kind: char, number: usize) -> String {
     format!("{kind}{number:014}")
 }
@@ -153,7 +153,7 @@ fn fill(server: &mut Server) -> Result<()> {
     batch("messages", messages.collect())
 }
 
-/// A request as PocketBase's own client sends it.
+/// A request as `PocketBase`'s own client sends it.
 pub(super) fn request(server: &Server, work: Work, chance: &mut Chance) -> Request {
     let user = chance.below(workload::USERS);
     let caller = &server.users[user];

@@ -81,7 +81,7 @@ pub(crate) fn measure(folder: &Path) -> Result<RawFigures> {
 fn hashes() -> f64 {
     let argon2 = argon2::Argon2::default();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let hashed = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let work = || {
             let mut memory = vec![argon2::Block::new(); argon2.params().block_count()];
             let (begin, mut done) = (Instant::now(), 0_u64);
@@ -103,8 +103,7 @@ fn hashes() -> f64 {
             .into_iter()
             .filter_map(|thread| thread.join().ok())
             .sum()
-    });
-    hashed
+    })
 }
 
 fn insert(db: &Connection, next: &mut usize) -> Result<()> {
