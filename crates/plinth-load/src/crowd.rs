@@ -287,7 +287,7 @@ pub(crate) fn be_hostile(target: SocketAddr) -> Result<()> {
 
 /// One bad client, which begins anew when it is turned away.
 async fn hostile_client(target: SocketAddr, kind: usize, until: Instant) {
-    const PAUSE: Duration = Duration::from_millis(250);
+    const PAUSE: Duration = Duration::from_secs(1);
     while Instant::now() < until {
         if let Ok(mut stream) = TcpStream::connect(target).await {
             // It is meant to be refused, in whatever way.
@@ -338,7 +338,7 @@ async fn endless(stream: &mut TcpStream, until: Instant) -> std::io::Result<()> 
     let chunk = format!("400\r\n{}\r\n", " ".repeat(1024));
     while Instant::now() < until {
         stream.write_all(chunk.as_bytes()).await?;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
 }

@@ -98,10 +98,6 @@ impl Tally {
 pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
-    let begin = Instant::now();
-    let counted_from = begin + plan.warm_up;
-    let end = counted_from + plan.time;
-    let mut arrivals = Arrivals::new(plan.pace, begin);
     let mut tally = Tally::new();
     let mut clients = Vec::with_capacity(plan.clients);
     let mut free: VecDeque<usize> = (0..plan.clients).collect();
@@ -110,6 +106,10 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
         client.register(&poll, place)?;
         clients.push(client);
     }
+    let begin = Instant::now();
+    let counted_from = begin + plan.warm_up;
+    let end = counted_from + plan.time;
+    let mut arrivals = Arrivals::new(plan.pace, begin);
     loop {
         let now = Instant::now();
         if now >= end {

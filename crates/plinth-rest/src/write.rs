@@ -95,9 +95,9 @@ pub(crate) async fn delete(exchange: &Exchange<'_>, name: &str) -> Result<Respon
 fn plan_insert(exchange: &Exchange<'_>, name: &str, sent: &[u8]) -> Result<WritePlan, Error> {
     let templates = &exchange.rest().inserts;
     // Only `columns` decides how a body is read, and whoever names them has their request planned by itself.
-    let plain = !exchange.query().contains("columns");
+    let reads_all = !exchange.query().contains("columns");
     let read = |columns| body::rows(exchange.content_type(), sent, columns);
-    let payload = if plain { read(None).ok() } else { None };
+    let payload = if reads_all { read(None).ok() } else { None };
     let shape = payload
         .as_ref()
         .and_then(|payload| exchange.shape_of_row(name, payload));

@@ -1,7 +1,7 @@
 //! Puts the services' routers together and serves them.
 //!
-//! From the outside in, a request passes: its id and its line in the log, CORS, the net under panics, the question
-//! whether there is time for it, the bounds on its head, and (in development) the check of its host name. Then it reaches the service its path names. Who may
+//! From the outside in, a request passes: the question whether there is time for it, its id and its line in the log,
+//! CORS, the net under panics, the bounds on its head, and (in development) the check of its host name. Then it reaches the service its path names. Who may
 //! call is each service's own question, answered by `plinth_http::Caller`.
 //!
 //! These are plain calls, one inside the other, rather than layers of a router: each layer costs allocations, and all
@@ -17,6 +17,7 @@ mod routes;
 
 pub use listen::{ListenError, bind, serve};
 pub use log::{REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT};
+pub use pressure::REFUSED;
 pub use routes::routes;
 
 use std::panic::AssertUnwindSafe;
@@ -36,7 +37,6 @@ use serde_json::json;
 use tower::ServiceExt as _;
 
 use log::Route;
-use pressure::Pressure;
 
 /// The services.
 pub struct Services {
@@ -59,7 +59,6 @@ pub struct Site(Arc<Parts>);
 
 struct Parts {
     app: App,
-    pressure: Pressure,
     rest: Rest,
     /// Whatever is not REST.
     others: Router,
@@ -87,12 +86,7 @@ impl Site {
             .merge(development)
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(not_found);
-        Site(Arc::new(Parts {
-            app,
-            pressure: Pressure::default(),
-            rest,
-            others,
-        }))
+        Site(Arc::new(Parts { app, rest, others }))
     }
 
     /// Answers a request, whatever happens to it.
@@ -112,12 +106,6 @@ impl Site {
     }
 
     async fn guarded(&self, request: Request) -> (Response, Route) {
-        // Whoever asks how we are is told.
-        if request.uri().path() != HEALTH
-            && let Err(refused) = self.0.pressure.admit()
-        {
-            return (refused.into_response(), Route::NONE);
-        }
         if let Err(refused) = guard::check(&self.0.app, &request) {
             return (refused.into_response(), Route::NONE);
         }

@@ -17,6 +17,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::pressure::{Punctual, is_too_late, refusal};
 use crate::refusal::Explained;
 
 /// Open connections at once where the system names no bound of its own. Further clients wait in the kernel's queue.
@@ -166,11 +167,21 @@ where
     A: Fn(Request) -> F + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
+    let stream = Punctual::new(stream);
+    let waiting = stream.waiting();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        // In a box: a connection keeps room for it while it is idle, too.
-        let answered = Box::pin(answer(request.map(body)));
-        async move { Ok::<_, Infallible>(answered.await) }
+        let answered = match is_too_late(waiting.take(), request.uri().path()) {
+            true => None,
+            // In a box: a connection keeps room for it while it is idle, too.
+            false => Some(Box::pin(answer(request.map(body)))),
+        };
+        async move {
+            Ok::<_, Infallible>(match answered {
+                Some(answered) => answered.await,
+                None => refusal(),
+            })
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,129 +1,223 @@
-//! Overload: how late the server is, and whom it turns away.
+//! Overload: how long a request has waited for us, and who is turned away.
 //!
 //! When more is asked than can be done, everybody waits longer and longer, and most are answered after they have given
-//! up. So the server looks how late it is, and refuses as many requests as it takes to be in time for the others: at once,
-//! before anything is read, with the word when to come back.
+//! up. So a request that has waited too long before we even looked at it is refused at once, before anything is read, with
+//! the word when to come back. What is left is answered in time.
+//!
+//! How long it waited is noted where the wait begins: the [stream](Punctual) of a connection hears from the system that
+//! something has come, and the connection's task is told to run, behind all the others that were told before.
 
+use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
-use plinth_http::ApiError;
+use axum::body::Body;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use metrics::counter;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// So late the server may be without refusing anybody: what a burst does to it.
-const PATIENT: Duration = Duration::from_millis(10);
-/// So late, it refuses everybody.
-const LATEST: Duration = Duration::from_millis(40);
-/// How often it looks. While nothing is asked it does not look at all.
-const TICK: Duration = Duration::from_millis(1);
-/// Looks without a request between them, after which it stops looking.
-const QUIET_TICKS: u32 = 50;
-/// What a refused client is told to wait, in seconds.
-const RETRY_AFTER: u64 = 1;
+/// Longest a request may have waited. More than a burst of a few hundred takes, and far less than anybody notices.
+const LONGEST_WAIT: Duration = Duration::from_millis(25);
+/// Counter of requests that were refused for that reason. They are in no other figure.
+pub const REFUSED: &str = "plinth_http_refused_total";
 
-/// How much is asked of this process. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Pressure(Arc<Gauge>);
+/// The body of a refusal. It is the same for all and costs as little as can be, or refusing would take the time of those
+/// who can still be answered.
+const BODY: &str = r#"{"code":"overloaded","details":null,"hint":"Try again after the time in the header Retry-After, and wait longer each time.","message":"The server has more to do than it can do in time"}"#;
 
+/// Whether a request has waited so long that it is refused. Whoever asks how we are is always told.
+pub(crate) fn is_too_late(waited: Duration, path: &str) -> bool {
+    waited > LONGEST_WAIT && path != crate::HEALTH
+}
+
+/// The answer to a request that came too late.
+pub(crate) fn refusal() -> Response {
+    counter!(REFUSED).increment(1);
+    let mut response = Response::new(Body::from(BODY));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// A stream that notes when something came to be read. Cheap to share with who asks how long that took.
+pub(crate) struct Punctual<S> {
+    stream: S,
+    bell: Arc<Bell>,
+    /// The bell as a waker.
+    waker: Waker,
+}
+
+/// Rings for a task, and keeps when it rang first since it was last listened to.
 #[derive(Default)]
-struct Gauge {
-    /// How late a timer was when it was last looked at, in microseconds: as long as whatever was ready had to wait. The
-    /// lesser of two looks.
-    late_us: AtomicU64,
-    /// Requests so far.
-    requests: AtomicU64,
-    /// Somebody looks.
-    watched: AtomicBool,
+struct Bell {
+    /// Microseconds since [`began`](now_us), and 1; 0 when it has not rung.
+    rang_us: AtomicU64,
+    /// The same for the request that is being worked on.
+    waited_us: AtomicU64,
+    task: Mutex<Option<Waker>>,
 }
 
-impl Pressure {
-    /// Notes a request, and says whether it can be answered in time.
-    pub(crate) fn admit(&self) -> Result<(), ApiError> {
-        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
-        if !self.0.watched.load(Ordering::Relaxed) && !self.0.watched.swap(true, Ordering::Relaxed)
-        {
-            tokio::spawn(watch(self.0.clone()));
-        }
-        let late = Duration::from_micros(self.0.late_us.load(Ordering::Relaxed));
-        if is_refused(number, late) {
-            return Err(refusal());
-        }
-        Ok(())
+/// Tells how long what was read last had waited.
+#[derive(Clone)]
+pub(crate) struct Waiting(Arc<Bell>);
+
+impl Waiting {
+    /// So long. Every wait is told once: what comes along with an earlier request has waited for nobody but that.
+    pub(crate) fn take(&self) -> Duration {
+        Duration::from_micros(self.0.waited_us.swap(0, Ordering::Relaxed))
     }
 }
 
-/// The share that is refused grows with the lateness. Numbers are spread evenly, so that it is met at once and not only
-/// in the long run.
-fn is_refused(number: u64, late: Duration) -> bool {
-    let Some(over) = late.checked_sub(PATIENT) else {
-        return false;
-    };
-    // The fraction of a multiple of the golden ratio.
-    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let share = over.as_micros().min(u128::from(u32::MAX)) << 32;
-    u128::from(spread) < share / (LATEST - PATIENT).as_micros()
-}
-
-fn refusal() -> ApiError {
-    ApiError::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "overloaded",
-        "The server has more to do than it can do in time",
-    )
-    .hint("Try again after the time in the header Retry-After, and wait longer each time.")
-    .retry_after(RETRY_AFTER)
-}
-
-/// Looks how late a timer is, until nothing is asked any more.
-async fn watch(gauge: Arc<Gauge>) {
-    let mut quiet = 0;
-    let mut last = 0;
-    let mut seen = gauge.requests.load(Ordering::Relaxed);
-    while quiet < QUIET_TICKS {
-        let due = Instant::now() + TICK;
-        tokio::time::sleep_until(due.into()).await;
-        let late = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
-        // Once may be a process that was stopped for a while; twice is too much to do.
-        gauge.late_us.store(late.min(last), Ordering::Relaxed);
-        last = late;
-        let requests = gauge.requests.load(Ordering::Relaxed);
-        quiet = if requests == seen { quiet + 1 } else { 0 };
-        seen = requests;
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
-    gauge.late_us.store(0, Ordering::Relaxed);
-    gauge.watched.store(false, Ordering::Relaxed);
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // The first ring counts.
+        let _rang =
+            self.rang_us
+                .compare_exchange(0, now_us() + 1, Ordering::Relaxed, Ordering::Relaxed);
+        if let Some(task) = &*self.task.lock() {
+            task.wake_by_ref();
+        }
+    }
+}
+
+impl<S> Punctual<S> {
+    pub(crate) fn new(stream: S) -> Punctual<S> {
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        Punctual {
+            stream,
+            bell,
+            waker,
+        }
+    }
+
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting(Arc::clone(&self.bell))
+    }
+}
+
+impl Bell {
+    /// Rings for this task from now on, and forgets that it rang.
+    fn answer_to(&self, task: &Waker) {
+        let mut known = self.task.lock();
+        if !known.as_ref().is_some_and(|known| known.will_wake(task)) {
+            *known = Some(task.clone());
+        }
+        drop(known);
+        let rang = self.rang_us.swap(0, Ordering::Relaxed);
+        if rang > 0 {
+            let waited = now_us().saturating_sub(rang - 1);
+            self.waited_us.store(waited, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Punctual<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Punctual {
+            stream,
+            bell,
+            waker,
+        } = &mut *self;
+        bell.answer_to(context.waker());
+        Pin::new(stream).poll_read(&mut Context::from_waker(waker), buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Punctual<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Microseconds since this process first asked.
+fn now_us() -> u64 {
+    static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let began = BEGAN.get_or_init(Instant::now);
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX - 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
-    fn the_later_the_more_are_refused() {
-        let refused = |late_ms| {
-            let late = Duration::from_millis(late_ms);
-            (0..1000).filter(|number| is_refused(*number, late)).count()
-        };
-        assert_eq!(refused(0), 0);
-        assert_eq!(refused(10), 0);
-        assert!((480..=520).contains(&refused(25)), "{}", refused(25));
-        assert_eq!(refused(40), 1000);
-        assert_eq!(refused(60_000), 1000);
+    fn whoever_waited_too_long_is_refused() {
+        let too_late = |waited_ms, path| is_too_late(Duration::from_millis(waited_ms), path);
+        assert!(!too_late(25, "/rest/v1/t"));
+        assert!(too_late(26, "/rest/v1/t"));
+        assert!(!too_late(60_000, "/health"));
+        let refusal = refusal();
+        assert_eq!(refusal.status(), 503);
+        assert_eq!(refusal.headers()[RETRY_AFTER], "1");
+        let body: serde_json::Value = serde_json::from_str(BODY).unwrap();
+        assert_eq!(body["code"], "overloaded");
     }
 
     #[tokio::test]
-    async fn whoever_blocks_the_server_has_the_next_refused() {
-        let pressure = Pressure::default();
-        assert!(pressure.admit().is_ok());
-        tokio::task::yield_now().await;
-        // Nothing else runs on this thread meanwhile.
-        while pressure.admit().is_ok() {
-            std::thread::sleep(LATEST * 2);
-            tokio::task::yield_now().await;
-        }
-        while pressure.admit().is_err() {
-            tokio::time::sleep(TICK).await;
-        }
+    async fn a_wait_begins_when_something_comes_and_is_told_once() {
+        const BUSY: Duration = Duration::from_millis(30);
+        let (stream, mut client) = tokio::io::duplex(64);
+        let mut stream = Punctual::new(stream);
+        let waiting = stream.waiting();
+        let read = async {
+            let mut piece = [0; 4];
+            stream.read_exact(&mut piece).await.unwrap();
+            waiting.take()
+        };
+        let send = async {
+            client.write_all(b"ping").await.unwrap();
+            // Nothing else runs on this thread meanwhile.
+            std::thread::sleep(BUSY);
+        };
+        let (waited, ()) = tokio::join!(read, send);
+        assert!(waited >= BUSY, "{waited:?}");
+        assert_eq!(waiting.take(), Duration::ZERO);
     }
 }

@@ -20,7 +20,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use plinth_db::Session;
 use plinth_http::{ApiError, host};
-use plinth_server::{REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT};
+use plinth_server::{REFUSED, REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
@@ -133,6 +133,10 @@ fn describe() {
     describe_counter!(
         REQUESTS,
         "Requests answered, by method, route and status. The route is a template: no name of a table or person is in it."
+    );
+    describe_counter!(
+        REFUSED,
+        "Requests refused with 503 because they had waited too long for the server. They are in no other figure."
     );
     describe_histogram!(
         REQUEST_SECONDS,

@@ -2,7 +2,7 @@
 //!
 //! Getting 19 MiB from the system for each hash takes nearly as long as half of the hash, page by page. The memory is
 //! given back as soon as nobody waits any more. The threads stand behind all others of the process, so that a flood of
-//! sign-ins takes the time that reads and writes leave, and not half of it.
+//! sign-ins takes the time that reads and writes leave, and little of theirs.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::error::AuthError;
 const WAITING_PER_CORE: usize = 100;
 /// How long a thread keeps its memory when there is nothing to do.
 const MEMORY_KEPT: Duration = Duration::from_millis(200);
-/// By how much the threads stand back: with this they get a quarter of a core that others want for themselves.
-const NICENESS: i32 = 6;
+/// By how much the threads stand back: with this they get a tenth of a core that others want for themselves.
+const NICENESS: i32 = 10;
 
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
