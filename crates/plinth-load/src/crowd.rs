@@ -127,29 +127,43 @@ fn idle(server: &Server, time: Duration) -> Result<(u64, f64, u64)> {
     Ok((before, each, beside.within(0.99)))
 }
 
+/// Reads with and without something beside them: in turn, and the pair in the middle counts, since a machine that is shared
+/// is now faster and now slower.
+fn pairs(
+    server: &Server,
+    time: Duration,
+    beside: impl Fn() -> Result<(Tally, f64)>,
+) -> Result<(f64, Tally, f64)> {
+    const PAIRS: usize = 3;
+    let mut found = Vec::with_capacity(PAIRS);
+    for _ in 0..PAIRS {
+        let alone = closed(server, Work::Read, CLIENTS, time)?.rate();
+        let (tally, others) = beside()?;
+        found.push((alone, tally, others));
+    }
+    found.sort_by(|a, b| (a.1.rate() / a.0).total_cmp(&(b.1.rate() / b.0)));
+    Ok(found.swap_remove(PAIRS / 2))
+}
+
 fn hostile(server: &Server, time: Duration) -> Result<(f64, f64, u64)> {
-    let alone = closed(server, Work::Read, CLIENTS, time)?;
-    let mut helper = Helper::start(&["hostile", &server.address.to_string()])?;
-    helper.wait_until_ready()?;
-    let beside = closed(server, Work::Read, CLIENTS, time * 2)?;
-    drop(helper);
-    Ok((alone.rate(), beside.rate(), memory_kib(server.process())?.1))
+    let (alone, beside, _) = pairs(server, time, || {
+        let mut helper = Helper::start(&["hostile", &server.address.to_string()])?;
+        helper.wait_until_ready()?;
+        Ok((closed(server, Work::Read, CLIENTS, time)?, 0.0))
+    })?;
+    Ok((alone, beside.rate(), memory_kib(server.process())?.1))
 }
 
 fn flood(server: &Server, time: Duration) -> Result<(f64, f64, u64, f64)> {
-    let alone = closed(server, Work::Read, CLIENTS, time)?;
-    let (beside, sign_ins) = std::thread::scope(|scope| -> Result<_> {
-        let sign_ins = scope.spawn(|| closed(server, Work::SignIn, CLIENTS, time * 2));
-        let beside = closed(server, Work::Read, CLIENTS, time)?;
-        let sign_ins = sign_ins.join().ok().context("the sign-ins failed")??;
-        Ok((beside, sign_ins))
+    let (alone, beside, sign_ins) = pairs(server, time, || {
+        std::thread::scope(|scope| {
+            let sign_ins = scope.spawn(|| closed(server, Work::SignIn, CLIENTS, time));
+            let beside = closed(server, Work::Read, CLIENTS, time)?;
+            let sign_ins = sign_ins.join().ok().context("the sign-ins failed")??;
+            Ok((beside, sign_ins.rate()))
+        })
     })?;
-    Ok((
-        alone.rate(),
-        beside.rate(),
-        beside.within(0.99),
-        sign_ins.rate(),
-    ))
+    Ok((alone, beside.rate(), beside.within(0.99), sign_ins))
 }
 
 /// On one core, with the generator on the other.

@@ -18,4 +18,5 @@ mod reads;
 mod root;
 mod schema;
 mod show;
+mod templates;
 mod writes;
