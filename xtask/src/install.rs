@@ -49,7 +49,7 @@ pub(crate) fn python(project: &Path) -> Result<PathBuf> {
     python_environment(project, "python")
 }
 
-/// PocketBase, which the benchmark compares with; answers the program.
+/// `PocketBase`, which the benchmark compares with; answers the program.
 pub(crate) fn pocketbase() -> Result<PathBuf> {
     let interpreter = python_environment(&paths::root().join("bench"), "bench-python")?;
     Ok(interpreter.with_file_name("pocketbase"))

@@ -15,6 +15,10 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::http::{Head, Request};
 
+/// How long answers are waited for that do not count any more: a server that is left in the middle of its work is not as it
+/// was before.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
 /// How requests arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -112,7 +116,14 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
     let mut arrivals = Arrivals::new(plan.pace, begin);
     loop {
         let now = Instant::now();
-        if now >= end {
+        if now >= end && !arrivals.are_over {
+            if let Pace::Open(_) = plan.pace {
+                let under_way = (plan.clients - free.len()) as u64;
+                tally.unanswered = arrivals.late(end) + under_way;
+            }
+            arrivals.are_over = true;
+        }
+        if arrivals.are_over && (free.len() == plan.clients || now >= end + LAST_ANSWERS) {
             break;
         }
         // Send what is due.
@@ -127,10 +138,12 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
                 free.push_back(place);
             }
         }
-        let until = arrivals
-            .next_due()
-            .filter(|_| !free.is_empty())
-            .map_or(end, |due| due.min(end));
+        let until = if arrivals.are_over {
+            end + LAST_ANSWERS
+        } else {
+            let next = arrivals.next_due().filter(|_| !free.is_empty());
+            next.map_or(end, |due| due.min(end))
+        };
         let wait = until.saturating_duration_since(Instant::now());
         match poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -152,7 +165,7 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
                 Ok(Received::Nothing) => {}
                 Ok(Received::Answer { head, text }) => {
                     let now = Instant::now();
-                    if now >= counted_from {
+                    if now >= counted_from && now < end {
                         count(&mut tally, &head, now.duration_since(due), text);
                     }
                     if head.closes {
@@ -183,10 +196,6 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
         }
     }
     tally.took = plan.time;
-    if let Pace::Open(_) = plan.pace {
-        let under_way = (plan.clients - free.len()) as u64;
-        tally.unanswered = arrivals.late(end) + under_way;
-    }
     Ok(tally)
 }
 
@@ -194,6 +203,8 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
 struct Arrivals {
     interval: Option<Duration>,
     due: Instant,
+    /// Nothing more is sent.
+    are_over: bool,
 }
 
 impl Arrivals {
@@ -205,11 +216,15 @@ impl Arrivals {
         Arrivals {
             interval,
             due: begin,
+            are_over: false,
         }
     }
 
     /// The moment at which a request that may be sent now was due.
     fn take(&mut self, now: Instant) -> Option<Instant> {
+        if self.are_over {
+            return None;
+        }
         let Some(interval) = self.interval else {
             return Some(now);
         };

@@ -38,8 +38,9 @@ fn plan(exchange: &Exchange<'_>, name: &str) -> Result<ReadPlan, Error> {
         if let Some(template) = templates.find(&exchange.catalog, &shape.key) {
             return Ok(template.plan(shape.values));
         }
-        let made = Template::read(name, &shape, &exchange.context()?, &exchange.asked()?);
-        if let Ok(Some(template)) = made {
+        if let (Ok(context), Ok(asked)) = (exchange.context(), exchange.asked())
+            && let Ok(Some(template)) = Template::read(name, &shape, &context, &asked)
+        {
             let template = Arc::new(template);
             templates.keep(&exchange.catalog, shape.key, Arc::clone(&template));
             return Ok(template.plan(shape.values));
