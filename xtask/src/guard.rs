@@ -22,6 +22,8 @@ const STEPS: [&str; 8] = [
 ];
 /// Rounds that are counted there.
 const ROUNDS: u64 = 10;
+/// Begins the line that names it.
+const PROCESSOR: &str = "processor ";
 /// How much more than noted is let pass, in percent.
 const TOLERANCE: u64 = 3;
 
@@ -29,6 +31,8 @@ const TOLERANCE: u64 = 3;
 #[derive(Debug, PartialEq, Eq)]
 struct Counts {
     tools: Vec<String>,
+    /// The C library has other code for other processors.
+    processor: String,
     instructions: BTreeMap<String, u64>,
 }
 
@@ -37,6 +41,7 @@ pub(crate) fn check(update: bool) -> Result<String> {
     install::valgrind()?;
     let counted = Counts {
         tools: vec![version("rustc")?, version("valgrind")?],
+        processor: processor(),
         instructions: STEPS
             .iter()
             .map(|step| Ok(((*step).to_owned(), count(step)?)))
@@ -70,6 +75,12 @@ fn compare(counted: &Counts, noted: &Counts) -> Result<String> {
         }
         less += usize::from(*count < before - before * TOLERANCE / 100);
     }
+    if !more.is_empty() && counted.processor != noted.processor {
+        return Ok(format!(
+            "more than noted, but on another processor ({}, noted on {}):\n{more}",
+            counted.processor, noted.processor
+        ));
+    }
     if !more.is_empty() {
         bail!(
             "more instructions than noted in bench/instructions.txt:\n{more}\
@@ -86,6 +97,7 @@ impl Counts {
     fn read(text: &str) -> Counts {
         let mut counts = Counts {
             tools: Vec::new(),
+            processor: String::new(),
             instructions: BTreeMap::new(),
         };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -94,7 +106,10 @@ impl Counts {
                     let count = count.trim().parse().unwrap_or_default();
                     counts.instructions.insert(step.to_owned(), count);
                 }
-                None => counts.tools.push(line.to_owned()),
+                None => match line.strip_prefix(PROCESSOR) {
+                    Some(processor) => processor.clone_into(&mut counts.processor),
+                    None => counts.tools.push(line.to_owned()),
+                },
             }
         }
         counts
@@ -107,6 +122,7 @@ impl Counts {
         for tool in &self.tools {
             let _ = writeln!(text, "{tool}");
         }
+        let _ = writeln!(text, "{PROCESSOR}{}", self.processor);
         for (step, count) in &self.instructions {
             let _ = writeln!(text, "{step}\t{count}");
         }
@@ -146,6 +162,13 @@ fn program() -> PathBuf {
     paths::target().join(Path::new("debug/examples/count"))
 }
 
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find(|line| line.starts_with("model name"));
+    let name = model.and_then(|line| line.split_once(':'));
+    name.map_or("unknown", |(_, name)| name.trim()).to_owned()
+}
+
 /// The first line of what a tool says of itself.
 fn version(tool: &str) -> Result<String> {
     let output = Command::new(tool)
@@ -163,6 +186,7 @@ mod tests {
     fn counts(tools: &str, read: u64) -> Counts {
         Counts {
             tools: vec![tools.to_owned()],
+            processor: "a".to_owned(),
             instructions: BTreeMap::from([("read".to_owned(), read)]),
         }
     }
@@ -179,6 +203,11 @@ mod tests {
         assert!(compare(&counts("rustc 1", 1030), &noted).is_ok());
         assert!(compare(&counts("rustc 1", 1031), &noted).is_err());
         assert!(compare(&counts("rustc 2", 9000), &noted).is_ok());
+        let elsewhere = Counts {
+            processor: "b".to_owned(),
+            ..counts("rustc 1", 9000)
+        };
+        assert!(compare(&elsewhere, &noted).is_ok());
         assert!(
             compare(&counts("rustc 1", 500), &noted)
                 .unwrap()
