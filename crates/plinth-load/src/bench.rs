@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::crowd;
-use crate::generator::{Pace, Plan, run};
 use crate::process::{Usage, memory_kib};
 use crate::results::{self, Figure, Report};
 pub use crate::servers::Kind;
-use crate::servers::{Places, Server, measure_raw, serve_bare};
+use crate::servers::{Places, Server, WARM_UP, measure_raw, serve_bare};
 use crate::workload::Work;
 
 /// How often a disturbed run is taken again.
@@ -132,28 +131,12 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
 
 /// One figure; taken again when somebody else kept the machine busy.
 fn measure(server: &Server, work: Work, clients: usize, time: Duration) -> Result<Figure> {
-    let plan = Plan {
-        target: server.address,
-        clients,
-        pace: Pace::Closed,
-        warm_up: Duration::from_secs(1),
-        time,
-    };
     let mut last = None;
     for try_number in 0..TRIES {
         let before = Usage::now(server.process())?;
-        let tally = run(&plan, server.requests(work, try_number as u64 + 7))?;
+        let tally = server.load(work, clients, time, try_number as u64 + 7)?;
         let used = Usage::now(server.process())?.since(before);
-        ensure!(
-            tally.other == 0 && tally.broken == 0 && !tally.good.is_empty(),
-            "{} at {}: {} answers were not good, {} connections broke; the first: {}",
-            server.kind.name(),
-            work.name(),
-            tally.other,
-            tally.broken,
-            tally.first_other.as_deref().unwrap_or("none")
-        );
-        let figure = Figure::of(&tally, used, plan.warm_up + plan.time);
+        let figure = Figure::of(&tally, used, WARM_UP + time);
         let calm = figure.others_cores < DISTURBED_CORES;
         last = Some(figure);
         if calm {

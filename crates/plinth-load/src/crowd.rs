@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::generator::{Pace, Plan, Tally, run};
 use crate::process::memory_kib;
-use crate::servers::{Places, Server};
+use crate::servers::{Places, Server, WARM_UP};
 use crate::workload::Work;
 
 /// Idle connections: nearly as many as a process here may have files.
@@ -178,7 +178,7 @@ fn overload(server: &Server, work: Work, time: Duration) -> Result<Overload> {
                 target: server.address,
                 clients: CROWD,
                 pace: Pace::Open(peak * 2.0),
-                warm_up: Duration::from_secs(1),
+                warm_up: WARM_UP,
                 time,
             };
             let tally = run(&plan, server.requests(work, 11))?;
@@ -196,23 +196,7 @@ fn overload(server: &Server, work: Work, time: Duration) -> Result<Overload> {
 }
 
 fn closed(server: &Server, work: Work, clients: usize, time: Duration) -> Result<Tally> {
-    let plan = Plan {
-        target: server.address,
-        clients,
-        pace: Pace::Closed,
-        warm_up: Duration::from_secs(1),
-        time,
-    };
-    let tally = run(&plan, server.requests(work, 5))?;
-    ensure!(
-        tally.other == 0 && tally.broken == 0 && !tally.good.is_empty(),
-        "{}: {} answers were not good, {} connections broke: {:?}",
-        work.name(),
-        tally.other,
-        tally.broken,
-        tally.first_other
-    );
-    Ok(tally)
+    server.load(work, clients, time, 5)
 }
 
 /// This program in another process, until it is dropped.

@@ -16,10 +16,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::generator::{Pace, Plan, Tally, run};
 use crate::http::{Request, send};
 use crate::workload::{self, Work};
 
 const READY_LIMIT: Duration = Duration::from_secs(20);
+/// Time under load before anything counts.
+pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -124,6 +127,34 @@ impl Server {
             })
             .collect();
         move || made[chance.below(KINDS)].clone()
+    }
+
+    /// Keeps so many clients busy with a work, each as fast as it is answered. Any answer that is not good is an error.
+    pub(crate) fn load(
+        &self,
+        work: Work,
+        clients: usize,
+        time: Duration,
+        seed: u64,
+    ) -> Result<Tally> {
+        let plan = Plan {
+            target: self.address,
+            clients,
+            pace: Pace::Closed,
+            warm_up: WARM_UP,
+            time,
+        };
+        let tally = run(&plan, self.requests(work, seed))?;
+        ensure!(
+            tally.other == 0 && tally.broken == 0 && !tally.good.is_empty(),
+            "{} at {}: {} answers were not good, {} connections broke; the first: {}",
+            self.kind.name(),
+            work.name(),
+            tally.other,
+            tally.broken,
+            tally.first_other.as_deref().unwrap_or("none")
+        );
+        Ok(tally)
     }
 
     /// Sends one request of a work and looks at the answer: a server that answers wrongly is not measured.
