@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
@@ -13,7 +13,7 @@ use plinth_sql::shape::Argument;
 use plinth_sql::types::io;
 use plinth_sql::types::{ColumnType, Type};
 use rusqlite::config::DbConfig;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, Wal};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
@@ -122,9 +122,15 @@ impl Conn {
         let mut sqlite = Connection::open_with_flags(path, flags)?;
         sqlite.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         sqlite.busy_timeout(Duration::from_secs(5))?;
+        let log_pages = Arc::new(AtomicI32::new(0));
         if writer {
             sqlite.pragma_update(None, "journal_mode", "wal")?;
-            sqlite.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            let log_pages = log_pages.clone();
+            // In place of SQLite's own, which would fold the log in while those who wait for the commit still wait.
+            sqlite.wal_hook(Some(move |_: &mut Wal, pages| {
+                log_pages.store(pages, Ordering::Relaxed);
+                Ok(())
+            }))?;
         }
         sqlite.pragma_update(None, "synchronous", "full")?;
         sqlite.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -138,6 +144,7 @@ impl Conn {
         let state = Arc::new(ConnState {
             sequences,
             read_only: !writer,
+            log_pages,
             ..ConnState::default()
         });
         crate::functions::register(&sqlite, &state)?;
@@ -165,6 +172,20 @@ impl Conn {
     /// SQLite's own connection.
     pub(crate) fn sqlite(&self) -> ReentrantMutexGuard<'_, Connection> {
         self.sqlite.lock()
+    }
+
+    /// Whether the log has grown enough to be folded into the file.
+    pub(crate) fn log_is_long(&self) -> bool {
+        self.state.log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES
+    }
+
+    /// Folds the log into the file, as far as no reader needs it.
+    pub(crate) fn fold_log(&self) -> Result<()> {
+        self.state.log_pages.store(0, Ordering::Relaxed);
+        let sqlite = self.sqlite();
+        let mut fold = sqlite.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?;
+        fold.query_row([], |_| Ok(()))?;
+        Ok(())
     }
 
     /// Whether no transaction is open.

@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::exec::{self, Tx};
 use crate::plans::Plans;
 use crate::readers::{Reader, Readers};
+use crate::scans::PolicyScan;
 use crate::state::Sequences;
 use crate::writer::{Job, Writer};
 use crate::{EngineError, store};
@@ -155,6 +156,11 @@ impl Engine {
                 &Params::texts(params),
             )
         })
+    }
+
+    /// Policies that read whole tables.
+    pub fn policy_scans(&self) -> Result<Vec<PolicyScan>, EngineError> {
+        self.with_reader(&Session::system(), crate::scans::of_policies)
     }
 
     /// Whether a statement only reads.

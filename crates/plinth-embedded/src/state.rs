@@ -1,7 +1,7 @@
 //! What our SQLite functions may know while a statement runs: the session, the time, the sequences.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Mutex, ReentrantMutex, RwLock};
@@ -42,6 +42,8 @@ pub(crate) struct ConnState {
     pub(crate) kept: Mutex<crate::exec::Kept>,
     /// SQLite's `data_version` and the version of the catalog that was found with it.
     pub(crate) seen: Mutex<Option<(i64, u64)>>,
+    /// Pages in the log after the last commit of this connection.
+    pub(crate) log_pages: Arc<AtomicI32>,
     /// Enums whose collations are registered, with their labels.
     pub(crate) collated: Mutex<Vec<(u32, Vec<String>)>>,
     /// Tables (and columns) that the statement being prepared may touch; `None` lets everything pass (our own work).
@@ -127,7 +129,24 @@ impl SessionState {
 /// reach the file with the commit of the batch that used them.
 #[derive(Default)]
 pub(crate) struct Sequences {
-    inner: Mutex<HashMap<QName, SequenceValue>>,
+    inner: Mutex<Numbers>,
+}
+
+#[derive(Default)]
+struct Numbers {
+    values: HashMap<QName, SequenceValue>,
+    /// What stood where, before the open transaction first touched it.
+    before: HashMap<QName, Option<SequenceValue>>,
+}
+
+impl Numbers {
+    /// A sequence is about to change.
+    fn note(&mut self, name: &QName) {
+        if !self.before.contains_key(name) {
+            let value = self.values.get(name).copied();
+            self.before.insert(name.clone(), value);
+        }
+    }
 }
 
 /// Where a sequence stands.
@@ -144,7 +163,9 @@ pub(crate) struct SequenceValue {
 impl Sequences {
     /// Puts a sequence at a value.
     pub(crate) fn set(&self, name: &QName, last: i64, called: bool, dirty: bool) {
-        self.inner.lock().insert(
+        let mut all = self.inner.lock();
+        all.note(name);
+        all.values.insert(
             name.clone(),
             SequenceValue {
                 last,
@@ -154,14 +175,32 @@ impl Sequences {
         );
     }
 
+    /// A transaction begins.
+    pub(crate) fn begin(&self) {
+        self.inner.lock().before.clear();
+    }
+
+    /// What was run since will run again, and is to find the numbers as it found them.
+    pub(crate) fn take_back(&self) {
+        let mut all = self.inner.lock();
+        for (name, value) in std::mem::take(&mut all.before) {
+            match value {
+                Some(value) => all.values.insert(name, value),
+                None => all.values.remove(&name),
+            };
+        }
+    }
+
     /// Forgets a sequence.
     pub(crate) fn remove(&self, name: &QName) {
-        self.inner.lock().remove(name);
+        let mut all = self.inner.lock();
+        all.note(name);
+        all.values.remove(name);
     }
 
     /// Where a sequence stands.
     pub(crate) fn get(&self, name: &QName) -> Option<SequenceValue> {
-        self.inner.lock().get(name).copied()
+        self.inner.lock().values.get(name).copied()
     }
 
     /// The next value.
@@ -183,7 +222,8 @@ impl Sequences {
             .flatten()
             .unwrap_or(if increment > 0 { i64::MAX } else { -1 });
         let mut all = self.inner.lock();
-        let value = all.entry(name.clone()).or_insert(SequenceValue {
+        all.note(name);
+        let value = all.values.entry(name.clone()).or_insert(SequenceValue {
             last: options
                 .start
                 .unwrap_or(if increment > 0 { min } else { max }),
@@ -234,7 +274,7 @@ impl Sequences {
     pub(crate) fn take_dirty(&self) -> Vec<(QName, SequenceValue)> {
         let mut all = self.inner.lock();
         let mut taken = Vec::new();
-        for (name, value) in all.iter_mut().filter(|(_, value)| value.dirty) {
+        for (name, value) in all.values.iter_mut().filter(|(_, value)| value.dirty) {
             value.dirty = false;
             taken.push((name.clone(), *value));
         }

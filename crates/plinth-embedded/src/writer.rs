@@ -1,10 +1,15 @@
 //! The one writer: takes whatever is queued, runs each request in a savepoint of its own, commits once, then
 //! answers all.
 //!
+//! A short write that meets nobody runs on its caller's thread instead: two changes of thread cost it as much as its sync.
+//!
 //! A request is a description that can run again: when an interrupt or a full disk costs the whole batch, each
 //! runs alone, and only the culprit fails.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use parking_lot::Mutex;
@@ -18,11 +23,20 @@ use crate::exec::Tx;
 const QUEUE_LENGTH: usize = 4096;
 /// Most requests in one commit.
 const BATCH: usize = 512;
+/// Functions and triggers may call one another to a depth that needs it.
+const STACK: usize = 16 * 1024 * 1024;
 
-/// The way to the writer thread.
+/// What a lone write may take on its caller's thread, and the slowest sync that others on that thread should wait for.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// The way to the writer.
 pub(crate) struct Writer {
     queue: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Whoever holds it is the writer.
+    tx: Arc<Mutex<Tx>>,
+    /// The last request had a commit for itself. Otherwise the next will find company, if it goes where the others go.
+    lone: Arc<AtomicBool>,
 }
 
 /// What the writer is asked to do.
@@ -118,29 +132,64 @@ impl Job {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(mut tx: Tx) -> Writer {
+    pub(crate) fn start(tx: Tx) -> Writer {
         let (queue, jobs) = crossbeam_channel::bounded(QUEUE_LENGTH);
+        let tx = Arc::new(Mutex::new(tx));
+        let lone = Arc::new(AtomicBool::new(true));
+        let (shared, last_was_lone) = (tx.clone(), lone.clone());
         let thread = std::thread::Builder::new()
             .name("plinth-writer".into())
-            .stack_size(16 * 1024 * 1024)
+            .stack_size(STACK)
             .spawn(move || {
-                work(&mut tx, &jobs);
-                tx.close();
+                work(&shared, &jobs, &last_was_lone);
+                shared.lock().close();
             })
             .ok();
         Writer {
             queue: Mutex::new(Some(queue)),
             thread: Mutex::new(thread),
+            tx,
+            lone,
         }
     }
 
-    /// Queues a job, or says that the queue is full or closed.
+    /// Runs a job on this thread if nobody writes or waits to, and it is short; otherwise queues it, or says that the
+    /// queue is full or closed.
     pub(crate) fn send(&self, job: Job) -> Result<()> {
         let queue = self.queue.lock().clone().ok_or(EngineError::Closed)?;
+        let job = match job {
+            Job::Grouped(mut request) if self.lone.load(Ordering::Relaxed) && queue.is_empty() => {
+                if self.at_once(&mut *request, &queue) {
+                    request.answer();
+                    return Ok(());
+                }
+                Job::Grouped(request)
+            }
+            job => job,
+        };
         queue.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => EngineError::Busy,
             TrySendError::Disconnected(_) => EngineError::Closed,
         })
+    }
+
+    /// True when the request was run and committed here, or failed by itself. Otherwise nothing came of it.
+    fn at_once(&self, request: &mut dyn Grouped, queue: &Sender<Job>) -> bool {
+        if stacker::remaining_stack().is_none_or(|left| left < STACK / 2) {
+            return false;
+        }
+        let Some(mut tx) = self.tx.try_lock() else {
+            return false;
+        };
+        if tx.last_commit() > PATIENCE {
+            return false;
+        }
+        let done = run_quickly(&mut tx, request);
+        if tx.log_is_long() {
+            // A full queue is work for the thread, which looks at the log itself.
+            let _full = queue.try_send(Job::Alone(Box::new(|_: &mut Tx| ())));
+        }
+        done
     }
 
     /// How many wait.
@@ -158,8 +207,9 @@ impl Writer {
     }
 }
 
-fn work(tx: &mut Tx, jobs: &Receiver<Job>) {
+fn work(tx: &Mutex<Tx>, jobs: &Receiver<Job>, lone: &AtomicBool) {
     while let Ok(first) = jobs.recv() {
+        let tx = &mut *tx.lock();
         let mut batch = Vec::new();
         let mut next = Some(first);
         loop {
@@ -175,8 +225,34 @@ fn work(tx: &mut Tx, jobs: &Receiver<Job>) {
                 next = jobs.try_recv().ok();
             }
         }
+        lone.store(batch.len() <= 1, Ordering::Relaxed);
         commit_batch(tx, batch);
+        if tx.log_is_long() {
+            tx.fold_log();
+        }
     }
+}
+
+/// Runs a request in a transaction of its own for as long as [`PATIENCE`] lasts. When false, nothing came of it.
+fn run_quickly(tx: &mut Tx, request: &mut dyn Grouped) -> bool {
+    if tx.begin().is_err() {
+        return false;
+    }
+    tx.exec.conn.be_quick(PATIENCE);
+    let failed = run_request(tx, request).err();
+    let too_slow = tx.exec.conn.was_too_slow();
+    if too_slow || tx.exec.lost() {
+        tx.take_back();
+        return false;
+    }
+    if let Some(error) = failed {
+        request.fail(error);
+    }
+    if tx.commit().is_err() {
+        tx.take_back();
+        return false;
+    }
+    true
 }
 
 /// Runs a batch in one transaction; alone, one by one, when the whole of it was lost.
@@ -207,7 +283,7 @@ fn run_batch(tx: &mut Tx, batch: &mut [Box<dyn Grouped>]) -> bool {
             request.fail(error);
         }
         if tx.exec.lost() {
-            tx.abandon();
+            tx.take_back();
             return false;
         }
     }

@@ -1,6 +1,7 @@
 //! The writer's transactions: what several requests did becomes everyone's at once.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::Statement;
@@ -21,6 +22,8 @@ pub struct Tx {
     committed: Arc<Catalog>,
     /// The session's settings as the transaction found them.
     began: SettingsMark,
+    /// What the last commit took, its sync included.
+    last_commit: Duration,
 }
 
 impl Tx {
@@ -34,6 +37,7 @@ impl Tx {
             shared,
             committed: catalog,
             began: SettingsMark::default(),
+            last_commit: Duration::ZERO,
         }
     }
 
@@ -69,6 +73,7 @@ impl Tx {
         exec.catalog = self.committed.clone();
         exec.conn.use_catalog(&exec.catalog)?;
         exec.work().forget();
+        self.shared.sequences.begin();
         self.began = exec.state().session.lock().settings.mark();
         Ok(())
     }
@@ -86,7 +91,10 @@ impl Tx {
                 crate::store::save(&sqlite, &self.committed, &exec.catalog)
             }
         });
-        if let Err(error) = saved.and_then(|()| Ok(sqlite.execute_batch("COMMIT")?)) {
+        let began = Instant::now();
+        let committed = saved.and_then(|()| Ok(sqlite.execute_batch("COMMIT")?));
+        self.last_commit = began.elapsed();
+        if let Err(error) = committed {
             for (name, value) in dirty {
                 self.shared
                     .sequences
@@ -105,6 +113,25 @@ impl Tx {
         Ok(())
     }
 
+    /// What the last commit took, its sync included.
+    pub(crate) fn last_commit(&self) -> Duration {
+        self.last_commit
+    }
+
+    /// Whether the log should be folded into the file soon.
+    pub(crate) fn log_is_long(&self) -> bool {
+        self.exec.conn.log_is_long()
+    }
+
+    /// Folds the log into the file. Nobody should be waiting for an answer.
+    pub(crate) fn fold_log(&mut self) {
+        self.shared.readers.writer_begins();
+        if let Err(error) = self.exec.conn.fold_log() {
+            tracing::warn!(%error, "the write-ahead log could not be folded in; it is tried again");
+        }
+        self.shared.readers.writer_ends(false);
+    }
+
     /// Rolls everything back.
     pub(crate) fn abandon(&mut self) {
         let exec = &mut self.exec;
@@ -121,6 +148,12 @@ impl Tx {
         }
         exec.work().forget();
         exec.state().session.lock().settings.undo(&self.began);
+    }
+
+    /// Rolls everything back that will be run again.
+    pub(crate) fn take_back(&mut self) {
+        self.abandon();
+        self.shared.sequences.take_back();
     }
 
     /// Begins a session on the writer.

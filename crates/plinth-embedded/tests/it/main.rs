@@ -217,3 +217,59 @@ fn a_rolled_back_schema_change_leaves_no_trace() {
     db.run(Session::system(), "insert into t values ('a')")
         .unwrap();
 }
+
+#[test]
+fn policies_that_read_whole_tables_are_found() {
+    let db = Scratch::new();
+    db.run(
+        Session::system(),
+        "create role authenticated;
+         create table rooms (id int primary key, name text);
+         create table members (room int, member uuid);
+         create table notes (id int primary key, owner uuid);
+         alter table rooms enable row level security;
+         alter table notes enable row level security;
+         create policy own on notes for select to authenticated using (owner = '00000000-0000-4000-8000-000000000000');
+         create policy members on rooms for select to authenticated using (
+             exists (select from members m where m.room = rooms.id and m.member = '00000000-0000-4000-8000-000000000000'));
+         grant select on members, rooms, notes to authenticated;",
+    )
+    .unwrap();
+    let found = db.engine.policy_scans().unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].table.name, "rooms");
+    assert_eq!(found[0].roles, ["authenticated"]);
+    assert_eq!(found[0].scanned, "public.members");
+
+    db.run(Session::system(), "create index on members (member, room)")
+        .unwrap();
+    assert_eq!(db.engine.policy_scans().unwrap(), []);
+}
+
+#[test]
+fn a_write_that_makes_room_for_others_takes_no_numbers() {
+    // The engine runs a lone write in place only where functions may call each other to their full depth.
+    let deep = std::thread::Builder::new().stack_size(32 * 1024 * 1024);
+    deep.spawn(long_and_short_writes).unwrap().join().unwrap();
+}
+
+fn long_and_short_writes() {
+    let db = Scratch::new();
+    db.run(
+        Session::system(),
+        "create table t (id bigint generated always as identity primary key, n int)",
+    )
+    .unwrap();
+    for _ in 0..3 {
+        // Longer than a thread that others wait for has patience, so it begins anew on the writer's own.
+        db.run(
+            Session::system(),
+            "insert into t (n) select n from generate_series(1, 20000) n",
+        )
+        .unwrap();
+        db.run(Session::system(), "insert into t (n) values (0)")
+            .unwrap();
+    }
+    assert_eq!(db.value("select max(id) from t"), Some("60003".to_owned()));
+    assert_eq!(db.value("select count(*) from t"), Some("60003".to_owned()));
+}

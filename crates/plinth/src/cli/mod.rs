@@ -161,6 +161,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         // What overflows a worker's own queue has waited longest. By default it comes last, and under overload waits for
         // seconds while others are served at once.
         .global_queue_interval(1)
+        // What runs in place may call functions to some depth. Only what is used of it takes memory.
+        .thread_stack_size(16 * 1024 * 1024)
         .enable_all()
         .build()?)
 }
