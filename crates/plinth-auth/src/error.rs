@@ -144,6 +144,8 @@ impl From<plinth_db::Error> for AuthError {
             | Error::Closed
             | Error::DiskFull
             | Error::Disk(_)
+            | Error::Unavailable(_)
+            | Error::Setup(_)
             | Error::Internal(_) => AuthError::Database(Arc::new(error)),
         }
     }

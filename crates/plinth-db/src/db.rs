@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use plinth_embedded::{Durability, Engine, Tx};
+use plinth_embedded::{Durability, PolicyScan};
+use plinth_postgres::Options as ServerOptions;
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, ScriptOptions, Session};
 use plinth_sql::shape::{Answer, Filled, Read, Write};
@@ -31,31 +32,84 @@ pub struct Db {
     clock: Clock,
 }
 
+/// What holds the data.
+#[derive(Clone)]
+enum Engine {
+    Embedded(plinth_embedded::Engine),
+    Postgres(plinth_postgres::Engine),
+}
+
 /// One write transaction, as `Db::transaction` hands it to its work.
 pub struct Transaction<'a> {
-    tx: &'a mut Tx,
+    tx: Tx<'a>,
     clock: &'a Clock,
+}
+
+enum Tx<'a> {
+    Embedded(&'a mut plinth_embedded::Tx),
+    Postgres(&'a mut plinth_postgres::Tx),
+}
+
+/// The right to prepare a database that several nodes share. On one file, one process has it anyway.
+pub struct Setup(Option<plinth_postgres::Setup>);
+
+impl Setup {
+    /// The system's own migrations are in place: requests may come.
+    pub async fn finish(self) -> Result<(), Error> {
+        match self.0 {
+            Some(setup) => Ok(setup.finish().await?),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Db {
     /// Opens or creates. Blocks; called once at the start.
     pub fn open(options: OpenOptions) -> Result<Db, Error> {
         let clock = options.clock.clone();
-        let engine = Engine::open(plinth_embedded::Options {
+        let engine = plinth_embedded::Engine::open(plinth_embedded::Options {
             path: options.path,
             clock: Arc::new(move || clock.now().as_microsecond()),
             auto_expose: options.auto_expose,
             durability: options.durability,
         })?;
         Ok(Db {
-            engine,
+            engine: Engine::Embedded(engine),
             clock: options.clock,
         })
     }
 
+    /// Connects to a database on a PostgreSQL server. Its `now()` is the server's, whatever the clock says.
+    pub async fn connect(options: ServerOptions, clock: Clock) -> Result<Db, Error> {
+        let engine = plinth_postgres::Engine::open(options).await?;
+        Ok(Db {
+            engine: Engine::Postgres(engine),
+            clock,
+        })
+    }
+
+    /// Waits for the right to prepare the database, which one node has at a time.
+    pub async fn set_up(&self) -> Result<Setup, Error> {
+        match &self.engine {
+            Engine::Embedded(_) => Ok(Setup(None)),
+            Engine::Postgres(engine) => Ok(Setup(Some(engine.set_up().await?))),
+        }
+    }
+
+    /// Reads the schema anew where others may have changed it. True when they had.
+    pub async fn refresh(&self) -> Result<bool, Error> {
+        match &self.engine {
+            Engine::Embedded(_) => Ok(false),
+            Engine::Postgres(engine) => Ok(engine.refresh().await?),
+        }
+    }
+
     /// The current snapshot of the schema.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.engine.catalog()
+        match &self.engine {
+            Engine::Embedded(engine) => engine.catalog(),
+            Engine::Postgres(engine) => engine.catalog(),
+        }
     }
 
     /// The clock that `now()` reads.
@@ -70,24 +124,21 @@ impl Db {
         read: impl Into<Filled<Read>>,
     ) -> Result<Answer, Error> {
         let filled = read.into();
+        let engine = match &self.engine {
+            Engine::Embedded(engine) => engine,
+            Engine::Postgres(engine) if filled.what.read_only => {
+                return Ok(engine.read(session, &filled).await?);
+            }
+            Engine::Postgres(_) => return self.write(session, as_write(filled)).await,
+        };
         if !filled.what.read_only {
-            let read = Arc::unwrap_or_clone(filled.what);
-            let write = Write {
-                fetch: read.fetch,
-                format: read.format,
-                max_affected: None,
-                exactly_one: false,
-                rollback: false,
-            };
-            let values = filled.values;
-            let what = Arc::new(write);
-            return self.write(session, Filled { what, values }).await;
+            return self.write(session, as_write(filled)).await;
         }
         // Most reads are over before another thread would have begun with them.
-        if let Some(answer) = self.engine.read_at_once(session, &filled)? {
+        if let Some(answer) = engine.read_at_once(session, &filled)? {
             return Ok(answer);
         }
-        let (engine, session) = (self.engine.clone(), session.clone());
+        let (engine, session) = (engine.clone(), session.clone());
         blocking(move || Ok(engine.read(&session, &filled)?)).await
     }
 
@@ -98,8 +149,12 @@ impl Db {
         write: impl Into<Filled<Write>>,
     ) -> Result<Answer, Error> {
         let filled = write.into();
-        self.on_writer(session, move |tx| Ok(tx.write(&filled)?))
-            .await
+        match &self.engine {
+            Engine::Embedded(engine) => {
+                on_writer(engine, session, move |tx| Ok(tx.write(&filled)?)).await
+            }
+            Engine::Postgres(engine) => Ok(engine.write(session, &filled).await?),
+        }
     }
 
     /// Runs one statement, reading or writing.
@@ -111,11 +166,17 @@ impl Db {
     ) -> Result<Rows, Error> {
         let statement = plinth_sql::parse::statement(sql)?;
         let params: Vec<Option<String>> = params.into_iter().map(|param| param.0).collect();
-        if self.engine.only_reads(&statement) {
-            let (engine, session) = (self.engine.clone(), session.clone());
+        let engine = match &self.engine {
+            Engine::Embedded(engine) => engine,
+            Engine::Postgres(engine) => {
+                return Ok(engine.query(session, &statement, &params).await?.into());
+            }
+        };
+        if engine.only_reads(&statement) {
+            let (engine, session) = (engine.clone(), session.clone());
             return blocking(move || Ok(engine.query(&session, &statement, &params)?.into())).await;
         }
-        self.on_writer(session, move |tx| {
+        on_writer(engine, session, move |tx| {
             Ok(tx.execute(&statement, &params)?.into())
         })
         .await
@@ -131,10 +192,31 @@ impl Db {
         E: From<Error> + Send + 'static,
     {
         let clock = self.clock.clone();
-        self.on_writer(session, move |tx| {
-            work(&mut Transaction { tx, clock: &clock })
-        })
-        .await
+        match &self.engine {
+            Engine::Embedded(engine) => {
+                on_writer(engine, session, move |tx| {
+                    work(&mut Transaction {
+                        tx: Tx::Embedded(tx),
+                        clock: &clock,
+                    })
+                })
+                .await
+            }
+            Engine::Postgres(engine) => {
+                let work = move |tx: &mut plinth_postgres::Tx| {
+                    work(&mut Transaction {
+                        tx: Tx::Postgres(tx),
+                        clock: &clock,
+                    })
+                    .map_err(Either::Work)
+                };
+                let done = engine.transaction(session, work).await;
+                done.map_err(|error| match error {
+                    Either::Work(error) => error,
+                    Either::Engine(error) => E::from(Error::from(error)),
+                })
+            }
+        }
     }
 
     /// Runs a script statement by statement, each in a transaction of its own unless the script opens one.
@@ -146,51 +228,99 @@ impl Db {
         options: ScriptOptions,
         on: impl FnMut(Outcome) + Send + 'static,
     ) -> Result<(), Error> {
+        let engine = match &self.engine {
+            Engine::Embedded(engine) => engine,
+            Engine::Postgres(engine) => {
+                return Ok(engine.script(session, &sql, options, on).await?);
+            }
+        };
         let (reply, answer) = oneshot::channel();
-        self.engine
-            .submit_script(session.clone(), sql, options, Box::new(on), move |done| {
-                let _gone = reply.send(done);
-            })?;
+        engine.submit_script(session.clone(), sql, options, Box::new(on), move |done| {
+            let _gone = reply.send(done);
+        })?;
         Ok(answer.await.map_err(|_| Error::Closed)??)
+    }
+
+    /// Policies that read whole tables, which will be slow once those have many rows.
+    pub async fn policy_scans(&self) -> Result<Vec<PolicyScan>, Error> {
+        match &self.engine {
+            Engine::Embedded(engine) => {
+                let engine = engine.clone();
+                blocking(move || Ok(engine.policy_scans()?)).await
+            }
+            // A server has statistics, by which its plans change as tables grow: what it would do today says little.
+            Engine::Postgres(_) => Ok(Vec::new()),
+        }
     }
 
     /// Writes that wait for others before them.
     pub fn waiting_writes(&self) -> usize {
-        self.engine.waiting_writes()
+        match &self.engine {
+            Engine::Embedded(engine) => engine.waiting_writes(),
+            Engine::Postgres(_) => 0,
+        }
     }
 
-    /// Waits for what is being written, then closes the file.
+    /// Waits for what is being written, then closes the file or the connections.
     pub async fn close(self) {
-        let engine = self.engine;
+        let engine = match self.engine {
+            Engine::Embedded(engine) => engine,
+            Engine::Postgres(engine) => return engine.close(),
+        };
         let closed = tokio::task::spawn_blocking(move || engine.close()).await;
         if let Err(error) = closed {
             tracing::error!(%error, "closing the database failed");
         }
     }
+}
 
-    async fn on_writer<T, E>(
-        &self,
-        session: &Session,
-        work: impl Fn(&mut Tx) -> Result<T, E> + Send + Sync + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        self.engine
-            .submit(
-                session.clone(),
-                work,
-                |error| E::from(Error::from(error)),
-                move |result| {
-                    // The caller may have gone away; its write counts all the same.
-                    let _gone = reply.send(result);
-                },
-            )
-            .map_err(|error| E::from(Error::from(error)))?;
-        answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
+async fn on_writer<T, E>(
+    engine: &plinth_embedded::Engine,
+    session: &Session,
+    work: impl Fn(&mut plinth_embedded::Tx) -> Result<T, E> + Send + Sync + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    engine
+        .submit(
+            session.clone(),
+            work,
+            |error| E::from(Error::from(error)),
+            move |result| {
+                // The caller may have gone away; its write counts all the same.
+                let _gone = reply.send(result);
+            },
+        )
+        .map_err(|error| E::from(Error::from(error)))?;
+    answer.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
+}
+
+/// What ended a transaction: its work, or the engine.
+enum Either<E> {
+    Work(E),
+    Engine(plinth_postgres::EngineError),
+}
+
+impl<E> From<plinth_postgres::EngineError> for Either<E> {
+    fn from(error: plinth_postgres::EngineError) -> Either<E> {
+        Either::Engine(error)
     }
+}
+
+/// A read that calls what may write.
+fn as_write(Filled { what, values }: Filled<Read>) -> Filled<Write> {
+    let read = Arc::unwrap_or_clone(what);
+    let what = Arc::new(Write {
+        fetch: read.fetch,
+        format: read.format,
+        max_affected: None,
+        exactly_one: false,
+        rollback: false,
+    });
+    Filled { what, values }
 }
 
 impl Transaction<'_> {
@@ -198,13 +328,28 @@ impl Transaction<'_> {
     pub fn query(&mut self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
         let statement = plinth_sql::parse::statement(sql)?;
         let params: Vec<Option<String>> = params.iter().map(|param| param.0.clone()).collect();
-        Ok(self.tx.execute(&statement, &params)?.into())
+        Ok(match &mut self.tx {
+            Tx::Embedded(tx) => tx.execute(&statement, &params)?.into(),
+            Tx::Postgres(tx) => tx.execute(&statement, &params)?.into(),
+        })
     }
 
     /// Runs a whole script within this transaction; the spans of errors count from the start of `sql`.
     /// Gives back the notices.
     pub fn script(&mut self, sql: &str) -> Result<Vec<plinth_sql::SqlError>, Error> {
-        Ok(self.tx.script(sql)?)
+        Ok(match &mut self.tx {
+            Tx::Embedded(tx) => tx.script(sql)?,
+            Tx::Postgres(tx) => tx.script(sql)?,
+        })
+    }
+
+    /// The same for a script of the product's own: roles belong to a whole server, where they may be already.
+    pub(crate) fn setup_script(&mut self, sql: &str) -> Result<(), Error> {
+        match &mut self.tx {
+            Tx::Embedded(tx) => tx.script(sql)?,
+            Tx::Postgres(tx) => tx.setup_script(sql)?,
+        };
+        Ok(())
     }
 
     /// When the transaction began.

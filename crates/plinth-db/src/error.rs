@@ -27,6 +27,12 @@ pub enum Error {
     /// The disk is failing.
     #[error("the disk refused a write: {0}")]
     Disk(String),
+    /// The database server cannot be reached, or cannot serve now.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database server refuses us until somebody changes what the text names.
+    #[error("{0}")]
+    Setup(String),
     /// A fault of ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -48,6 +54,23 @@ impl From<EngineError> for Error {
     }
 }
 
+impl From<plinth_postgres::EngineError> for Error {
+    fn from(error: plinth_postgres::EngineError) -> Error {
+        use plinth_postgres::EngineError;
+        match error {
+            EngineError::Sql(error) => Error::Sql(*error),
+            EngineError::Busy => Error::Busy {
+                retry_after_seconds: 1,
+            },
+            EngineError::Timeout => Error::Timeout,
+            EngineError::Closed => Error::Closed,
+            EngineError::Unavailable(text) => Error::Unavailable(text),
+            EngineError::Setup(text) => Error::Setup(text),
+            EngineError::Internal(text) => Error::Internal(text),
+        }
+    }
+}
+
 /// Errors of a transaction's work travel through the engine in its own type.
 impl From<Error> for EngineError {
     fn from(error: Error) -> EngineError {
@@ -58,7 +81,10 @@ impl From<Error> for EngineError {
             Error::Closed => EngineError::Closed,
             Error::DiskFull => EngineError::DiskFull,
             Error::Disk(text) => EngineError::Disk(text),
-            Error::Internal(text) => EngineError::Internal(text),
+            // The engine in a file knows neither.
+            Error::Unavailable(text) | Error::Setup(text) | Error::Internal(text) => {
+                EngineError::Internal(text)
+            }
         }
     }
 }

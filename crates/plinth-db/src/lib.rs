@@ -1,7 +1,7 @@
 //! One database type over the engines: sessions, transactions, migrations, keys.
 //!
-//! Everything above this crate thinks in Postgres and never asks which engine runs. Today there is one engine,
-//! `embedded`; the PostgreSQL engine joins it behind the same [`Db`].
+//! Everything above this crate thinks in Postgres and never asks which engine runs: `embedded` in one file, or a PostgreSQL
+//! server. [`Db`] is one type over both.
 
 pub mod backup;
 mod base;
@@ -15,10 +15,11 @@ mod rows;
 
 pub use base::base_module;
 pub use clock::Clock;
-pub use db::{Db, OpenOptions, Transaction};
+pub use db::{Db, OpenOptions, Setup, Transaction};
 pub use error::Error;
 pub use param::Param;
-pub use plinth_embedded::Durability;
+pub use plinth_embedded::{Durability, PolicyScan};
+pub use plinth_postgres::Options as ServerOptions;
 pub use plinth_sql::SqlError;
 pub use plinth_sql::catalog::{AutoExpose, Catalog};
 pub use plinth_sql::session::{Ambient, Claims, Outcome, RowColumn, ScriptOptions, Session};

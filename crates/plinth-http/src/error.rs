@@ -86,6 +86,8 @@ impl ApiError {
 
 /// When to come back to a full disk: somebody has to make room.
 const FULL_SECONDS: u64 = 30;
+/// A server that starts anew, or a standby that takes over, is back after some seconds.
+const AWAY_SECONDS: u64 = 2;
 
 /// A fault of ours: the log has what happened, the client gets the id to find it by.
 pub fn internal_error(cause: impl std::fmt::Display) -> ApiError {
@@ -122,6 +124,12 @@ impl From<plinth_db::Error> for ApiError {
                 let message = "The database is shutting down or not open";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after(1)
             }
+            Error::Unavailable(cause) => {
+                tracing::error!(request.id = %request_id::current(), error = %cause, "the database is not available");
+                let message = "The database is not available; try again in a moment";
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST001", message)
+                    .retry_after(AWAY_SECONDS)
+            }
             Error::DiskFull => {
                 tracing::error!(request.id = %request_id::current(), "the disk is full: a write was refused");
                 let message = "The server has no room left; nothing was changed";
@@ -133,7 +141,7 @@ impl From<plinth_db::Error> for ApiError {
                 let message = "The server could not read or write its database file";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "58030", message).retry_after(1)
             }
-            Error::Internal(cause) => internal_error(cause),
+            Error::Setup(cause) | Error::Internal(cause) => internal_error(cause),
         }
     }
 }

@@ -65,6 +65,11 @@ impl Ambient {
         Ambient(Some(Arc::new(LazyLock::new(Box::new(make)))))
     }
 
+    /// All of them.
+    pub fn all(&self) -> &[(String, String)] {
+        self.0.as_deref().map_or(&[], |all| all.as_slice())
+    }
+
     /// A setting.
     pub fn get(&self, name: &str) -> Option<&str> {
         let all = self.0.as_deref()?;

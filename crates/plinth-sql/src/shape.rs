@@ -154,7 +154,7 @@ pub struct Write {
 }
 
 /// How a body is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum BodyFormat {
     /// An array of objects, `[{…},{…}]`.
     #[default]

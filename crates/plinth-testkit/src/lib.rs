@@ -18,3 +18,4 @@ pub mod rest;
 pub mod rewrite;
 pub mod server;
 pub mod temp;
+pub mod through;

@@ -1,8 +1,8 @@
-//! A PostgreSQL of our own: the oracle.
+//! A PostgreSQL of our own: the oracle, and the other engine under test.
 //!
 //! It lives in a temporary folder, listens on a socket there and nowhere else, runs as an unprivileged user and
 //! is gone with the test run. A template database holds the system migrations; each case gets a copy of it.
-//! Statements go through `psql`, so that what is compared is what a person would see.
+//! The oracle's statements go through `psql`, so that what is compared is what a person would see.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use plinth_db::migrations::SystemModule;
+use plinth_db::migrations::{SystemModule, apply_system};
+use plinth_db::{AutoExpose, Clock, Db, ServerOptions};
+use tokio::runtime::Runtime;
 
 use crate::outcome::{Ask, Failure, Outcome, Who};
 use crate::temp::TempDir;
@@ -43,6 +45,7 @@ pub struct Postgres {
     roles: Vec<String>,
     next: AtomicU32,
     making_roles: Mutex<()>,
+    runtime: Runtime,
 }
 
 /// A fresh copy of the template. Dropped when dropped.
@@ -119,16 +122,18 @@ impl Postgres {
             roles: Vec::new(),
             next: AtomicU32::new(0),
             making_roles: Mutex::new(()),
+            runtime: Runtime::new()?,
         };
         postgres.wait_until_ready()?;
         postgres.command("postgres", &format!("create database {TEMPLATE}"))?;
-        for module in modules {
-            for (version, name, sql) in module.migrations {
-                postgres.command(TEMPLATE, sql).with_context(|| {
-                    format!("the system migration {} {version} {name}", module.name)
-                })?;
-            }
-        }
+        postgres.runtime.block_on(async {
+            let db = postgres.open(TEMPLATE).await?;
+            let setup = db.set_up().await?;
+            apply_system(&db, modules).await?;
+            setup.finish().await?;
+            db.close().await;
+            anyhow::Ok(())
+        })?;
         postgres.roles = postgres.role_names()?;
         Ok(postgres)
     }
@@ -150,6 +155,25 @@ impl Postgres {
             name,
             making_roles,
         })
+    }
+
+    /// Where requests run.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Plinth on a database of this server.
+    async fn open(&self, database: &str) -> Result<Db> {
+        let options = ServerOptions {
+            url: format!(
+                "host={} user=postgres dbname={database}",
+                self.folder.path().display()
+            ),
+            request_password: "of a server that trusts everyone".to_owned(),
+            connections: 4,
+            auto_expose: AutoExpose::Protected,
+        };
+        Ok(Db::connect(options, Clock::system()).await?)
     }
 
     /// The arguments that make `psql` connect to the template.
@@ -240,6 +264,11 @@ impl Drop for Postgres {
 }
 
 impl Database<'_> {
+    /// Plinth on it.
+    pub fn open(&self) -> Result<Db> {
+        self.server.runtime.block_on(self.server.open(&self.name))
+    }
+
     /// Runs statements in one session, going on after errors. One outcome for each.
     pub fn run(&self, asks: &[Ask]) -> Result<Vec<Outcome>> {
         let output = self.server.psql(

@@ -1,5 +1,5 @@
-//! Runs every file of `tests/cases` on every engine: one test for each (engine, file), such as
-//! `postgres::dialect/numeric_scale`.
+//! Runs every file of `tests/cases` through Plinth on every engine: one test for each (engine, file), such as
+//! `postgres::dialect/numeric_scale`. What has no requests runs through `psql` as well, which says what is right.
 //!
 //! `UPDATE_EXPECT=1` writes PostgreSQL's answers into the files. Without PostgreSQL the embedded engine runs
 //! alone and the run says so; with `PLINTH_REQUIRE_POSTGRES` set that is an error.
@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
+use plinth_db::Db;
 use plinth_testkit::case::{self, Act, Case, Step};
 use plinth_testkit::outcome::{Ask, Outcome};
-use plinth_testkit::{compare, embedded, postgres, rest, rewrite};
+use plinth_testkit::{compare, embedded, postgres, rest, rewrite, through};
 
 /// More differences than this in one case tell nothing new.
 const SHOWN_DIFFERENCES: usize = 3;
@@ -69,10 +70,14 @@ impl Engines {
                 }
             };
         }
-        if !asked.starts_with("postgres::") && !update {
+        if !asked.starts_with("postgres::") && !asked.starts_with("psql::") && !update {
             engines.embedded = Some(embedded::Template::new(&modules)?);
         }
         Ok(engines)
+    }
+
+    fn postgres(&self) -> Result<&postgres::Postgres> {
+        self.postgres.as_ref().context("PostgreSQL is not running")
     }
 }
 
@@ -93,43 +98,42 @@ fn trials(file: &Path, engines: &Arc<Engines>, list: bool) -> Vec<Trial> {
             return vec![Trial::test(name, move || Err(Failed::from(message)))];
         }
     };
+    let (embedded, postgres) = match list {
+        true => (true, true),
+        false => (engines.embedded.is_some(), engines.postgres.is_some()),
+    };
     let mut trials = Vec::new();
-    for (engine, runs) in [
-        ("embedded", list || engines.embedded.is_some()),
-        (
-            "postgres",
-            (list || engines.postgres.is_some()) && !has_requests(&case),
-        ),
+    for (engine, runner, runs) in [
+        ("embedded", on_embedded as Runner, embedded),
+        ("postgres", on_postgres, postgres && !engines.update),
+        // What it answers is what the other two must.
+        ("psql", with_psql, postgres && !has_requests(&case)),
     ] {
-        if runs && case.only.as_ref().is_none_or(|only| only.engine == engine) {
+        let meant = |only: &case::Only| match engine {
+            "psql" => only.engine == "postgres",
+            _ => only.engine == engine,
+        };
+        if runs && case.only.as_ref().is_none_or(meant) {
             let (case, file, engines) = (Arc::clone(&case), file.to_owned(), Arc::clone(engines));
             trials.push(Trial::test(format!("{engine}::{name}"), move || {
-                let differences = match engine {
-                    "postgres" => on_postgres(&case, &file, &engines)?,
-                    _ => on_embedded(&case, &engines)?,
-                };
-                report(&file, &differences)
+                report(&file, &runner(&case, &file, &engines)?)
             }));
         }
     }
     trials
 }
 
+/// Runs a case.
+type Runner = fn(&Case, &Path, &Engines) -> Result<Vec<Difference>>;
+
 /// A difference and the line it belongs to, from 0.
 type Difference = (usize, String);
 
-fn on_postgres(case: &Case, file: &Path, engines: &Engines) -> Result<Vec<Difference>> {
-    let server = engines
-        .postgres
-        .as_ref()
-        .context("PostgreSQL is not running")?;
-    let makes_roles = case.steps.iter().any(|step| match &step.act {
-        Act::Sql(sql) => ["create role", "create user"]
-            .iter()
-            .any(|words| sql.sql.to_lowercase().contains(words)),
-        Act::Request(_) => false,
-    });
-    let outcomes = server.database(makes_roles)?.run(&asks(&case.steps))?;
+fn with_psql(case: &Case, file: &Path, engines: &Engines) -> Result<Vec<Difference>> {
+    let server = engines.postgres()?;
+    let outcomes = server
+        .database(makes_roles(case))?
+        .run(&asks(&case.steps))?;
     if engines.update {
         let text = std::fs::read_to_string(file)?;
         let rewritten = rewrite::expectations(&text, case, &outcomes);
@@ -141,26 +145,51 @@ fn on_postgres(case: &Case, file: &Path, engines: &Engines) -> Result<Vec<Differ
     Ok(differences(&case.steps, &outcomes))
 }
 
-fn on_embedded(case: &Case, engines: &Engines) -> Result<Vec<Difference>> {
+fn on_postgres(case: &Case, _: &Path, engines: &Engines) -> Result<Vec<Difference>> {
+    let server = engines.postgres()?;
+    let database = server.database(makes_roles(case))?;
+    let db = database.open()?;
+    let found = server.runtime().block_on(through_plinth(case, &db));
+    server.runtime().block_on(db.close());
+    found
+}
+
+fn on_embedded(case: &Case, _: &Path, engines: &Engines) -> Result<Vec<Difference>> {
     let template = engines
         .embedded
         .as_ref()
         .context("the embedded engine is not running")?;
     let database = template.database()?;
+    template
+        .runtime()
+        .block_on(through_plinth(case, &database.db))
+}
+
+/// Statements and requests of a case, in order.
+async fn through_plinth(case: &Case, db: &Db) -> Result<Vec<Difference>> {
     let mut client = None;
     let mut found = Vec::new();
     for steps in case.steps.chunk_by(|a, b| is_sql(a) && is_sql(b)) {
         if let Act::Request(request) = &steps[0].act {
-            let client = client.get_or_insert_with(|| rest::Client::new(database.db.clone()));
-            let difference = template
-                .runtime()
-                .block_on(client.send(&steps[0].who, request))?;
+            let client = client.get_or_insert_with(|| rest::Client::new(db.clone()));
+            let difference = client.send(&steps[0].who, request).await?;
             found.extend(difference.map(|difference| (steps[0].line, difference)));
         } else {
-            found.extend(differences(steps, &database.run(&asks(steps))?));
+            let outcomes = through::run(db, &asks(steps)).await?;
+            found.extend(differences(steps, &outcomes));
         }
     }
     Ok(found)
+}
+
+/// Roles belong to the whole server.
+fn makes_roles(case: &Case) -> bool {
+    case.steps.iter().any(|step| match &step.act {
+        Act::Sql(sql) => ["create role", "create user"]
+            .iter()
+            .any(|words| sql.sql.to_lowercase().contains(words)),
+        Act::Request(_) => false,
+    })
 }
 
 fn asks(steps: &[Step]) -> Vec<Ask> {

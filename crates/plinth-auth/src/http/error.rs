@@ -104,10 +104,12 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
         ),
         AuthError::Database(cause) => match &**cause {
             Error::Timeout => (StatusCode::GATEWAY_TIMEOUT, "request_timeout"),
-            Error::Busy { .. } | Error::Closed | Error::DiskFull | Error::Disk(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "unexpected_failure")
-            }
-            Error::Sql(_) | Error::Internal(_) => {
+            Error::Busy { .. }
+            | Error::Closed
+            | Error::DiskFull
+            | Error::Disk(_)
+            | Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected_failure"),
+            Error::Sql(_) | Error::Setup(_) | Error::Internal(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure")
             }
         },

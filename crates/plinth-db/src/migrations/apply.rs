@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use plinth_sql::SqlError;
 
 use super::{FileState, MigrationError, MigrationFile, checksum, session, status, text_array};
-use crate::{Db, Error, Outcome, Param, ScriptOptions, Transaction};
+use crate::{Db, Error, Outcome, Param, PolicyScan, ScriptOptions, Transaction};
 
 /// What [`apply`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub enum Event<'a> {
     Finished(&'a MigrationFile, Duration),
     /// A statement had something to say.
     Notice(&'a MigrationFile, &'a SqlError),
+    /// With what has been applied now, a policy reads a whole table.
+    PolicyScan(&'a PolicyScan),
 }
 
 /// Runs what is pending, in order, one transaction a file, and stops at the first that fails. An edited file that
@@ -89,6 +91,11 @@ pub async fn apply(
         }
         progress(Event::Finished(file, started.elapsed()));
         applied.versions.push(file.version.clone());
+    }
+    if !applied.versions.is_empty() {
+        for scan in db.policy_scans().await? {
+            progress(Event::PolicyScan(&scan));
+        }
     }
     Ok(applied)
 }

@@ -96,7 +96,7 @@ async fn run(
 ) -> Result<(), MigrationError> {
     let work = move |tx: &mut Transaction<'_>| -> Result<(), FileError> {
         for (version, name, sql) in &pending {
-            tx.script(sql).map_err(|error| {
+            tx.setup_script(sql).map_err(|error| {
                 let path = format!("{module}/{version}_{name}.sql");
                 FileError(MigrationError::in_file(Path::new(&path), sql, error))
             })?;

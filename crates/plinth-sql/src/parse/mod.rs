@@ -114,6 +114,20 @@ pub fn split(source: &str) -> Vec<Range<usize>> {
     groups::groups(source).map(|group| group.text).collect()
 }
 
+/// The unquoted words that a statement begins with, in lower case, comments left out: enough to tell what it is when it
+/// cannot be parsed.
+pub fn leading_words(source: &str, most: usize) -> Vec<String> {
+    let mut lexer = lexer::Lexer { source, at: 0 };
+    let mut words = Vec::new();
+    while words.len() < most {
+        match lexer.next_token().tok {
+            lexer::Tok::Word(word) => words.push(word),
+            _ => break,
+        }
+    }
+    words
+}
+
 /// Whether a lower-case word must be quoted to be the name of a column or of a function: true for every keyword
 /// that is not free to be both.
 pub fn is_keyword_reserved(word: &str) -> bool {

@@ -225,6 +225,17 @@ pub(crate) fn describe(event: &Event<'_>) -> (String, bool) {
             format!("applied {} in {} ms", file.file_name(), took.as_millis()),
             false,
         ),
+        Event::PolicyScan(scan) => (
+            format!(
+                "whenever {} asks for a row of {}, its policies read all of {}; an index on the columns that they compare there helps",
+                scan.roles.join(" or "),
+                scan.table.display(),
+                scan.scanned
+                    .strip_prefix("public.")
+                    .unwrap_or(&scan.scanned),
+            ),
+            true,
+        ),
         Event::Notice(file, notice) => {
             let place = notice.span.map_or_else(String::new, |span| {
                 let place = migrations::position(&file.sql, span.start as usize);

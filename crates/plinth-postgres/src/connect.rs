@@ -1,0 +1,247 @@
+//! From a URL to connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use plinth_sql::SqlError;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
+
+use crate::EngineError;
+use crate::error::{self, Result};
+use crate::tls::{Mode, Tls};
+
+/// Longest wait for one host.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest that sent bytes may go without an answer of the other kernel: a host that froze is given up.
+const UNHEARD: Duration = Duration::from_secs(10);
+/// Notices kept of one statement. A loop can raise any number.
+const NOTICES: usize = 1000;
+
+/// Whom to connect to, and how.
+#[derive(Clone)]
+pub(crate) struct Address {
+    config: Config,
+    tls: Tls,
+    /// A pooler that hands out connections by transaction stands between.
+    pub(crate) pooled: bool,
+}
+
+/// What a statement said beside its result.
+pub(crate) type Notices = Arc<Mutex<Vec<SqlError>>>;
+
+impl Address {
+    /// Reads `postgres://user:password@host:port,host:port/database?sslmode=…`, or libpq's `host=… user=…`.
+    ///
+    /// Beside the client library's own parameters it knows `sslmode` in full, `sslrootcert`, and `pgbouncer=true`.
+    pub(crate) fn parse(url: &str) -> Result<Address> {
+        let wrong = |what: String| EngineError::Setup(format!("the database URL {what}"));
+        let (bare, parameters) = split_parameters(url);
+        let mut tls = Tls::default();
+        let mut pooled = false;
+        let mut others = Vec::new();
+        for (name, value) in parameters {
+            match name {
+                "sslmode" => {
+                    tls.mode = Mode::parse(value)
+                        .ok_or_else(|| wrong(format!("has an unknown sslmode `{value}`: disable, prefer, require, verify-ca and verify-full are known")))?;
+                }
+                "sslrootcert" => tls.root = Some(value.into()),
+                "pgbouncer" => pooled = value == "true",
+                _ => others.push(format!("{name}={value}")),
+            }
+        }
+        let bare = match others.is_empty() {
+            true => bare.to_owned(),
+            false => format!("{bare}?{}", others.join("&")),
+        };
+        let mut config: Config = bare.parse().map_err(|error: tokio_postgres::Error| {
+            wrong(format!("cannot be read: {}", error::with_causes(&error)))
+        })?;
+        if config.get_hosts().is_empty() {
+            return Err(wrong("names no host".to_owned()));
+        }
+        // Nobody listens on a socket of this machine, and it has no name that a certificate could be for.
+        #[cfg(unix)]
+        if config
+            .get_hosts()
+            .iter()
+            .all(|host| matches!(host, Host::Unix(_)))
+        {
+            tls.mode = Mode::Disable;
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        config
+            .ssl_mode(tls.mode.for_client())
+            .tcp_user_timeout(UNHEARD)
+            .keepalives_idle(UNHEARD)
+            .application_name("plinth")
+            // Of several hosts, the one that takes writes.
+            .target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if !pooled {
+            config.options(crate::session::STARTUP);
+        }
+        Ok(Address {
+            config,
+            tls,
+            pooled,
+        })
+    }
+
+    /// The same server and database, as somebody else.
+    pub(crate) fn with_login(&self, user: &str, password: &str) -> Address {
+        let mut other = self.clone();
+        other.config.user(user).password(password);
+        other
+    }
+
+    /// Who connects.
+    pub(crate) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or("postgres")
+    }
+
+    /// Host and port, for messages.
+    pub(crate) fn display(&self) -> String {
+        let ports = self.config.get_ports();
+        let hosts = self
+            .config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(|(place, host)| {
+                let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+                match host {
+                    Host::Tcp(name) => format!("{name}:{port}"),
+                    #[cfg(unix)]
+                    Host::Unix(path) => format!("{}:{port}", path.display()),
+                }
+            });
+        hosts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Connects. What the server says beside results goes to the notices.
+    pub(crate) async fn connect(&self) -> Result<(Client, Notices)> {
+        if self.tls.mode == Mode::Disable {
+            return self.connect_with(NoTls).await;
+        }
+        self.connect_with(self.tls.connector()?).await
+    }
+
+    async fn connect_with<T>(&self, tls: T) -> Result<(Client, Notices)>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let connected = self.config.connect(tls).await;
+        let (client, connection) = connected.map_err(|error| self.explain(error))?;
+        let notices = Notices::default();
+        tokio::spawn(carry(connection, notices.clone()));
+        Ok((client, notices))
+    }
+
+    /// Why we were not let in, and what to change.
+    fn explain(&self, error: tokio_postgres::Error) -> EngineError {
+        let host = self.display();
+        let user = self.user();
+        let Some(said) = error.as_db_error() else {
+            return EngineError::Unavailable(format!(
+                "no connection to the database at {host}: {}; check the host and port in `[database] url`, and that the server runs",
+                error::with_causes(&error)
+            ));
+        };
+        let message = said.message();
+        match said.code().code() {
+            "28P01" | "28000" => EngineError::Setup(format!(
+                "the database at {host} refuses `{user}`: {message}; check user and password in `[database] url`, and the server's pg_hba.conf"
+            )),
+            "3D000" => EngineError::Setup(format!(
+                "{message} at {host}; create it, or name another one in `[database] url`"
+            )),
+            "53300" => EngineError::Unavailable(format!(
+                "the database at {host} has no connection left for `{user}` ({message}); lower `[database] connections`, or raise the server's max_connections"
+            )),
+            _ => EngineError::from(error),
+        }
+    }
+}
+
+/// Carries what the client and the server say to each other, until one of them leaves.
+async fn carry<T>(mut connection: Connection<Socket, T>, heard: Notices)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+        match message {
+            Ok(AsyncMessage::Notice(notice)) => {
+                let mut heard = heard.lock();
+                if heard.len() < NOTICES {
+                    heard.push(error::sql_error(&notice));
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "a connection to the database broke");
+                break;
+            }
+        }
+    }
+}
+
+/// The parameters behind a URL's `?`. Values are taken as they stand.
+fn split_parameters(url: &str) -> (&str, Vec<(&str, &str)>) {
+    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    match url.split_once('?') {
+        Some((bare, query)) if is_url => {
+            let pairs = query.split('&').filter(|pair| !pair.is_empty());
+            (
+                bare,
+                pairs
+                    .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                    .collect(),
+            )
+        }
+        _ => (url, Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        Address::parse(url)
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn urls_are_read() {
+        let address = Address::parse(
+            "postgres://me:pw@a,b:5433/shop?sslmode=verify-full&sslrootcert=/ca.pem&pgbouncer=true",
+        )
+        .unwrap();
+        assert_eq!(address.user(), "me");
+        assert_eq!(address.display(), "a:5432, b:5433");
+        assert!(address.pooled);
+        assert_eq!(address.tls.mode, Mode::VerifyFull);
+        assert_eq!(
+            address.tls.root.as_deref(),
+            Some(std::path::Path::new("/ca.pem"))
+        );
+        let lines = Address::parse("host=/run/pg user=me dbname=shop").unwrap();
+        assert_eq!(lines.display(), "/run/pg:5432");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(refused("postgres://me@a/shop?sslmode=maybe").contains("unknown sslmode `maybe`"));
+        assert!(refused("postgres://me@a/shop?nonsense=1").contains("cannot be read"));
+        assert!(refused("postgres:///shop").contains("names no host"));
+    }
+}

@@ -1,0 +1,190 @@
+//! Connections that wait for work, and those that are lent.
+//!
+//! A connection is lent for one transaction. Whoever has finished it says so; one that was left in the middle (its
+//! caller went away, or an answer never came) is rolled back, or closed, before anybody else gets it.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::{Client, Statement};
+
+use crate::EngineError;
+use crate::connect::{Address, Notices};
+use crate::error::Result;
+
+/// Longest wait for a connection that others have.
+const WAIT: Duration = Duration::from_secs(10);
+/// Longest a transaction that was left may take to be rolled back.
+const CLEANING: Duration = Duration::from_secs(30);
+/// Statements kept ready on a connection, of some 100 KiB each on the server.
+const PREPARED: usize = 256;
+
+/// Connections of one login. Cheap to clone; clones share them.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Shared>);
+
+struct Shared {
+    address: Address,
+    idle: Mutex<Vec<Conn>>,
+    room: Arc<Semaphore>,
+}
+
+/// A connection, and what is known of it.
+pub(crate) struct Conn {
+    pub(crate) client: Client,
+    pub(crate) notices: Notices,
+    prepared: Mutex<HashMap<Arc<str>, Statement>>,
+}
+
+/// A connection that is lent.
+pub(crate) struct Lease {
+    conn: Option<Conn>,
+    pool: Pool,
+    permit: Option<OwnedSemaphorePermit>,
+    /// No transaction is open on it.
+    settled: bool,
+}
+
+impl Pool {
+    /// An empty pool for at most so many connections.
+    pub(crate) fn new(address: Address, most: usize) -> Pool {
+        Pool(Arc::new(Shared {
+            address,
+            idle: Mutex::default(),
+            room: Arc::new(Semaphore::new(most)),
+        }))
+    }
+
+    /// Where it leads.
+    pub(crate) fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// A connection, for one transaction.
+    pub(crate) async fn lend(&self) -> Result<Lease> {
+        let permit = tokio::time::timeout(WAIT, self.0.room.clone().acquire_owned());
+        let permit = match permit.await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return Err(EngineError::Closed),
+            Err(_) => return Err(EngineError::Busy),
+        };
+        let idle = loop {
+            let popped = self.0.idle.lock().pop();
+            match popped {
+                Some(conn) if conn.client.is_closed() => {}
+                other => break other,
+            }
+        };
+        let conn = match idle {
+            Some(conn) => conn,
+            None => {
+                let (client, notices) = self.0.address.connect().await?;
+                Conn {
+                    client,
+                    notices,
+                    prepared: Mutex::default(),
+                }
+            }
+        };
+        conn.notices.lock().clear();
+        Ok(Lease {
+            conn: Some(conn),
+            pool: self.clone(),
+            permit: Some(permit),
+            settled: false,
+        })
+    }
+
+    /// Forgets the connections that wait: the server behind them has changed its part.
+    pub(crate) fn forget_idle(&self) {
+        self.0.idle.lock().clear();
+    }
+
+    /// Closes what waits; what is lent closes when it is given back.
+    pub(crate) fn close(&self) {
+        self.0.room.close();
+        self.forget_idle();
+    }
+
+    fn give_back(&self, conn: Conn) {
+        if !conn.client.is_closed() && !self.0.room.is_closed() {
+            self.0.idle.lock().push(conn);
+        }
+    }
+}
+
+impl Conn {
+    /// A statement that was prepared on this connection before.
+    pub(crate) fn prepared(&self, sql: &str) -> Option<Statement> {
+        self.prepared.lock().get(sql).cloned()
+    }
+
+    /// Prepares a statement, and keeps it.
+    pub(crate) async fn prepare(&self, sql: &Arc<str>) -> Result<Statement, tokio_postgres::Error> {
+        let statement = self.client.prepare(sql).await?;
+        let mut kept = self.prepared.lock();
+        if kept.len() >= PREPARED {
+            kept.clear();
+        }
+        kept.insert(sql.clone(), statement.clone());
+        Ok(statement)
+    }
+}
+
+impl Lease {
+    /// Whether a pooler that hands out connections by transaction stands between.
+    pub(crate) fn pooled(&self) -> bool {
+        self.pool.address().pooled
+    }
+
+    /// The transaction has ended, so another may begin.
+    pub(crate) fn settle(mut self) {
+        self.settled = true;
+    }
+
+    /// The server behind this connection has changed its part: neither this nor its like is of use any more.
+    pub(crate) fn discard(mut self) {
+        self.conn = None;
+        self.pool.forget_idle();
+    }
+}
+
+impl Deref for Lease {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        // Only `discard` and `drop` take it, and both end the lease.
+        match &self.conn {
+            Some(conn) => conn,
+            None => unreachable!("the lease has ended"),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(conn) = self.conn.take() else {
+            return;
+        };
+        if self.settled {
+            self.pool.give_back(conn);
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        // It keeps its place until it is clean, so that callers who leave cannot pile up work on the server.
+        let (pool, permit) = (self.pool.clone(), self.permit.take());
+        runtime.spawn(async move {
+            let rolled_back = tokio::time::timeout(CLEANING, conn.client.batch_execute("rollback"));
+            if let Ok(Ok(())) = rolled_back.await {
+                pool.give_back(conn);
+            }
+            drop(permit);
+        });
+    }
+}

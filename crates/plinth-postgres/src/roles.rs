@@ -1,0 +1,83 @@
+//! Our own scripts on a server that other databases share: roles that exist stay as they are, and what only a superuser
+//! may give is left out where the server has given us none.
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::{CreateRole, GrantObjects, Statement};
+use plinth_sql::print;
+
+use crate::error::{EngineError, Result};
+use crate::transaction::Tx;
+
+/// Runs a script of ours within the open transaction.
+pub(crate) async fn setup_script(tx: &mut Tx, sql: &str) -> Result<Vec<SqlError>> {
+    for range in plinth_sql::parse::split(sql) {
+        let text = &sql[range.clone()];
+        match plinth_sql::parse::statement(text) {
+            Ok(Statement::CreateRole(role)) => make_role(tx, &role).await?,
+            Ok(Statement::Grant(grant)) if matches!(grant.objects, GrantObjects::Roles(_)) => {
+                // `postgres` is whoever owns a server of our making; elsewhere there may be none, and nobody needs it.
+                let mut grant = grant;
+                let mut known = Vec::new();
+                for role in grant.roles {
+                    if exists(tx, &role).await? {
+                        known.push(role);
+                    }
+                }
+                grant.roles = known;
+                if !grant.roles.is_empty() {
+                    try_to(tx, &print::statement(&Statement::Grant(grant))).await?;
+                }
+            }
+            Ok(Statement::Comment(_)) => _ = try_to(tx, text).await?,
+            _ => _ = tx.plain(text, range.start).await?,
+        }
+    }
+    Ok(Vec::new())
+}
+
+async fn make_role(tx: &mut Tx, role: &CreateRole) -> Result<()> {
+    if exists(tx, &role.name).await? {
+        return Ok(());
+    }
+    let whole = print::statement(&Statement::CreateRole(role.clone()));
+    if try_to(tx, &whole).await? {
+        return Ok(());
+    }
+    let modest = CreateRole {
+        superuser: None,
+        bypass_rls: None,
+        replication: None,
+        create_role: None,
+        create_db: None,
+        ..role.clone()
+    };
+    tx.plain(&print::statement(&Statement::CreateRole(modest)), 0)
+        .await?;
+    Ok(())
+}
+
+async fn exists(tx: &mut Tx, role: &str) -> Result<bool> {
+    let sql = format!(
+        "select from pg_roles where rolname = {}",
+        print::literal(role)
+    );
+    Ok(tx.plain(&sql, 0).await?.affected > 0)
+}
+
+/// Runs a statement that may be refused for want of privileges. False when it was.
+async fn try_to(tx: &mut Tx, sql: &str) -> Result<bool> {
+    let client = &tx.lease.client;
+    client.batch_execute("savepoint plinth").await?;
+    let ran = client.batch_execute(sql).await.map_err(EngineError::from);
+    match ran {
+        Ok(()) => client.batch_execute("release savepoint plinth").await?,
+        Err(error) if error.code() == Some("42501") => {
+            client
+                .batch_execute("rollback to savepoint plinth; release savepoint plinth")
+                .await?;
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(true)
+}

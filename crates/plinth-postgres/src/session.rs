@@ -1,0 +1,73 @@
+//! Who a transaction runs as.
+
+use std::fmt::Write as _;
+
+use plinth_sql::print::literal;
+use plinth_sql::session::Session;
+
+/// How connections begin: what values look like, and where names without a schema are looked for.
+pub(crate) const STARTUP: &str = "-c TimeZone=UTC -c DateStyle=ISO,MDY -c IntervalStyle=postgres -c extra_float_digits=1 \
+     -c bytea_output=hex -c client_min_messages=notice -c search_path=public,extensions -c standard_conforming_strings=on -c jit=off";
+
+/// Puts settings in place for one transaction. `$1` and `$2` are names and values.
+pub(crate) const ENTER: &str = "select set_config(name, value, true) from unnest($1::text[], $2::text[]) as settings (name, value)";
+
+/// The role that runs as whoever the URL names: the product's own work, and the owner's scripts.
+pub(crate) const OWNER: &str = "postgres";
+
+/// Settings of a transaction, by name.
+pub(crate) struct Settings {
+    pub(crate) names: Vec<String>,
+    pub(crate) values: Vec<String>,
+}
+
+impl Settings {
+    /// Those of a session. Behind a pooler a connection has been others', so that what [`STARTUP`] says is said again.
+    pub(crate) fn of(session: &Session, pooled: bool) -> Settings {
+        let mut settings = Settings {
+            names: Vec::with_capacity(8),
+            values: Vec::with_capacity(8),
+        };
+        if pooled {
+            for pair in STARTUP
+                .split("-c ")
+                .filter_map(|pair| pair.trim().split_once('='))
+            {
+                settings.push(pair.0, pair.1);
+            }
+        }
+        let timeout = session.timeout.as_millis().max(1);
+        settings.push("statement_timeout", timeout.to_string());
+        for (name, value) in session.settings.all() {
+            settings.push(name, value.as_str());
+        }
+        if let Some(claims) = &session.claims {
+            settings.push("request.jwt.claims", claims.text());
+        }
+        if session.role != OWNER {
+            settings.push("role", session.role.as_str());
+        }
+        settings
+    }
+
+    /// The same as one statement.
+    pub(crate) fn as_sql(&self) -> String {
+        let mut sql = String::from("select ");
+        for (place, (name, value)) in self.names.iter().zip(&self.values).enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            // Writing to a string cannot fail.
+            let _infallible = write!(
+                sql,
+                "{comma}set_config({}, {}, true)",
+                literal(name),
+                literal(value)
+            );
+        }
+        sql
+    }
+
+    fn push(&mut self, name: &str, value: impl Into<String>) {
+        self.names.push(name.to_owned());
+        self.values.push(value.into());
+    }
+}

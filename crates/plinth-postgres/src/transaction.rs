@@ -1,0 +1,212 @@
+//! Transactions of several statements, and single statements with text in and out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plinth_sql::SqlError;
+use plinth_sql::ast::Statement;
+use plinth_sql::session::{RowSet, Session};
+use tokio::runtime::Handle;
+
+use crate::engine::Engine;
+use crate::error::{self, EngineError, Result};
+use crate::pool::Lease;
+use crate::session::Settings;
+use crate::{script, text};
+
+/// How often a transaction that met another one is tried before it is given up.
+const TRIES: u32 = 30;
+/// The longest pause before the next try; a part of it by chance, so that two that met do not meet again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// One transaction. Its methods wait for the server, so its work has a thread of its own.
+pub struct Tx {
+    pub(crate) lease: Lease,
+    runtime: Handle,
+    /// It changed the schema, or may have.
+    pub(crate) changed: bool,
+    /// It met another transaction, and nothing but running it again will help.
+    conflict: bool,
+}
+
+impl Engine {
+    /// Runs `work` in one transaction, as if no other ran beside it; it runs again when others did.
+    pub async fn transaction<T, E, F>(&self, session: &Session, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut Tx) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<EngineError> + Send + 'static,
+    {
+        let work = Arc::new(work);
+        for attempt in 1.. {
+            let mut tx = self.begin(session).await?;
+            let running = work.clone();
+            let ran = tokio::task::spawn_blocking(move || {
+                let result = running(&mut tx);
+                (tx, result)
+            });
+            let (tx, result) = ran
+                .await
+                .map_err(|error| EngineError::Internal(error.to_string()))?;
+            let mut conflict = tx.conflict;
+            let result = match result {
+                Ok(value) if !conflict => match tx.lease.client.batch_execute("commit").await {
+                    Ok(()) => {
+                        tx.lease.settle();
+                        if tx.changed {
+                            self.refresh().await?;
+                        }
+                        return Ok(value);
+                    }
+                    Err(error) => {
+                        let error = EngineError::from(error);
+                        conflict = is_conflict(&error);
+                        Err(E::from(error))
+                    }
+                },
+                other => other,
+            };
+            if tx.lease.client.batch_execute("rollback").await.is_ok() {
+                tx.lease.settle();
+            }
+            if !conflict || attempt >= TRIES {
+                return result;
+            }
+            tokio::time::sleep(PAUSE.mul_f64(chance())).await;
+        }
+        Err(EngineError::Busy.into())
+    }
+
+    /// Runs one statement; parameters and rows in PostgreSQL's text form.
+    pub async fn query(
+        &self,
+        session: &Session,
+        statement: &Statement,
+        params: &[Option<String>],
+    ) -> Result<RowSet, EngineError> {
+        let sql = text::filled(statement, params)?;
+        let lease = self.pool_for(session).lend().await?;
+        let settings = Settings::of(session, lease.pooled()).as_sql();
+        let whole = format!("begin; {settings}; {sql}\n; commit");
+        let ran = lease.client.simple_query(&whole).await;
+        let messages = match ran {
+            Ok(messages) => messages,
+            Err(error) => {
+                if lease.client.batch_execute("rollback").await.is_ok() {
+                    lease.settle();
+                }
+                return Err(error.into());
+            }
+        };
+        lease.settle();
+        let set = text::results(messages)
+            .into_iter()
+            .nth(2)
+            .unwrap_or_default();
+        Ok(tagged(set, &sql))
+    }
+
+    async fn begin(&self, session: &Session) -> Result<Tx> {
+        let lease = self.pool_for(session).lend().await?;
+        let settings = Settings::of(session, lease.pooled()).as_sql();
+        let begin = format!("begin isolation level serializable; {settings}");
+        lease.client.batch_execute(&begin).await?;
+        Ok(Tx {
+            lease,
+            runtime: Handle::current(),
+            changed: false,
+            conflict: false,
+        })
+    }
+}
+
+impl Tx {
+    /// Runs one statement; parameters and rows in PostgreSQL's text form. When it fails, what was done before it stands.
+    pub fn execute(
+        &mut self,
+        statement: &Statement,
+        params: &[Option<String>],
+    ) -> Result<RowSet, EngineError> {
+        let sql = text::filled(statement, params)?;
+        let runtime = self.runtime.clone();
+        runtime.block_on(self.kept_apart(&sql))
+    }
+
+    /// Runs a script within the transaction; the spans of errors count from its start. Gives back the notices.
+    pub fn script(&mut self, sql: &str) -> Result<Vec<SqlError>, EngineError> {
+        let runtime = self.runtime.clone();
+        let result = runtime.block_on(script::within(self, sql));
+        self.note(&result);
+        result
+    }
+
+    /// The same for one of our own scripts, which names roles: those belong to the server, and another database may have
+    /// made them.
+    pub fn setup_script(&mut self, sql: &str) -> Result<Vec<SqlError>, EngineError> {
+        let runtime = self.runtime.clone();
+        self.changed = true;
+        let result = runtime.block_on(crate::roles::setup_script(self, sql));
+        self.note(&result);
+        result
+    }
+
+    /// One statement in a savepoint of its own.
+    async fn kept_apart(&mut self, sql: &str) -> Result<RowSet> {
+        let whole = format!("savepoint plinth; {sql}\n; release savepoint plinth");
+        let ran = self.lease.client.simple_query(&whole).await;
+        let result = match ran {
+            Ok(messages) => {
+                let set = text::results(messages)
+                    .into_iter()
+                    .nth(1)
+                    .unwrap_or_default();
+                Ok(tagged(set, sql))
+            }
+            Err(error) => {
+                let error = EngineError::from(error);
+                if !is_conflict(&error) {
+                    self.lease
+                        .client
+                        .batch_execute("rollback to savepoint plinth; release savepoint plinth")
+                        .await?;
+                }
+                Err(error)
+            }
+        };
+        self.note(&result);
+        result
+    }
+
+    /// The statement as it stands, its errors placed in the script around it.
+    pub(crate) async fn plain(&mut self, sql: &str, start: usize) -> Result<RowSet> {
+        let ran = self.lease.client.simple_query(sql).await;
+        let messages = ran.map_err(|error| error::placed(error, sql, start))?;
+        let set = text::results(messages).pop().unwrap_or_default();
+        Ok(tagged(set, sql))
+    }
+
+    fn note<T>(&mut self, result: &Result<T>) {
+        self.conflict |= result.as_ref().err().is_some_and(is_conflict);
+    }
+}
+
+/// A result with the tag that the server gave it.
+pub(crate) fn tagged(set: RowSet, sql: &str) -> RowSet {
+    RowSet {
+        tag: text::tag(sql, set.affected),
+        ..set
+    }
+}
+
+/// Whether a transaction failed only because others ran beside it.
+fn is_conflict(error: &EngineError) -> bool {
+    matches!(error.code(), Some("40001" | "40P01"))
+}
+
+/// Between 0 and 1.
+fn chance() -> f64 {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_nanos());
+    f64::from(nanos % 1000) / 1000.0
+}
