@@ -55,9 +55,11 @@ pub struct Setup(Option<plinth_postgres::Setup>);
 
 impl Setup {
     /// The system's own migrations are in place: requests may come.
-    pub async fn finish(self) -> Result<(), Error> {
+    ///
+    /// `request_password` is for the login that requests connect to a server as; all nodes must give the same.
+    pub async fn finish(self, request_password: &str) -> Result<(), Error> {
         match self.0 {
-            Some(setup) => Ok(setup.finish().await?),
+            Some(setup) => Ok(setup.finish(request_password).await?),
             None => Ok(()),
         }
     }

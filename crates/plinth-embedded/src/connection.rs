@@ -126,7 +126,7 @@ impl Conn {
         if writer {
             sqlite.pragma_update(None, "journal_mode", "wal")?;
             let log_pages = log_pages.clone();
-            // In place of SQLite's own, which would fold the log in while those who wait for the commit still wait.
+            // In place of SQLite's own, which would fold the log on whatever thread commits, and that may be one that others wait for.
             sqlite.wal_hook(Some(move |_: &mut Wal, pages| {
                 log_pages.store(pages, Ordering::Relaxed);
                 Ok(())

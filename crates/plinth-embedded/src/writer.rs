@@ -7,7 +7,7 @@
 //! runs alone, and only the culprit fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,14 +29,18 @@ const STACK: usize = 16 * 1024 * 1024;
 /// What a lone write may take on its caller's thread, and the slowest sync that others on that thread should wait for.
 const PATIENCE: Duration = Duration::from_millis(1);
 
+/// Commits of a single request after which the next is thought to meet nobody either.
+const LONE: u32 = 16;
+
 /// The way to the writer.
 pub(crate) struct Writer {
     queue: Mutex<Option<Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Whoever holds it is the writer.
     tx: Arc<Mutex<Tx>>,
-    /// The last request had a commit for itself. Otherwise the next will find company, if it goes where the others go.
-    lone: Arc<AtomicBool>,
+    /// How many requests one after the other had a commit for themselves. Where some have had company the next will find it,
+    /// too, if it goes where the others go.
+    lone: Arc<AtomicU32>,
 }
 
 /// What the writer is asked to do.
@@ -135,13 +139,13 @@ impl Writer {
     pub(crate) fn start(tx: Tx) -> Writer {
         let (queue, jobs) = crossbeam_channel::bounded(QUEUE_LENGTH);
         let tx = Arc::new(Mutex::new(tx));
-        let lone = Arc::new(AtomicBool::new(true));
-        let (shared, last_was_lone) = (tx.clone(), lone.clone());
+        let lone = Arc::new(AtomicU32::new(0));
+        let (shared, counted) = (tx.clone(), lone.clone());
         let thread = std::thread::Builder::new()
             .name("plinth-writer".into())
             .stack_size(STACK)
             .spawn(move || {
-                work(&shared, &jobs, &last_was_lone);
+                work(&shared, &jobs, &counted);
                 shared.lock().close();
             })
             .ok();
@@ -158,7 +162,9 @@ impl Writer {
     pub(crate) fn send(&self, job: Job) -> Result<()> {
         let queue = self.queue.lock().clone().ok_or(EngineError::Closed)?;
         let job = match job {
-            Job::Grouped(mut request) if self.lone.load(Ordering::Relaxed) && queue.is_empty() => {
+            Job::Grouped(mut request)
+                if self.lone.load(Ordering::Relaxed) >= LONE && queue.is_empty() =>
+            {
                 if self.at_once(&mut *request, &queue) {
                     request.answer();
                     return Ok(());
@@ -187,7 +193,7 @@ impl Writer {
         let done = run_quickly(&mut tx, request);
         if tx.log_is_long() {
             // A full queue is work for the thread, which looks at the log itself.
-            let _full = queue.try_send(Job::Alone(Box::new(|_: &mut Tx| ())));
+            let _full = queue.try_send(Job::Alone(Box::new(fold_log)));
         }
         done
     }
@@ -207,7 +213,7 @@ impl Writer {
     }
 }
 
-fn work(tx: &Mutex<Tx>, jobs: &Receiver<Job>, lone: &AtomicBool) {
+fn work(tx: &Mutex<Tx>, jobs: &Receiver<Job>, lone: &AtomicU32) {
     while let Ok(first) = jobs.recv() {
         let tx = &mut *tx.lock();
         let mut batch = Vec::new();
@@ -218,6 +224,7 @@ fn work(tx: &Mutex<Tx>, jobs: &Receiver<Job>, lone: &AtomicBool) {
                 Some(Job::Alone(run)) => {
                     commit_batch(tx, std::mem::take(&mut batch));
                     run(tx);
+                    fold_log(tx);
                 }
                 None => break,
             }
@@ -225,11 +232,11 @@ fn work(tx: &Mutex<Tx>, jobs: &Receiver<Job>, lone: &AtomicBool) {
                 next = jobs.try_recv().ok();
             }
         }
-        lone.store(batch.len() <= 1, Ordering::Relaxed);
+        match batch.len() {
+            0 | 1 => lone.fetch_add(1, Ordering::Relaxed),
+            _ => lone.swap(0, Ordering::Relaxed),
+        };
         commit_batch(tx, batch);
-        if tx.log_is_long() {
-            tx.fold_log();
-        }
     }
 }
 
@@ -265,8 +272,16 @@ fn commit_batch(tx: &mut Tx, mut batch: Vec<Box<dyn Grouped>>) {
             run_batch(tx, std::slice::from_mut(request));
         }
     }
+    // Before the answers: those who hear them come back at once, and would only wait beside it.
+    fold_log(tx);
     for request in batch {
         request.answer();
+    }
+}
+
+fn fold_log(tx: &mut Tx) {
+    if tx.log_is_long() {
+        tx.fold_log();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use parking_lot::Mutex;
 use plinth_sql::SqlError;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -124,8 +125,81 @@ impl Address {
         hosts.collect::<Vec<_>>().join(", ")
     }
 
-    /// Connects. What the server says beside results goes to the notices.
+    /// Connects to whichever host takes writes, all asked at once: one that froze would hold up the others. What the
+    /// server says beside results goes to the notices.
     pub(crate) async fn connect(&self) -> Result<(Client, Notices)> {
+        let hosts = self.hosts();
+        let tries = hosts.iter().map(|host| Box::pin(host.connect_in_time()));
+        let (connected, _) = select_ok(tries).await?;
+        Ok(connected)
+    }
+
+    /// One address for each host.
+    fn hosts(&self) -> Vec<Address> {
+        let hosts = self.config.get_hosts();
+        let ports = self.config.get_ports();
+        let each = hosts.iter().enumerate().map(|(place, host)| {
+            let mut one = self.clone();
+            one.config = self.without_hosts();
+            match host {
+                Host::Tcp(name) => one.config.host(name),
+                #[cfg(unix)]
+                Host::Unix(path) => one.config.host_path(path),
+            };
+            if let Some(port) = ports.get(place).or(ports.first()) {
+                one.config.port(*port);
+            }
+            one
+        });
+        each.collect()
+    }
+
+    /// Everything but where to.
+    fn without_hosts(&self) -> Config {
+        let from = &self.config;
+        let mut to = Config::new();
+        to.ssl_mode(from.get_ssl_mode())
+            .ssl_negotiation(from.get_ssl_negotiation())
+            .channel_binding(from.get_channel_binding())
+            .target_session_attrs(from.get_target_session_attrs())
+            .tcp_user_timeout(UNHEARD)
+            .keepalives_idle(UNHEARD);
+        if let Some(user) = from.get_user() {
+            to.user(user);
+        }
+        if let Some(password) = from.get_password() {
+            to.password(password);
+        }
+        if let Some(database) = from.get_dbname() {
+            to.dbname(database);
+        }
+        if let Some(options) = from.get_options() {
+            to.options(options);
+        }
+        if let Some(name) = from.get_application_name() {
+            to.application_name(name);
+        }
+        if let Some(timeout) = from.get_connect_timeout() {
+            to.connect_timeout(*timeout);
+        }
+        to
+    }
+
+    /// The time is for the whole of it: a server that froze still takes connections, and says nothing.
+    async fn connect_in_time(&self) -> Result<(Client, Notices)> {
+        let limit = self.config.get_connect_timeout().copied();
+        let limit = limit.unwrap_or(CONNECT_TIMEOUT);
+        match tokio::time::timeout(limit, self.connect_to_host()).await {
+            Ok(connected) => connected,
+            Err(_) => Err(EngineError::Unavailable(format!(
+                "the database at {} did not answer within {} s; check the host and port in `[database] url`, and that the server runs",
+                self.display(),
+                limit.as_secs()
+            ))),
+        }
+    }
+
+    async fn connect_to_host(&self) -> Result<(Client, Notices)> {
         if self.tls.mode == Mode::Disable {
             return self.connect_with(NoTls).await;
         }

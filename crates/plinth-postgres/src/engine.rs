@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::TryStreamExt as _;
@@ -23,8 +24,18 @@ use crate::session::{self, Settings};
 
 /// Connections for the product's own work and for scripts.
 const SYSTEM_CONNECTIONS: usize = 8;
+/// How long after a statement's own time its answer may come.
+const GRACE: Duration = Duration::from_secs(2);
+/// Longest look at the schema.
+const REFRESH: Duration = Duration::from_secs(30);
+/// Where the catalog is read: names come back with their schemas.
+const SNAPSHOT: &str =
+    "begin isolation level repeatable read read only; set local search_path = ''";
 /// Rendered statements that are kept.
 const RENDERED: usize = 4096;
+/// How often a node looks whether the schema was changed by others. What policies and privileges say counts at once, because
+/// the server applies them.
+const LOOK: Duration = Duration::from_secs(1);
 /// Largest body that is put together, in bytes.
 const BODY_BYTES: usize = 256 * 1024 * 1024;
 
@@ -33,10 +44,10 @@ const BODY_BYTES: usize = 256 * 1024 * 1024;
 pub struct Options {
     /// `postgres://user:password@host/database`: whoever owns the application's schema. `bypassrls` and event triggers need a superuser.
     pub url: String,
-    /// The password of the login that requests connect with, which the engine gives it.
-    pub request_password: String,
     /// Most connections for requests.
     pub connections: usize,
+    /// Longest wait for a connection that others have.
+    pub wait: Duration,
     /// Which tables of `public` the API roles may reach without explicit grants.
     pub auto_expose: AutoExpose,
 }
@@ -62,10 +73,11 @@ impl Engine {
     /// Connects, looks whether the server will do, and reads its catalog.
     pub async fn open(options: Options) -> Result<Engine, EngineError> {
         let address = Address::parse(&options.url)?;
-        let requests = address.with_login(crate::setup::LOGIN, &options.request_password);
+        // Its password is set when the database has been prepared; a server that asks for none can be used at once.
+        let requests = address.with_login(crate::setup::LOGIN, "");
         let engine = Engine(Arc::new(Shared {
-            requests: RwLock::new(Pool::new(requests, options.connections)),
-            system: Pool::new(address, SYSTEM_CONNECTIONS),
+            requests: RwLock::new(Pool::new(requests, options.connections, options.wait)),
+            system: Pool::new(address, SYSTEM_CONNECTIONS, options.wait),
             options,
             catalog: RwLock::default(),
             fingerprint: tokio::sync::Mutex::default(),
@@ -86,35 +98,74 @@ impl Engine {
     pub async fn refresh(&self) -> Result<bool, EngineError> {
         let mut known = self.0.fingerprint.lock().await;
         let lease = self.0.system.lend().await?;
-        let client = &lease.client;
-        let found: String = client
-            .query_one(crate::introspect::FINGERPRINT, &[])
-            .await?
-            .try_get(0)?;
-        let changed = *known != found;
-        if changed {
-            client
-                .batch_execute(
-                    "begin isolation level repeatable read read only; set local search_path = ''",
-                )
+        let look = Session {
+            timeout: REFRESH,
+            ..Session::system()
+        };
+        let read = async {
+            let client = &lease.client;
+            let found = client
+                .query_typed(crate::introspect::FINGERPRINT, &[])
                 .await?;
+            let found: String = match found.first() {
+                Some(row) => row.try_get(0)?,
+                None => String::new(),
+            };
+            if *known == found {
+                return Ok(None);
+            }
+            client.batch_execute(SNAPSHOT).await?;
             let version = self.0.versions.fetch_add(1, Ordering::Relaxed) + 1;
-            let catalog =
-                crate::introspect::catalog(client, version, self.0.options.auto_expose).await?;
+            let rule = self.0.options.auto_expose;
+            let catalog = crate::introspect::catalog(client, version, rule).await?;
             client.batch_execute("commit").await?;
-            *self.0.catalog.write() = Arc::new(catalog);
-            *known = found;
-        }
-        lease.settle();
-        Ok(changed)
+            Ok(Some((found, catalog)))
+        };
+        let read = in_time(&look, read).await;
+        let Some((found, catalog)) = self.finish(lease, read)? else {
+            return Ok(false);
+        };
+        *self.0.catalog.write() = Arc::new(catalog);
+        *known = found;
+        Ok(true)
     }
 
-    /// Runs a read in one snapshot.
+    /// Looks from time to time whether the schema was changed by others, as long as the engine is in use.
+    pub(crate) fn follow(&self) {
+        let shared = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            let mut reachable = true;
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                match Engine(shared).refresh().await {
+                    Ok(_) => reachable = true,
+                    Err(EngineError::Closed) => return,
+                    Err(error) if reachable => {
+                        reachable = false;
+                        tracing::warn!(%error, "the database's schema cannot be followed; it is tried again");
+                    }
+                    Err(_) => {}
+                }
+            }
+        });
+    }
+
+    /// Runs a read in one snapshot. Where a connection broke it is run again, once: nothing comes of a read.
     pub async fn read(
         &self,
         session: &Session,
         filled: &Filled<Read>,
     ) -> Result<Answer, EngineError> {
+        match self.read_once(session, filled).await {
+            Err(EngineError::Unavailable(_)) => self.read_once(session, filled).await,
+            other => other,
+        }
+    }
+
+    async fn read_once(&self, session: &Session, filled: &Filled<Read>) -> Result<Answer> {
         let Filled { what: read, values } = filled;
         let rendered = self.rendered(&read.fetch, read.format)?;
         let count = read.count.as_ref().map(render::count);
@@ -131,10 +182,8 @@ impl Engine {
             let rows = run_last(&lease, session, &rendered, values, "commit").await?;
             Ok((rows, total))
         };
-        let (rows, total) = within(&lease, session, begin, work)
-            .await
-            .map_err(|error| self.seen(error))?;
-        lease.settle();
+        let done = in_time(session, within(&lease, session, begin, work)).await;
+        let (rows, total) = self.finish(lease, done)?;
         let (body, _) = document(&rendered, read.format, &rows)?;
         Ok(Answer {
             body,
@@ -167,19 +216,8 @@ impl Engine {
             lease.client.batch_execute(end).await?;
             Ok(rows)
         };
-        let rows = within(&lease, session, "begin", work).await;
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) if is_standby(&error) => {
-                // What was the primary is one no more; the next connection finds the new one.
-                lease.discard();
-                return Err(EngineError::Unavailable(
-                    "the database is a standby now".into(),
-                ));
-            }
-            Err(error) => return Err(self.seen(error)),
-        };
-        lease.settle();
+        let done = in_time(session, within(&lease, session, "begin", work)).await;
+        let rows = self.finish(lease, done)?;
         let (body, inserted) = document(&rendered, write.format, &rows)?;
         Ok(Answer {
             body,
@@ -187,6 +225,28 @@ impl Engine {
             total: None,
             inserted,
         })
+    }
+
+    /// Gives a connection back after its work, or away when it is of no more use.
+    pub(crate) fn finish<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
+        match done {
+            Ok(done) => {
+                lease.settle();
+                Ok(done)
+            }
+            Err(error) if is_standby(&error) => {
+                // It was the primary when we connected; the next connection finds the new one.
+                lease.discard();
+                Err(EngineError::Unavailable(
+                    "the database has become a standby".to_owned(),
+                ))
+            }
+            Err(error @ EngineError::Unavailable(_)) => {
+                lease.discard();
+                Err(error)
+            }
+            Err(error) => Err(self.seen(error)),
+        }
     }
 
     /// Connections of those that a session may use: the owner's, or those that are nobody.
@@ -230,6 +290,20 @@ impl Engine {
         }
         kept.insert((id, format), rendered.clone());
         Ok(rendered)
+    }
+}
+
+/// Waits for work on a server that ends statements itself when their time is over; one that does not answer then has
+/// frozen, or is cut off.
+pub(crate) async fn in_time<T>(
+    session: &Session,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match tokio::time::timeout(session.timeout + GRACE, work).await {
+        Ok(done) => done,
+        Err(_) => Err(EngineError::Unavailable(
+            "the database did not answer in time".to_owned(),
+        )),
     }
 }
 
@@ -433,7 +507,7 @@ fn check_affected(write: &Write, affected: u64) -> Result<()> {
 }
 
 /// A write refused because the server only reads: it was the primary when we connected.
-fn is_standby(error: &EngineError) -> bool {
+pub(crate) fn is_standby(error: &EngineError) -> bool {
     error.code() == Some("25006")
 }
 

@@ -16,8 +16,6 @@ use crate::EngineError;
 use crate::connect::{Address, Notices};
 use crate::error::Result;
 
-/// Longest wait for a connection that others have.
-const WAIT: Duration = Duration::from_secs(10);
 /// Longest a transaction that was left may take to be rolled back.
 const CLEANING: Duration = Duration::from_secs(30);
 /// Statements kept ready on a connection, of some 100 KiB each on the server.
@@ -31,6 +29,8 @@ struct Shared {
     address: Address,
     idle: Mutex<Vec<Conn>>,
     room: Arc<Semaphore>,
+    /// Longest wait for a connection that others have.
+    wait: Duration,
 }
 
 /// A connection, and what is known of it.
@@ -50,12 +50,13 @@ pub(crate) struct Lease {
 }
 
 impl Pool {
-    /// An empty pool for at most so many connections.
-    pub(crate) fn new(address: Address, most: usize) -> Pool {
+    /// An empty pool for at most so many connections, and how long to wait for one.
+    pub(crate) fn new(address: Address, most: usize, wait: Duration) -> Pool {
         Pool(Arc::new(Shared {
             address,
             idle: Mutex::default(),
             room: Arc::new(Semaphore::new(most)),
+            wait,
         }))
     }
 
@@ -66,7 +67,7 @@ impl Pool {
 
     /// A connection, for one transaction.
     pub(crate) async fn lend(&self) -> Result<Lease> {
-        let permit = tokio::time::timeout(WAIT, self.0.room.clone().acquire_owned());
+        let permit = tokio::time::timeout(self.0.wait, self.0.room.clone().acquire_owned());
         let permit = match permit.await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(EngineError::Closed),

@@ -15,6 +15,8 @@ use crate::transaction::{Tx, tagged};
 
 impl Engine {
     /// Runs a script on a connection of its own, each statement in a transaction of its own unless the script opens one.
+    ///
+    /// Scripts are the owner's, who may try them as any role there is; so the connection is the owner's in every case.
     pub async fn script(
         &self,
         session: &Session,
@@ -22,8 +24,7 @@ impl Engine {
         options: ScriptOptions,
         mut on: impl FnMut(Outcome) + Send,
     ) -> Result<(), EngineError> {
-        let pool = self.pool_for(session);
-        let (client, notices) = pool.address().connect().await?;
+        let (client, notices) = self.0.system.address().connect().await?;
         let settings = Settings::of(session, true)
             .as_sql()
             .replace(", true)", ", false)");

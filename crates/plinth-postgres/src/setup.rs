@@ -87,7 +87,9 @@ impl Engine {
 
 impl Setup {
     /// With the roles and schemas in place: gives requests their login, and opens what the rule opens.
-    pub async fn finish(self) -> Result<(), EngineError> {
+    ///
+    /// All nodes must give the same password.
+    pub async fn finish(self, request_password: &str) -> Result<(), EngineError> {
         let client = &self.client;
         client
             .batch_execute(&format!("begin; {}", include_str!("../sql/exposure.sql")))
@@ -106,31 +108,27 @@ impl Setup {
             .await?;
         expose(client).await?;
         client.batch_execute("commit").await?;
-        self.let_requests_in().await?;
+        self.let_requests_in(request_password).await?;
         self.engine.refresh().await?;
+        self.engine.follow();
         Ok(())
     }
 
     /// Sees to it that requests can connect.
-    async fn let_requests_in(&self) -> Result<()> {
+    async fn let_requests_in(&self, secret: &str) -> Result<()> {
         let shared = &self.engine.0;
-        let options = &shared.options;
-        let as_login = |name: &str| {
-            shared
-                .system
-                .address()
-                .with_login(name, &options.request_password)
-        };
+        let as_login = |name: &str| shared.system.address().with_login(name, secret);
         let mut refusal = None;
         for login in [LOGIN, OWN_LOGIN] {
             let may_change = login == OWN_LOGIN || !self.foreign_login;
             if may_change {
-                self.make_login(login).await?;
+                self.make_login(login, secret).await?;
             }
             match as_login(login).connect().await {
                 Ok((client, _)) => {
                     may_become(&client, login).await?;
-                    *shared.requests.write() = Pool::new(as_login(login), options.connections);
+                    let (most, wait) = (shared.options.connections, shared.options.wait);
+                    *shared.requests.write() = Pool::new(as_login(login), most, wait);
                     return Ok(());
                 }
                 Err(error) => refusal = Some(error),
@@ -140,7 +138,7 @@ impl Setup {
     }
 
     /// Makes the login, or gives it our password.
-    async fn make_login(&self, login: &str) -> Result<()> {
+    async fn make_login(&self, login: &str, secret: &str) -> Result<()> {
         let client = &self.client;
         let exists = client
             .query_opt("select from pg_roles where rolname = $1", &[&login])
@@ -151,10 +149,10 @@ impl Setup {
             client.batch_execute(&make).await?;
         }
         // Hashed here, so that no log of the server's shows it.
-        let secret = password::scram_sha_256(self.engine.0.options.request_password.as_bytes());
+        let hashed = password::scram_sha_256(secret.as_bytes());
         let give = format!(
             "alter role {login} with login password {}",
-            literal(&secret)
+            literal(&hashed)
         );
         client.batch_execute(&give).await.map_err(|error| {
             let error = EngineError::from(error);

@@ -8,7 +8,7 @@ use plinth_sql::ast::Statement;
 use plinth_sql::session::{RowSet, Session};
 use tokio::runtime::Handle;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, in_time, is_standby};
 use crate::error::{self, EngineError, Result};
 use crate::pool::Lease;
 use crate::session::Settings;
@@ -27,6 +27,10 @@ pub struct Tx {
     pub(crate) changed: bool,
     /// It met another transaction, and nothing but running it again will help.
     conflict: bool,
+    /// The server went away, or takes no writes any more.
+    lost: bool,
+    /// Longest a statement may take.
+    session: Session,
 }
 
 impl Engine {
@@ -48,27 +52,37 @@ impl Engine {
             let (tx, result) = ran
                 .await
                 .map_err(|error| EngineError::Internal(error.to_string()))?;
-            let mut conflict = tx.conflict;
+            let Tx {
+                lease,
+                conflict,
+                changed,
+                lost,
+                ..
+            } = tx;
+            let mut conflict = conflict;
             let result = match result {
-                Ok(value) if !conflict => match tx.lease.client.batch_execute("commit").await {
-                    Ok(()) => {
-                        tx.lease.settle();
-                        if tx.changed {
-                            self.refresh().await?;
+                Ok(value) if !conflict => {
+                    let committed = async { Ok(lease.client.batch_execute("commit").await?) };
+                    let committed = in_time(session, committed).await;
+                    conflict = committed.as_ref().err().is_some_and(is_conflict);
+                    match self.finish(lease, committed) {
+                        Ok(()) => {
+                            if changed {
+                                self.refresh().await?;
+                            }
+                            return Ok(value);
                         }
-                        return Ok(value);
+                        Err(error) => Err(E::from(error)),
                     }
-                    Err(error) => {
-                        let error = EngineError::from(error);
-                        conflict = is_conflict(&error);
-                        Err(E::from(error))
+                }
+                other => {
+                    // Left unsettled, it is rolled back by whoever gets it next; a lost one is of no use to anybody.
+                    if lost {
+                        lease.discard();
                     }
-                },
-                other => other,
+                    other
+                }
             };
-            if tx.lease.client.batch_execute("rollback").await.is_ok() {
-                tx.lease.settle();
-            }
             if !conflict || attempt >= TRIES {
                 return result;
             }
@@ -88,34 +102,27 @@ impl Engine {
         let lease = self.pool_for(session).lend().await?;
         let settings = Settings::of(session, lease.pooled()).as_sql();
         let whole = format!("begin; {settings}; {sql}\n; commit");
-        let ran = lease.client.simple_query(&whole).await;
-        let messages = match ran {
-            Ok(messages) => messages,
-            Err(error) => {
-                if lease.client.batch_execute("rollback").await.is_ok() {
-                    lease.settle();
-                }
-                return Err(error.into());
-            }
-        };
-        lease.settle();
-        let set = text::results(messages)
-            .into_iter()
-            .nth(2)
-            .unwrap_or_default();
-        Ok(tagged(set, &sql))
+        let ran = async { Ok(lease.client.simple_query(&whole).await?) };
+        let ran = in_time(session, ran).await;
+        let set = text::results(self.finish(lease, ran)?).into_iter().nth(2);
+        Ok(tagged(set.unwrap_or_default(), &sql))
     }
 
     async fn begin(&self, session: &Session) -> Result<Tx> {
         let lease = self.pool_for(session).lend().await?;
         let settings = Settings::of(session, lease.pooled()).as_sql();
         let begin = format!("begin isolation level serializable; {settings}");
-        lease.client.batch_execute(&begin).await?;
+        let begun = async { Ok(lease.client.batch_execute(&begin).await?) };
+        if let Err(error) = in_time(session, begun).await {
+            return self.finish(lease, Err(error));
+        }
         Ok(Tx {
             lease,
             runtime: Handle::current(),
             changed: false,
             conflict: false,
+            lost: false,
+            session: session.clone(),
         })
     }
 }
@@ -153,7 +160,8 @@ impl Tx {
     /// One statement in a savepoint of its own.
     async fn kept_apart(&mut self, sql: &str) -> Result<RowSet> {
         let whole = format!("savepoint plinth; {sql}\n; release savepoint plinth");
-        let ran = self.lease.client.simple_query(&whole).await;
+        let ran = async { Ok(self.lease.client.simple_query(&whole).await?) };
+        let ran = in_time(&self.session, ran).await;
         let result = match ran {
             Ok(messages) => {
                 let set = text::results(messages)
@@ -163,8 +171,7 @@ impl Tx {
                 Ok(tagged(set, sql))
             }
             Err(error) => {
-                let error = EngineError::from(error);
-                if !is_conflict(&error) {
+                if !is_conflict(&error) && error.code().is_some() {
                     self.lease
                         .client
                         .batch_execute("rollback to savepoint plinth; release savepoint plinth")
@@ -186,7 +193,11 @@ impl Tx {
     }
 
     fn note<T>(&mut self, result: &Result<T>) {
-        self.conflict |= result.as_ref().err().is_some_and(is_conflict);
+        let Err(error) = result else {
+            return;
+        };
+        self.conflict |= is_conflict(error);
+        self.lost |= matches!(error, EngineError::Unavailable(_)) || is_standby(error);
     }
 }
 

@@ -22,6 +22,7 @@ pub use routes::routes;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -50,8 +51,12 @@ pub struct Services {
     pub mailbox: Option<Router>,
 }
 
-/// Where load balancers ask how we are.
+/// Where load balancers ask whether to send us requests.
 const HEALTH: &str = "/health";
+/// Where whoever would start us anew asks whether that would help.
+const LIVE: &str = "/health/live";
+/// Longest wait for the database before we say that it is away.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Everything that is served. Cheap to clone.
 #[derive(Clone)]
@@ -80,6 +85,7 @@ impl Site {
         let others = Router::new()
             .route("/", get(welcome))
             .route(HEALTH, get(health))
+            .route(LIVE, get(live))
             .with_state(app.clone())
             // As a service, so that `/auth/v1` and `/auth/v1/` are the same place.
             .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
@@ -132,12 +138,19 @@ async fn welcome(State(app): State<App>) -> Response {
     axum::Json(body).into_response()
 }
 
-/// Healthy is who can read its database.
+/// Ready is who can read its database.
 async fn health(State(app): State<App>) -> Result<Response, ApiError> {
-    app.db
-        .query(&Session::role("anon"), "select 1", Vec::new())
-        .await?;
+    let session = Session {
+        timeout: HEALTH_TIMEOUT,
+        ..Session::role("anon")
+    };
+    app.db.query(&session, "select 1", Vec::new()).await?;
     Ok(axum::Json(json!({ "status": "ok" })).into_response())
+}
+
+/// Alive is who answers. A database that is away comes back by itself, and a new start would not bring it.
+async fn live() -> Response {
+    axum::Json(json!({ "status": "ok" })).into_response()
 }
 
 async fn not_found() -> ApiError {

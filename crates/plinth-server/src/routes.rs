@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 /// What a [`Site`](crate::Site) answers, apart from preflights.
 pub fn routes() -> &'static [(&'static str, &'static str)] {
     static ALL: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
-        let own = [("GET", "/"), ("GET", "/health")];
+        let own = [("GET", "/"), ("GET", "/health"), ("GET", "/health/live")];
         // Leaked once in the life of a process, and only by those who ask.
         let under = |prefix: &'static str, routes: &'static [(&'static str, &'static str)]| {
             routes

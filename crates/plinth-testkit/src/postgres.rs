@@ -130,7 +130,7 @@ impl Postgres {
             let db = postgres.open(TEMPLATE).await?;
             let setup = db.set_up().await?;
             apply_system(&db, modules).await?;
-            setup.finish().await?;
+            setup.finish("of a server that trusts everyone").await?;
             db.close().await;
             anyhow::Ok(())
         })?;
@@ -169,8 +169,8 @@ impl Postgres {
                 "host={} user=postgres dbname={database}",
                 self.folder.path().display()
             ),
-            request_password: "of a server that trusts everyone".to_owned(),
             connections: 4,
+            wait: Duration::from_secs(10),
             auto_expose: AutoExpose::Protected,
         };
         Ok(Db::connect(options, Clock::system()).await?)

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use plinth_auth::{AuthApp, Mailer};
 use plinth_db::keys::{self, Keys};
 use plinth_db::migrations::{self, Applied, MigrationError, apply_system, system_is_behind};
-use plinth_db::{Clock, Db, Durability, OpenOptions};
+use plinth_db::{Clock, Db, Durability, OpenOptions, ServerOptions};
 use plinth_http::{App, Gate, GateKeys, Mode};
 use plinth_rest::Rest;
 use plinth_server::{Services, Site};
@@ -64,6 +64,9 @@ pub(crate) async fn prepare(
     let config = &with_port(config, address);
     lock.describe(&holder(config, stage))?;
     if start.reset {
+        if config.database.is_server() {
+            bail!("--reset throws away files; on a server, drop and create the database yourself");
+        }
         remove_data(&project.data(stage))?;
     }
     let (db, keys) = open_database(project, config, stage).await?;
@@ -158,6 +161,9 @@ pub(crate) async fn open_database(
 ) -> anyhow::Result<(Db, Keys)> {
     let data = project.data(stage);
     make_private_folder(&data.path)?;
+    if config.database.is_server() {
+        return connect_database(&data, config, stage).await;
+    }
     let mut saved = false;
     let cannot_open = || format!("cannot open {}", data.database().display());
     if plinth_db::backup::wants_upgrade(&data.database()).with_context(cannot_open)? {
@@ -176,14 +182,38 @@ pub(crate) async fn open_database(
         save_before_upgrade(project, stage)?;
     }
     apply_system(&db, &modules).await?;
-    let keys = match stage {
+    let keys = keys_of(&db, &data, stage).await?;
+    Ok((db, keys))
+}
+
+/// The same on a server, where one node at a time prepares the database for all.
+async fn connect_database(
+    data: &DataFolder,
+    config: &Config,
+    stage: Stage,
+) -> anyhow::Result<(Db, Keys)> {
+    let options = ServerOptions {
+        url: config.database.url.clone(),
+        connections: config.database.connections,
+        wait: Duration::from_millis(config.limits.connection_wait_ms),
+        auto_expose: config.api.auto_expose.into(),
+    };
+    let db = Db::connect(options, Clock::system()).await?;
+    let setup = db.set_up().await?;
+    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()]).await?;
+    let keys = keys_of(&db, data, stage).await?;
+    setup.finish(keys.database_password().expose()).await?;
+    Ok((db, keys))
+}
+
+async fn keys_of(db: &Db, data: &DataFolder, stage: Stage) -> anyhow::Result<Keys> {
+    Ok(match stage {
         Stage::Dev => Keys::local(),
         Stage::Serve => {
             let from_environment = std::env::var("PLINTH_MASTER_KEY").ok();
-            keys::load_or_create(&db, from_environment.as_deref(), &data.master_key()).await?
+            keys::load_or_create(db, from_environment.as_deref(), &data.master_key()).await?
         }
-    };
-    Ok((db, keys))
+    })
 }
 
 /// An earlier version wrote this data; what it wrote can be had back.

@@ -13,6 +13,9 @@ pub use format::{Secret, opaque_key_is_well_formed};
 pub use master::MasterKey;
 pub use store::{exist, forget, load_or_create};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use crate::Error;
 
 /// The secret of every local Supabase project. `serve` refuses it.
@@ -37,6 +40,14 @@ impl Keys {
     /// The well-known keys of local development, byte for byte.
     pub fn local() -> Keys {
         local::keys()
+    }
+
+    /// The password of the login that requests connect to a database server as: the same for all nodes, and nothing that
+    /// anybody has to keep.
+    pub fn database_password(&self) -> Secret {
+        let secret = self.jwt_secret.expose().as_bytes();
+        let mac = format::hmac_sha256(secret, b"plinth: the login of requests");
+        Secret::new(URL_SAFE_NO_PAD.encode(mac))
     }
 }
 

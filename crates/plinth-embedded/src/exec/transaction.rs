@@ -123,7 +123,7 @@ impl Tx {
         self.exec.conn.log_is_long()
     }
 
-    /// Folds the log into the file. Nobody should be waiting for an answer.
+    /// Folds the log into the file.
     pub(crate) fn fold_log(&mut self) {
         self.shared.readers.writer_begins();
         if let Err(error) = self.exec.conn.fold_log() {

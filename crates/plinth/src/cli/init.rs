@@ -103,6 +103,7 @@ mod tests {
             Init { dir: dir.clone() },
             Shared {
                 listen: None,
+                database_url: None,
                 json: true,
                 verbosity: 0,
             },

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, LogFormat};
+use crate::config::{self, Config, Flags, LogFormat};
 use crate::control::{Backend, Choice};
 use crate::logging;
 use crate::project::{Project, Stage};
@@ -57,6 +57,9 @@ struct Shared {
     /// Address and port of the server (default 127.0.0.1:54321)
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// A PostgreSQL server in place of one file: postgres://user:password@host/database (better kept in PLINTH_DATABASE_URL)
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
     /// Answer in JSON
     #[arg(long, global = true)]
     json: bool,
@@ -128,7 +131,11 @@ fn report(error: &anyhow::Error, json: bool) {
 /// The application and its settings; starts logging.
 fn application(dir: &Path, shared: &Shared) -> anyhow::Result<(Project, Config)> {
     let project = Project::open(dir)?;
-    let config = config::load(dir, std::env::vars_os().filter_map(unicode), shared.listen)?;
+    let flags = Flags {
+        listen: shared.listen,
+        database_url: shared.database_url.clone(),
+    };
+    let config = config::load(dir, std::env::vars_os().filter_map(unicode), flags)?;
     let format = if shared.json {
         LogFormat::Json
     } else {

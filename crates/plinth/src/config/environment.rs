@@ -4,7 +4,9 @@ use anyhow::bail;
 use toml::{Table, Value};
 
 /// The sections that can be set this way; other `PLINTH_…` variables are not ours to judge.
-const SECTIONS: [&str; 7] = ["server", "api", "auth", "mail", "limits", "log", "metrics"];
+const SECTIONS: [&str; 8] = [
+    "server", "database", "api", "auth", "mail", "limits", "log", "metrics",
+];
 
 /// Keys that hold lists, written with commas here.
 const LISTS: [&str; 2] = ["schemas", "redirect_urls"];

@@ -32,6 +32,8 @@ pub(crate) const FILE: &str = "plinth.toml";
 pub(crate) struct Config {
     /// Where we listen and how clients reach us.
     pub server: Server,
+    /// Where the data is.
+    pub database: Database,
     /// What the API shows.
     pub api: Api,
     /// Accounts.
@@ -62,6 +64,32 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 54321)),
             public_url: String::new(),
         }
+    }
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Database {
+    /// `postgres://…`; empty means one file in `data/`.
+    pub url: String,
+    /// Most connections that requests of one node take on a server.
+    pub connections: usize,
+}
+
+impl Default for Database {
+    fn default() -> Database {
+        Database {
+            url: String::new(),
+            connections: 20,
+        }
+    }
+}
+
+impl Database {
+    /// Whether the data is on a server.
+    pub(crate) fn is_server(&self) -> bool {
+        !self.url.is_empty()
     }
 }
 
@@ -213,11 +241,20 @@ impl Config {
     }
 }
 
+/// What the command line says over everything else.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flags {
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--database-url`.
+    pub database_url: Option<String>,
+}
+
 /// The configuration of a directory, with what the environment and the flags say on top.
 pub(crate) fn load(
     dir: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
-    listen: Option<SocketAddr>,
+    flags: Flags,
 ) -> anyhow::Result<Config> {
     let path = dir.join(FILE);
     let text = match fs::read_to_string(&path) {
@@ -226,8 +263,11 @@ pub(crate) fn load(
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let mut config = parse(&text, environment).with_context(|| path.display().to_string())?;
-    if let Some(listen) = listen {
+    if let Some(listen) = flags.listen {
         config.server.listen = listen;
+    }
+    if let Some(url) = flags.database_url {
+        config.database.url = url;
     }
     Ok(config)
 }
@@ -255,6 +295,9 @@ fn validate(config: &Config) -> anyhow::Result<()> {
     let url = &config.server.public_url;
     if !url.is_empty() && !url.starts_with("http://") && !url.starts_with("https://") {
         bail!("server.public_url must begin with http:// or https://, not {url:?}");
+    }
+    if config.database.connections == 0 {
+        bail!("database.connections must be at least 1");
     }
     if config.api.schemas.is_empty() {
         bail!("api.schemas must name at least one schema");
