@@ -58,24 +58,27 @@ create or replace function plinth.expose() returns void
     end loop;
   end $$;
 
--- Takes back what the rule gave, before somebody says who may reach the relation.
-create or replace function plinth.withdraw(relation oid) returns void
+-- Somebody is about to say who may reach a relation, which the rule then leaves alone. A GRANT says who is meant, so before it
+-- only service_role keeps what the rule gave; a REVOKE takes from what is there.
+create or replace function plinth.end_rule(relation oid, revoking boolean) returns void
   language plpgsql
   set search_path = pg_catalog
   as $$
   declare
     one record;
   begin
+    perform plinth.expose();
     for one in
       select c.oid, c.oid::regclass::text as name,
              case when c.relkind = 'S' then 'sequence' else 'table' end as kind
-        from pg_class c
-        join plinth.exposed e on e.relation = c.oid and e.acl = c.relacl::text
-       where c.oid = withdraw.relation
+        from pg_class c join plinth.exposed e on e.relation = c.oid
+       where c.oid = end_rule.relation
     loop
-      execute format('revoke all on %s %s from anon, authenticated, service_role', one.kind, one.name);
+      if not revoking then
+        execute format('revoke all on %s %s from anon, authenticated', one.kind, one.name);
+      end if;
       delete from plinth.exposed e where e.relation = one.oid;
     end loop;
   end $$;
 
-revoke all on function plinth.expose(), plinth.withdraw(oid) from public;
+revoke all on function plinth.expose(), plinth.end_rule(oid, boolean) from public;

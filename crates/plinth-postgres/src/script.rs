@@ -158,10 +158,10 @@ impl<'a> Sent<'a> {
         Ok(tagged(set, self.text))
     }
 
-    /// A table that was opened by our rule is closed again before somebody says by `GRANT` or `REVOKE` who may reach it.
+    /// Before somebody says by `GRANT` or `REVOKE` who may reach a table, the rule that opened it ends.
     async fn prepare(&self, client: &Client) -> Result<()> {
         if let Some(Statement::Grant(grant)) = &self.parsed {
-            crate::setup::withdraw(client, grant).await?;
+            crate::setup::end_rule(client, grant).await?;
         }
         Ok(())
     }

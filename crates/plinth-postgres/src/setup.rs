@@ -199,8 +199,13 @@ pub(crate) async fn expose(client: &Client) -> Result<()> {
         .map_err(EngineError::from)
 }
 
-/// Takes back what that rule gave on the relations that a `GRANT` or `REVOKE` names.
-pub(crate) async fn withdraw(client: &Client, grant: &Grant) -> Result<()> {
+/// Ends that rule for the relations that a `GRANT` or `REVOKE` is about to name.
+pub(crate) async fn end_rule(client: &Client, grant: &Grant) -> Result<()> {
+    let columns_alone =
+        !grant.privileges.is_empty() && grant.privileges.iter().all(|one| !one.columns.is_empty());
+    if grant.revoke && columns_alone {
+        return Ok(());
+    }
     let names = |objects: &[ObjectName]| {
         let names: Vec<String> = objects.iter().map(plinth_sql::print::object_name).collect();
         format!(
@@ -232,8 +237,9 @@ pub(crate) async fn withdraw(client: &Client, grant: &Grant) -> Result<()> {
         | GrantObjects::Default(_) => return Ok(()),
     };
     let sql = format!(
-        "do $plinth$ begin if to_regprocedure('plinth.withdraw(oid)') is not null then \
-         perform plinth.withdraw(oid) from ({which}) named; end if; end $plinth$"
+        "do $plinth$ begin if to_regprocedure('plinth.end_rule(oid,boolean)') is not null then \
+         perform plinth.end_rule(oid, {}) from ({which}) named; end if; end $plinth$",
+        grant.revoke
     );
     client.batch_execute(&sql).await.map_err(|error| {
         let error = EngineError::from(error);
