@@ -11,6 +11,7 @@ use crate::{install, take_flag, take_value, wait};
 pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     let quick = take_flag(args, "--quick");
     let crowd = take_flag(args, "--crowd");
+    let on_postgres = take_flag(args, "--on-postgres");
     let only = take_value(args, "--only")?;
     let seconds = take_value(args, "--seconds")?;
     if let Some(extra) = args.first() {
@@ -37,14 +38,19 @@ pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     if let Some(only) = &only {
         command.args(["--only", only]);
     }
+    if on_postgres || !(quick || crowd || only.is_some()) {
+        install::postgres()?;
+    }
     if crowd {
         command.arg("--crowd");
+    } else if on_postgres {
+        command.arg("--on-postgres");
     } else if quick {
         command.args(["--server", "plinth", "--rounds", "1"]);
     } else {
         command.arg("--pocketbase").arg(install::pocketbase()?);
     }
-    if !quick && !crowd && only.is_none() {
+    if !quick && !crowd && !on_postgres && only.is_none() {
         command
             .arg("--output")
             .arg(paths::root().join("bench/RESULTS.md"));

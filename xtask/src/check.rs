@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::paths::{self, cargo};
 use crate::run::Run;
-use crate::tidy;
+use crate::{engines, tidy};
 
 const BUILD_LIMIT: Duration = Duration::from_mins(30);
 
 /// The quick checks, cheapest first.
 pub(crate) fn all(run: &mut Run) {
-    run.task("tidy", || tidy::check(&paths::root()));
+    by_reading(run);
     run.command(
         "fmt",
         cargo().args(["fmt", "--all", "--check"]),
@@ -38,4 +38,10 @@ pub(crate) fn all(run: &mut Run) {
         cargo().args(docs).env("RUSTDOCFLAGS", "--deny warnings"),
         BUILD_LIMIT,
     );
+}
+
+/// What needs no compiler.
+pub(crate) fn by_reading(run: &mut Run) {
+    run.task("tidy", || tidy::check(&paths::root()));
+    run.task("engines", engines::check);
 }

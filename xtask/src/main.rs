@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod engines;
 mod examples;
 mod guard;
 mod install;
@@ -41,10 +42,12 @@ COMMANDS
       --only TEXT         only work whose name contains this, nothing written
       --seconds N         how long each figure is taken (default: 4)
       --crowd             only many users at once, on Plinth, nothing written
+      --on-postgres       only Plinth on PostgreSQL beside pgbench, nothing written
   guard                   counts the instructions of a request's steps and compares with bench/instructions.txt
       --update            notes what is counted
   pg                      a private PostgreSQL with the system schemas, until Ctrl-C
-  tidy                    only the rules that are checked by reading: crate arrows, error codes, file sizes
+  tidy                    only the rules that are checked by reading: crate arrows, error codes, file sizes, docs/engines.md
+  engines                 writes docs/engines.md anew from the notes in the case files
 
 OPTIONS
   -v, --verbose           show what the tools print while they run
@@ -116,7 +119,10 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
             }
         }
         "pg" => return pg(),
-        "tidy" => run.task("tidy", || tidy::check(&paths::root())),
+        "tidy" => check::by_reading(&mut run),
+        "engines" => run.task("engines", || {
+            engines::write().map(|()| "written".to_owned())
+        }),
         other => bail!("there is no command `{other}`; see `cargo xtask --help`"),
     }
     if let Some(extra) = args.first() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::crowd;
+use crate::on_postgres;
 use crate::process::{Usage, memory_kib};
 use crate::results::{self, Figure, Report};
 pub use crate::servers::Kind;
@@ -50,6 +51,8 @@ pub struct Options {
     pub servers: Vec<Kind>,
     /// Only many users at once, on Plinth.
     pub crowd: bool,
+    /// Only Plinth on PostgreSQL, beside `pgbench`.
+    pub on_postgres: bool,
     /// Runs of each figure.
     pub rounds: usize,
 }
@@ -95,6 +98,10 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
         return Ok(());
     }
     let mut report = Report::begin(&options.plinth)?;
+    if options.on_postgres {
+        on_postgres::measure(&places, options.time, say)?;
+        return Ok(());
+    }
     for round in 0..options.rounds {
         for kind in all.into_iter().filter(is_wanted) {
             say(&format!("round {}: {} is filled", round + 1, kind.name()));
@@ -118,6 +125,9 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
             say("raw SQLite");
             report.raw(measure_raw(&options.scratch)?);
         }
+    }
+    if options.servers.is_empty() && options.only.is_none() {
+        report.beside_pgbench(on_postgres::measure(&places, options.time, say)?);
     }
     if options.servers.is_empty() && options.only.is_none() {
         report.crowd(crowd::measure(&places, options.time, say)?);

@@ -6,6 +6,7 @@
 
 mod generator;
 mod http;
+mod on_postgres;
 mod process;
 
 pub mod bench;

@@ -43,6 +43,9 @@ enum Command {
         /// Only many users at once, on Plinth
         #[arg(long)]
         crowd: bool,
+        /// Only Plinth on PostgreSQL, beside pgbench
+        #[arg(long)]
+        on_postgres: bool,
         /// Runs of each figure, of which the median counts
         #[arg(long, default_value_t = 3)]
         rounds: usize,
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
             only,
             server,
             crowd,
+            on_postgres,
             rounds,
         } => bench::bench(
             &Options {
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
                 only,
                 servers: server,
                 crowd,
+                on_postgres,
                 rounds,
             },
             &mut |line| eprintln!("{line}"),

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::crowd::{Crowd, HOSTILE};
 use crate::generator::Tally;
+use crate::on_postgres::{Beside, CLIENTS, CONNECTIONS};
 use crate::process::Used;
 use crate::servers::{Kind, RawFigures};
 use crate::workload::Work;
@@ -46,6 +47,7 @@ pub(crate) struct Report {
     rest: Vec<(Kind, Duration, u64)>,
     raw: Vec<RawFigures>,
     crowd: Option<Crowd>,
+    beside_pgbench: Vec<Beside>,
     binary_bytes: u64,
 }
 
@@ -56,6 +58,7 @@ impl Report {
             rest: Vec::new(),
             raw: Vec::new(),
             crowd: None,
+            beside_pgbench: Vec::new(),
             binary_bytes: std::fs::metadata(plinth)?.len(),
         })
     }
@@ -76,6 +79,11 @@ impl Report {
     /// What many users at once do to Plinth.
     pub(crate) fn crowd(&mut self, crowd: Crowd) {
         self.crowd = Some(crowd);
+    }
+
+    /// What the road through HTTP costs on PostgreSQL.
+    pub(crate) fn beside_pgbench(&mut self, measured: Vec<Beside>) {
+        self.beside_pgbench = measured;
     }
 
     /// The whole of it, as Markdown.
@@ -138,6 +146,7 @@ impl Report {
             "\nBinary: {:.1} MiB.",
             mebibytes(self.binary_bytes / 1024)
         );
+        write_beside_pgbench(&mut out, &self.beside_pgbench);
         if let Some(crowd) = &self.crowd {
             write_crowd(&mut out, crowd);
         }
@@ -154,6 +163,33 @@ impl Report {
             .collect();
         runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
         runs.get(runs.len() / 2).copied()
+    }
+}
+
+fn write_beside_pgbench(out: &mut String, measured: &[Beside]) {
+    if measured.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\n## On PostgreSQL, beside pgbench\n\nThe same transaction (begin, role and claims, one statement, commit) on {CONNECTIONS} connections each, \
+         every commit on disk; {CLIENTS} clients of Plinth. pgbench sends statement by statement, and once more all in one pipeline, as Plinth does.\n\n\
+         | work | Plinth /s | p50 ms | p99 ms | CPU µs | pgbench /s | of it | in a pipeline /s | of it |\n|---|---|---|---|---|---|---|---|---|"
+    );
+    for beside in measured {
+        let rate = beside.plinth.rate;
+        let _ = writeln!(
+            out,
+            "| {} | {rate:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} % | {:.0} | {:.0} % |",
+            beside.work.name(),
+            millis(beside.plinth.p50),
+            millis(beside.plinth.p99),
+            beside.plinth.cpu,
+            beside.plain,
+            100.0 * rate / beside.plain,
+            beside.pipelined,
+            100.0 * rate / beside.pipelined,
+        );
     }
 }
 

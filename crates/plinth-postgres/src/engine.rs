@@ -117,7 +117,8 @@ impl Engine {
             client.batch_execute(SNAPSHOT).await?;
             let version = self.0.versions.fetch_add(1, Ordering::Relaxed) + 1;
             let rule = self.0.options.auto_expose;
-            let catalog = crate::introspect::catalog(client, version, rule).await?;
+            // Boxed, as are all large futures: whoever awaits holds room for them.
+            let catalog = Box::pin(crate::introspect::catalog(client, version, rule)).await?;
             client.batch_execute("commit").await?;
             Ok(Some((found, catalog)))
         };
@@ -140,8 +141,8 @@ impl Engine {
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
-                match Engine(shared).refresh().await {
-                    Ok(_) => reachable = true,
+                match Engine(shared).follow_others().await {
+                    Ok(()) => reachable = true,
                     Err(EngineError::Closed) => return,
                     Err(error) if reachable => {
                         reachable = false;
@@ -151,6 +152,18 @@ impl Engine {
                 }
             }
         });
+    }
+
+    /// What others did to the schema becomes known, and the rule for open tables applies to it.
+    async fn follow_others(&self) -> Result<()> {
+        if !self.refresh().await? {
+            return Ok(());
+        }
+        let lease = self.0.system.lend().await?;
+        let exposed = crate::setup::expose_apart(&lease.client).await;
+        self.finish(lease, exposed)?;
+        self.refresh().await?;
+        Ok(())
     }
 
     /// Runs a read in one snapshot. Where a connection broke it is run again, once: nothing comes of a read.
@@ -321,10 +334,10 @@ async fn within<T>(
     begin: &str,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    let begun = lease.client.batch_execute(begin);
-    let entered = enter(lease, session);
-    let (begun, (entered, done)) = join(begun, join(entered, work)).await;
-    begun?;
+    let beginning = lease.client.batch_execute(begin);
+    let entering = enter(lease, session);
+    let (opened, (entered, done)) = join(beginning, join(entering, work)).await;
+    opened?;
     entered?;
     done
 }

@@ -18,7 +18,7 @@ const OWN_LOGIN: &str = "plinth_authenticator";
 /// The oldest server that will do: `security_invoker` came with it.
 const OLDEST: i32 = 150_000;
 /// The lock of whoever changes the schema for all nodes: "plinth" in ASCII.
-const SETUP_LOCK: i64 = 0x0070_6c69_6e74_68;
+const SETUP_LOCK: i64 = 0x0000_706c_696e_7468;
 
 /// The right to prepare the database, which one node at a time has. Ends when dropped.
 pub struct Setup {
@@ -194,6 +194,19 @@ pub(crate) async fn expose(client: &Client) -> Result<()> {
     client
         .batch_execute(
             "do $$ begin if to_regprocedure('plinth.expose()') is not null then perform plinth.expose(); end if; end $$",
+        )
+        .await
+        .map_err(EngineError::from)
+}
+
+/// The same by itself, when others may have changed the schema. One node does it.
+pub(crate) async fn expose_apart(client: &Client) -> Result<()> {
+    client
+        .batch_execute(
+            "begin; set local lock_timeout = '1s'; \
+             do $$ begin if pg_try_advisory_xact_lock(hashtext('plinth.expose')) \
+               and to_regprocedure('plinth.expose()') is not null then perform plinth.expose(); end if; end $$; \
+             commit",
         )
         .await
         .map_err(EngineError::from)

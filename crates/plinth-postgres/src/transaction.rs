@@ -112,8 +112,8 @@ impl Engine {
         let lease = self.pool_for(session).lend().await?;
         let settings = Settings::of(session, lease.pooled()).as_sql();
         let begin = format!("begin isolation level serializable; {settings}");
-        let begun = async { Ok(lease.client.batch_execute(&begin).await?) };
-        if let Err(error) = in_time(session, begun).await {
+        let opened = async { Ok(lease.client.batch_execute(&begin).await?) };
+        if let Err(error) = in_time(session, opened).await {
             return self.finish(lease, Err(error));
         }
         Ok(Tx {

@@ -3,9 +3,11 @@
 mod bare;
 mod plinth;
 mod pocketbase;
+mod postgres;
 mod raw;
 
 pub(crate) use bare::serve as serve_bare;
+pub(crate) use postgres::Postgres;
 pub(crate) use raw::{RawFigures, measure as measure_raw};
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -82,11 +84,27 @@ impl Server {
         }
         std::fs::create_dir_all(&folder)?;
         match kind {
-            Kind::Plinth => plinth::prepare(&places.plinth, &folder),
+            Kind::Plinth => plinth::prepare(&places.plinth, &folder, None),
             Kind::PocketBase => pocketbase::prepare(&places.pocketbase, &folder),
             Kind::Bare => bare::prepare(&folder),
         }
         .with_context(|| format!("cannot set up {}", kind.name()))
+    }
+
+    /// Plinth on a database server, filled in the same way.
+    pub(crate) fn prepare_on(places: &Places, database_url: &str) -> Result<Server> {
+        let folder = places.scratch.join("Plinth-on-PostgreSQL");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        plinth::prepare(&places.plinth, &folder, Some(database_url))
+            .context("cannot set up Plinth on PostgreSQL")
+    }
+
+    /// The id of the first user.
+    pub(crate) fn first_user(&self) -> &str {
+        self.users.first().map_or("", |user| &user.id)
     }
 
     /// Stops Plinth and starts it again on the same data, on one core alone when one is named.

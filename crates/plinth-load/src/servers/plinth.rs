@@ -45,7 +45,12 @@ create policy members_write on messages for insert to authenticated with check (
 /// Rows a request while filling.
 const CHUNK: usize = 1000;
 
-pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
+pub(super) fn prepare(program: &Path, folder: &Path, database_url: Option<&str>) -> Result<Server> {
+    if let Some(url) = database_url {
+        let connections = crate::on_postgres::CONNECTIONS;
+        let settings = format!("[database]\nurl = {url:?}\nconnections = {connections}\n");
+        std::fs::write(folder.join("plinth.toml"), settings)?;
+    }
     let migrations = folder.join("migrations");
     std::fs::create_dir(&migrations)?;
     std::fs::write(migrations.join("20260101000000_chat.sql"), MIGRATION)?;

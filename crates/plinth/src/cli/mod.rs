@@ -57,8 +57,8 @@ struct Shared {
     /// Address and port of the server (default 127.0.0.1:54321)
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// A PostgreSQL server in place of one file: postgres://user:password@host/database (better kept in PLINTH_DATABASE_URL)
-    #[arg(long, global = true, value_name = "URL")]
+    /// A PostgreSQL server in place of one file; a URL with a password is better kept in `PLINTH_DATABASE_URL`
+    #[arg(long, global = true, value_name = "postgres://…")]
     database_url: Option<String>,
     /// Answer in JSON
     #[arg(long, global = true)]
