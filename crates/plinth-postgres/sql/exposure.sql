@@ -42,7 +42,8 @@ create or replace function plinth.expose() returns void
         left join plinth.exposed e on e.relation = c.oid
        where c.relnamespace = to_regnamespace('public')
          and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
-         and (c.relacl is null or e.relation is not null)
+         and (e.relation is not null or (c.relacl is null
+              and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attacl is not null)))
          and pg_has_role(c.relowner, 'usage')
        order by c.oid
     loop
@@ -56,6 +57,18 @@ create or replace function plinth.expose() returns void
       insert into plinth.exposed select c.oid, c.relacl::text from pg_class c where c.oid = one.oid
         on conflict (relation) do update set acl = excluded.acl;
     end loop;
+    -- A server that gives no BYPASSRLS has policies in its place.
+    if not (select rolbypassrls from pg_roles where rolname = 'service_role') then
+      for one in
+        select c.oid::regclass::text as name
+          from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p') and c.relrowsecurity and pg_has_role(c.relowner, 'usage')
+           and n.nspname not in ('plinth', 'auth', 'pg_catalog', 'information_schema')
+           and not exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'service_role sees everything')
+      loop
+        execute format('create policy "service_role sees everything" on %s to service_role using (true) with check (true)', one.name);
+      end loop;
+    end if;
   end $$;
 
 -- Somebody is about to say who may reach a relation, which the rule then leaves alone. A GRANT says who is meant, so before it

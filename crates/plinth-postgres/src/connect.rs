@@ -40,7 +40,12 @@ impl Address {
     /// Beside the client library's own parameters it knows `sslmode` in full, `sslrootcert`, and `pgbouncer=true`.
     pub(crate) fn parse(url: &str) -> Result<Address> {
         let wrong = |what: String| EngineError::Setup(format!("the database URL {what}"));
-        let (bare, parameters) = split_parameters(url);
+        let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        let (bare, parameters) = if is_url {
+            split_parameters(url)
+        } else {
+            ("", url.split_whitespace().map(pair).collect())
+        };
         let mut tls = Tls::default();
         let mut pooled = false;
         let mut others = Vec::new();
@@ -55,9 +60,10 @@ impl Address {
                 _ => others.push(format!("{name}={value}")),
             }
         }
-        let bare = match others.is_empty() {
-            true => bare.to_owned(),
-            false => format!("{bare}?{}", others.join("&")),
+        let bare = match (is_url, others.is_empty()) {
+            (true, true) => bare.to_owned(),
+            (true, false) => format!("{bare}?{}", others.join("&")),
+            (false, _) => others.join(" "),
         };
         let mut config: Config = bare.parse().map_err(|error: tokio_postgres::Error| {
             wrong(format!("cannot be read: {}", error::with_causes(&error)))
@@ -268,19 +274,17 @@ where
 
 /// The parameters behind a URL's `?`. Values are taken as they stand.
 fn split_parameters(url: &str) -> (&str, Vec<(&str, &str)>) {
-    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
     match url.split_once('?') {
-        Some((bare, query)) if is_url => {
+        Some((bare, query)) => {
             let pairs = query.split('&').filter(|pair| !pair.is_empty());
-            (
-                bare,
-                pairs
-                    .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                    .collect(),
-            )
+            (bare, pairs.map(pair).collect())
         }
-        _ => (url, Vec::new()),
+        None => (url, Vec::new()),
     }
+}
+
+fn pair(text: &str) -> (&str, &str) {
+    text.split_once('=').unwrap_or((text, ""))
 }
 
 #[cfg(test)]
@@ -310,6 +314,8 @@ mod tests {
         );
         let lines = Address::parse("host=/run/pg user=me dbname=shop").unwrap();
         assert_eq!(lines.display(), "/run/pg:5432");
+        let lines = Address::parse("host=a user=me sslmode=verify-full dbname=shop").unwrap();
+        assert_eq!(lines.tls.mode, Mode::VerifyFull);
     }
 
     #[test]

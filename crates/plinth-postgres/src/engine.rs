@@ -136,12 +136,13 @@ impl Engine {
         let shared = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             let mut reachable = true;
+            let mut opened = 0;
             loop {
                 tokio::time::sleep(LOOK).await;
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
-                match Engine(shared).follow_others().await {
+                match Engine(shared).follow_others(&mut opened).await {
                     Ok(()) => reachable = true,
                     Err(EngineError::Closed) => return,
                     Err(error) if reachable => {
@@ -155,14 +156,18 @@ impl Engine {
     }
 
     /// What others did to the schema becomes known, and the rule for open tables applies to it.
-    async fn follow_others(&self) -> Result<()> {
-        if !self.refresh().await? {
+    ///
+    /// `opened` is the version of the catalog that the rule was last applied to.
+    async fn follow_others(&self, opened: &mut u64) -> Result<()> {
+        self.refresh().await?;
+        if self.catalog().version == *opened {
             return Ok(());
         }
         let lease = self.0.system.lend().await?;
         let exposed = crate::setup::expose_apart(&lease.client).await;
         self.finish(lease, exposed)?;
         self.refresh().await?;
+        *opened = self.catalog().version;
         Ok(())
     }
 
@@ -196,6 +201,7 @@ impl Engine {
             Ok((rows, total))
         };
         let done = in_time(session, within(&lease, session, begin, work)).await;
+        // That a read may not write (25006) says nothing about the server.
         let (rows, total) = self.finish(lease, done)?;
         let (body, _) = document(&rendered, read.format, &rows)?;
         Ok(Answer {
@@ -230,7 +236,7 @@ impl Engine {
             Ok(rows)
         };
         let done = in_time(session, within(&lease, session, "begin", work)).await;
-        let rows = self.finish(lease, done)?;
+        let rows = self.finish_write(lease, done).await?;
         let (body, inserted) = document(&rendered, write.format, &rows)?;
         Ok(Answer {
             body,
@@ -240,19 +246,23 @@ impl Engine {
         })
     }
 
+    /// The same after what may have written. A server that takes no writes was the primary when we connected; the next
+    /// connection finds the new one.
+    pub(crate) async fn finish_write<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
+        if done.as_ref().err().is_some_and(refuses_writes) && is_standby(&lease).await {
+            lease.discard();
+            let message = "the database has become a standby".to_owned();
+            return Err(EngineError::Unavailable(message));
+        }
+        self.finish(lease, done)
+    }
+
     /// Gives a connection back after its work, or away when it is of no more use.
     pub(crate) fn finish<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
         match done {
             Ok(done) => {
                 lease.settle();
                 Ok(done)
-            }
-            Err(error) if is_standby(&error) => {
-                // It was the primary when we connected; the next connection finds the new one.
-                lease.discard();
-                Err(EngineError::Unavailable(
-                    "the database has become a standby".to_owned(),
-                ))
             }
             Err(error @ EngineError::Unavailable(_)) => {
                 lease.discard();
@@ -349,22 +359,21 @@ async fn enter(lease: &Lease, session: &Session) -> Result<()> {
         (&settings.names as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
         (&settings.values as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
     ];
-    if lease.pooled() {
-        lease
-            .client
-            .query_typed(session::ENTER, &parameters)
-            .await?;
-        return Ok(());
+    // Whatever comes behind it must find it done, so it is one message.
+    match lease.prepared(session::ENTER) {
+        Some(statement) => {
+            lease
+                .client
+                .query(&statement, &[&settings.names, &settings.values])
+                .await?;
+        }
+        None => {
+            lease
+                .client
+                .query_typed(session::ENTER, &parameters)
+                .await?;
+        }
     }
-    // It needs no role, so it may be prepared as nobody, before anything else.
-    let statement = match lease.prepared(session::ENTER) {
-        Some(statement) => statement,
-        None => lease.prepare(&Arc::from(session::ENTER)).await?,
-    };
-    lease
-        .client
-        .query(&statement, &[&settings.names, &settings.values])
-        .await?;
     Ok(())
 }
 
@@ -519,9 +528,23 @@ fn check_affected(write: &Write, affected: u64) -> Result<()> {
     Ok(())
 }
 
-/// A write refused because the server only reads: it was the primary when we connected.
-pub(crate) fn is_standby(error: &EngineError) -> bool {
+/// Whether a write was refused because something only reads: the server, or a transaction.
+pub(crate) fn refuses_writes(error: &EngineError) -> bool {
     error.code() == Some("25006")
+}
+
+/// Whether it is the server. One that does not say is of no use either.
+pub(crate) async fn is_standby(lease: &Lease) -> bool {
+    let look = async {
+        lease.client.batch_execute("rollback").await?;
+        let asked = lease
+            .client
+            .query_typed("select pg_is_in_recovery()", &[])
+            .await?;
+        asked.first().map_or(Ok(true), |row| row.try_get(0))
+    };
+    let looked = tokio::time::timeout(GRACE, look).await;
+    looked.is_ok_and(|standby| standby.unwrap_or(true))
 }
 
 /// A value in PostgreSQL's text form, for a parameter of any type.

@@ -15,6 +15,7 @@ use tokio_postgres::{Client, Statement};
 use crate::EngineError;
 use crate::connect::{Address, Notices};
 use crate::error::Result;
+use crate::session::ENTER;
 
 /// Longest a transaction that was left may take to be rolled back.
 const CLEANING: Duration = Duration::from_secs(30);
@@ -84,11 +85,16 @@ impl Pool {
             Some(conn) => conn,
             None => {
                 let (client, notices) = self.0.address.connect().await?;
-                Conn {
+                let conn = Conn {
                     client,
                     notices,
                     prepared: Mutex::default(),
+                };
+                if !self.0.address.pooled {
+                    // Ready before the first request, so that a request's first message already makes it who it is.
+                    conn.prepare(&ENTER.into()).await?;
                 }
+                conn
             }
         };
         conn.notices.lock().clear();

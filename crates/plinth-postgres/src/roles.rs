@@ -51,9 +51,13 @@ async fn make_role(tx: &mut Tx, role: &CreateRole) -> Result<()> {
         create_db: None,
         ..role.clone()
     };
-    tx.plain(&print::statement(&Statement::CreateRole(modest)), 0)
-        .await?;
-    Ok(())
+    if try_to(tx, &print::statement(&Statement::CreateRole(modest))).await? {
+        return Ok(());
+    }
+    Err(EngineError::Setup(format!(
+        "the user of `[database] url` may not make the role `{}`: run `alter role … createrole` for it as a superuser, or put another user there",
+        role.name
+    )))
 }
 
 async fn exists(tx: &mut Tx, role: &str) -> Result<bool> {

@@ -25,23 +25,28 @@ impl Engine {
         mut on: impl FnMut(Outcome) + Send,
     ) -> Result<(), EngineError> {
         let (client, notices) = self.0.system.address().connect().await?;
-        let settings = Settings::of(session, true)
-            .as_sql()
-            .replace(", true)", ", false)");
-        client.batch_execute(&settings).await?;
+        let settings = Settings::of(session, true);
+        let owner = session.role == crate::session::OWNER;
+        let pooled = self.0.system.address().pooled;
+        // Behind a pooler the next statement may find another connection, and what was set on this one would be others'.
+        let local = (pooled && !owner).then(|| settings.as_sql(true));
+        if !pooled {
+            client.batch_execute(&settings.as_sql(false)).await?;
+        }
         let one = options.single_transaction || options.check_only;
         if one {
             client.batch_execute("begin").await?;
         }
-        let owner = session.role == crate::session::OWNER;
         let mut failed = false;
         let mut changed = false;
         for (place, range) in plinth_sql::parse::split(sql).into_iter().enumerate() {
             let statement = Sent::of(&sql[range.clone()]);
             notices.lock().clear();
             changed |= statement.changes_schema;
-            let result = if statement.is_transaction && one {
+            let result = if statement.is_transaction && (one || local.is_some()) {
                 Err(refused(&statement))
+            } else if let Some(settings) = &local {
+                statement.run_within(&client, range.start, settings).await
             } else {
                 statement.run(&client, range.start, owner).await
             };
@@ -88,6 +93,7 @@ pub(crate) async fn within(tx: &mut Tx, sql: &str) -> Result<Vec<SqlError>> {
         }
         changed |= statement.changes_schema;
         tx.lease.notices.lock().clear();
+        statement.refuse_copy()?;
         statement.prepare(&tx.lease.client).await?;
         tx.plain(text, range.start).await?;
         notices.append(&mut take(&tx.lease.notices));
@@ -147,6 +153,7 @@ impl<'a> Sent<'a> {
     }
 
     async fn run(&self, client: &Client, start: usize, owner: bool) -> Result<RowSet> {
+        self.refuse_copy()?;
         if owner {
             self.prepare(client).await?;
         }
@@ -156,6 +163,35 @@ impl<'a> Sent<'a> {
             .map_err(|error| error::placed(error, self.text, start))?;
         let set = text::results(messages).pop().unwrap_or_default();
         Ok(tagged(set, self.text))
+    }
+
+    /// The same in a transaction of its own, with settings that end with it.
+    async fn run_within(&self, client: &Client, start: usize, settings: &str) -> Result<RowSet> {
+        self.refuse_copy()?;
+        let before = format!("begin; {settings}; ");
+        let whole = format!("{before}{}\n; commit", self.text);
+        let ran = client.simple_query(&whole).await;
+        let messages = match ran {
+            Ok(messages) => messages,
+            Err(error) => {
+                let error = error::placed(error, &whole, start.saturating_sub(before.len()));
+                client.batch_execute("rollback").await?;
+                return Err(error);
+            }
+        };
+        let set = text::results(messages).into_iter().nth(2);
+        Ok(tagged(set.unwrap_or_default(), self.text))
+    }
+
+    /// Data between statements is sent in a way of its own, which scripts have not.
+    fn refuse_copy(&self) -> Result<()> {
+        let words = plinth_sql::parse::leading_words(self.text, 1);
+        if words.first().is_some_and(|word| word == "copy") {
+            return Err(SqlError::unsupported("COPY in a script")
+                .hint("Use psql for it, or INSERT.")
+                .into());
+        }
+        Ok(())
     }
 
     /// Before somebody says by `GRANT` or `REVOKE` who may reach a table, the rule that opened it ends.

@@ -50,15 +50,15 @@ impl Settings {
         settings
     }
 
-    /// The same as one statement.
-    pub(crate) fn as_sql(&self) -> String {
+    /// The same as one statement, for one transaction or for the whole session.
+    pub(crate) fn as_sql(&self, local: bool) -> String {
         let mut sql = String::from("select ");
         for (place, (name, value)) in self.names.iter().zip(&self.values).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             // Writing to a string cannot fail.
             let _infallible = write!(
                 sql,
-                "{comma}set_config({}, {}, true)",
+                "{comma}set_config({}, {}, {local})",
                 literal(name),
                 literal(value)
             );

@@ -1,5 +1,7 @@
 //! What a server needs before it can serve: roles to become, a login that is nobody, and the rule that opens tables.
 
+use std::time::Duration;
+
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Grant, GrantObjects, ObjectName};
 use plinth_sql::catalog::AutoExpose;
@@ -13,8 +15,11 @@ use crate::pool::Pool;
 
 /// Whom requests connect as: it may become the roles of callers, and is nobody by itself.
 pub(crate) const LOGIN: &str = "authenticator";
-/// The same in a database whose `authenticator` belongs to somebody else, whose password we must not change.
-const OWN_LOGIN: &str = "plinth_authenticator";
+/// What the same begins with where `authenticator` belongs to somebody else, whose password we must not change. The name of the database
+/// follows: roles belong to a whole server, and each application on it has a password of its own.
+const OWN_LOGIN: &str = "plinth_authenticator_";
+/// How long the right to prepare a database is waited for before somebody is told.
+const SILENCE: Duration = Duration::from_secs(2);
 /// The oldest server that will do: `security_invoker` came with it.
 const OLDEST: i32 = 150_000;
 /// The lock of whoever changes the schema for all nodes: "plinth" in ASCII.
@@ -23,8 +28,8 @@ const SETUP_LOCK: i64 = 0x0000_706c_696e_7468;
 /// The right to prepare the database, which one node at a time has. Ends when dropped.
 pub struct Setup {
     engine: Engine,
-    /// Holds the lock as long as it lives.
-    client: Client,
+    /// Holds the lock as long as it lives, in a transaction that stays open.
+    _lock: Client,
     /// The login existed before us.
     foreign_login: bool,
 }
@@ -73,13 +78,25 @@ impl Engine {
     pub async fn set_up(&self) -> Result<Setup, EngineError> {
         let (client, _) = self.0.system.address().connect().await?;
         client
-            .query_one("select pg_advisory_lock($1)", &[&SETUP_LOCK])
+            .batch_execute("begin; set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0")
             .await?;
+        // For the transaction and not for the session, which behind a pooler would outlive us.
+        let lock = format!("select pg_advisory_xact_lock({SETUP_LOCK})");
+        {
+            let mut locked = std::pin::pin!(client.batch_execute(&lock));
+            match tokio::time::timeout(SILENCE, &mut locked).await {
+                Ok(locked) => locked?,
+                Err(_) => {
+                    tracing::info!("another node is preparing the database; waiting for it");
+                    locked.await?;
+                }
+            }
+        }
         self.refresh().await?;
         let foreign_login = self.catalog().roles.contains_key(LOGIN);
         Ok(Setup {
             engine: self.clone(),
-            client,
+            _lock: client,
             foreign_login,
         })
     }
@@ -90,7 +107,8 @@ impl Setup {
     ///
     /// All nodes must give the same password.
     pub async fn finish(self, request_password: &str) -> Result<(), EngineError> {
-        let client = &self.client;
+        let (client, _) = self.engine.0.system.address().connect().await?;
+        let client = &client;
         client
             .batch_execute(&format!("begin; {}", include_str!("../sql/exposure.sql")))
             .await?;
@@ -107,22 +125,24 @@ impl Setup {
             )
             .await?;
         expose(client).await?;
-        client.batch_execute("commit").await?;
-        self.let_requests_in(request_password).await?;
+        // Scripts may be tried as any of them. Whoever may not grant this is told when a script asks for it.
+        let may_be = "do $$ begin grant anon, authenticated, service_role to current_user; exception when others then null; end $$; commit";
+        client.batch_execute(may_be).await?;
+        self.let_requests_in(client, request_password).await?;
         self.engine.refresh().await?;
         self.engine.follow();
         Ok(())
     }
 
     /// Sees to it that requests can connect.
-    async fn let_requests_in(&self, secret: &str) -> Result<()> {
+    async fn let_requests_in(&self, client: &Client, secret: &str) -> Result<()> {
         let shared = &self.engine.0;
         let as_login = |name: &str| shared.system.address().with_login(name, secret);
+        let own = self.own_login(client).await?;
         let mut refusal = None;
-        for login in [LOGIN, OWN_LOGIN] {
-            let may_change = login == OWN_LOGIN || !self.foreign_login;
-            if may_change {
-                self.make_login(login, secret).await?;
+        for login in [LOGIN, &own] {
+            if login == own || !self.foreign_login {
+                self.make_login(client, login, secret).await?;
             }
             match as_login(login).connect().await {
                 Ok((client, _)) => {
@@ -137,24 +157,34 @@ impl Setup {
         Err(refusal.unwrap_or(EngineError::Closed))
     }
 
+    async fn own_login(&self, client: &Client) -> Result<String> {
+        // Names longer than 63 bytes are cut, and two databases must not come to one.
+        let name = "select case when length(current_database()) <= 40 then current_database() else md5(current_database()) end";
+        let row = client.query_one(name, &[]).await?;
+        let name: String = row.try_get(0)?;
+        Ok(format!("{OWN_LOGIN}{name}"))
+    }
+
     /// Makes the login, or gives it our password.
-    async fn make_login(&self, login: &str, secret: &str) -> Result<()> {
-        let client = &self.client;
+    async fn make_login(&self, client: &Client, login: &str, secret: &str) -> Result<()> {
         let exists = client
             .query_opt("select from pg_roles where rolname = $1", &[&login])
             .await?
             .is_some();
-        if !exists {
-            let make = format!("create role {login} login noinherit; grant {LOGIN} to {login};");
-            client.batch_execute(&make).await?;
-        }
+        let role = ident(login);
         // Hashed here, so that no log of the server's shows it.
-        let hashed = password::scram_sha_256(secret.as_bytes());
-        let give = format!(
-            "alter role {login} with login password {}",
-            literal(&hashed)
-        );
-        client.batch_execute(&give).await.map_err(|error| {
+        let hashed = literal(&password::scram_sha_256(secret.as_bytes()));
+        let sql = if exists {
+            format!("alter role {role} with login password {hashed}")
+        } else {
+            let roles = if login == LOGIN {
+                "anon, authenticated, service_role"
+            } else {
+                LOGIN
+            };
+            format!("create role {role} login noinherit password {hashed}; grant {roles} to {role}")
+        };
+        client.batch_execute(&sql).await.map_err(|error| {
             let error = EngineError::from(error);
             match error.code() {
                 Some("42501") => EngineError::Setup(format!(

@@ -8,7 +8,7 @@ use plinth_sql::ast::Statement;
 use plinth_sql::session::{RowSet, Session};
 use tokio::runtime::Handle;
 
-use crate::engine::{Engine, in_time, is_standby};
+use crate::engine::{Engine, in_time, refuses_writes};
 use crate::error::{self, EngineError, Result};
 use crate::pool::Lease;
 use crate::session::Settings;
@@ -65,7 +65,7 @@ impl Engine {
                     let committed = async { Ok(lease.client.batch_execute("commit").await?) };
                     let committed = in_time(session, committed).await;
                     conflict = committed.as_ref().err().is_some_and(is_conflict);
-                    match self.finish(lease, committed) {
+                    match self.finish_write(lease, committed).await {
                         Ok(()) => {
                             if changed {
                                 self.refresh().await?;
@@ -100,17 +100,18 @@ impl Engine {
     ) -> Result<RowSet, EngineError> {
         let sql = text::filled(statement, params)?;
         let lease = self.pool_for(session).lend().await?;
-        let settings = Settings::of(session, lease.pooled()).as_sql();
+        let settings = Settings::of(session, lease.pooled()).as_sql(true);
         let whole = format!("begin; {settings}; {sql}\n; commit");
         let ran = async { Ok(lease.client.simple_query(&whole).await?) };
         let ran = in_time(session, ran).await;
-        let set = text::results(self.finish(lease, ran)?).into_iter().nth(2);
+        let messages = self.finish_write(lease, ran).await?;
+        let set = text::results(messages).into_iter().nth(2);
         Ok(tagged(set.unwrap_or_default(), &sql))
     }
 
     async fn begin(&self, session: &Session) -> Result<Tx> {
         let lease = self.pool_for(session).lend().await?;
-        let settings = Settings::of(session, lease.pooled()).as_sql();
+        let settings = Settings::of(session, lease.pooled()).as_sql(true);
         let begin = format!("begin isolation level serializable; {settings}");
         let opened = async { Ok(lease.client.batch_execute(&begin).await?) };
         if let Err(error) = in_time(session, opened).await {
@@ -172,10 +173,9 @@ impl Tx {
             }
             Err(error) => {
                 if !is_conflict(&error) && error.code().is_some() {
-                    self.lease
-                        .client
-                        .batch_execute("rollback to savepoint plinth; release savepoint plinth")
-                        .await?;
+                    let back = "rollback to savepoint plinth; release savepoint plinth";
+                    let back = async { Ok(self.lease.client.batch_execute(back).await?) };
+                    in_time(&self.session, back).await?;
                 }
                 Err(error)
             }
@@ -186,8 +186,11 @@ impl Tx {
 
     /// The statement as it stands, its errors placed in the script around it.
     pub(crate) async fn plain(&mut self, sql: &str, start: usize) -> Result<RowSet> {
-        let ran = self.lease.client.simple_query(sql).await;
-        let messages = ran.map_err(|error| error::placed(error, sql, start))?;
+        let ran = async {
+            let ran = self.lease.client.simple_query(sql).await;
+            ran.map_err(|error| error::placed(error, sql, start))
+        };
+        let messages = in_time(&self.session, ran).await?;
         let set = text::results(messages).pop().unwrap_or_default();
         Ok(tagged(set, sql))
     }
@@ -197,7 +200,7 @@ impl Tx {
             return;
         };
         self.conflict |= is_conflict(error);
-        self.lost |= matches!(error, EngineError::Unavailable(_)) || is_standby(error);
+        self.lost |= matches!(error, EngineError::Unavailable(_)) || refuses_writes(error);
     }
 }
 

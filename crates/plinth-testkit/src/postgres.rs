@@ -4,6 +4,8 @@
 //! is gone with the test run. A template database holds the system migrations; each case gets a copy of it.
 //! The oracle's statements go through `psql`, so that what is compared is what a person would see.
 
+pub mod guarded;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -23,8 +23,29 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 pub struct Process {
     /// Where it listens.
     pub address: SocketAddr,
-    child: Child,
+    child: Owned,
     log: PathBuf,
+}
+
+/// A server that has been started and may not serve yet. Killed with its owner.
+#[derive(Debug)]
+pub struct Starting {
+    command: String,
+    child: Owned,
+    /// The line that it prints when it serves.
+    line: mpsc::Receiver<String>,
+    log: PathBuf,
+}
+
+/// Killed when dropped.
+#[derive(Debug)]
+struct Owned(Child);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 impl Process {
@@ -33,39 +54,20 @@ impl Process {
     /// # Panics
     /// When it does not become ready; with what it said.
     pub fn start(command: &str, folder: &Path) -> Process {
-        let log = folder.join("server.log");
-        let mut child = plinth()
-            .args([command, "--listen", "127.0.0.1:0", "--json"])
-            .arg(folder)
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
-            let mut line = String::new();
-            drop(lines.read_line(&mut line));
-            drop(tell.send(line));
-        });
-        let line = told.recv_timeout(READY_LIMIT).unwrap_or_default();
-        let ready: Value = serde_json::from_str(&line).unwrap_or_default();
-        let Some(address) = ready["api_url"]
-            .as_str()
-            .and_then(|url| url.strip_prefix("http://")?.parse().ok())
-        else {
-            drop(child.kill());
-            drop(child.wait());
-            panic!(
-                "plinth {command} did not become ready: {line}\n{}",
-                text(&log)
-            );
-        };
-        Process {
-            address,
-            child,
-            log,
-        }
+        Process::start_with(command, folder, &[], &[])
+    }
+
+    /// The same, with more arguments and with variables in its environment.
+    ///
+    /// # Panics
+    /// When it does not become ready; with what it said.
+    pub fn start_with(
+        command: &str,
+        folder: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Process {
+        Starting::new(command, folder, args, environment).ready()
     }
 
     /// What it has said so far.
@@ -75,20 +77,73 @@ impl Process {
 
     /// Its process.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// `kill -9`: it gets no chance to finish anything.
-    pub fn kill(mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+    pub fn kill(self) {
+        drop(self);
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+impl Starting {
+    /// Starts `plinth COMMAND` on the folder and does not wait for it.
+    ///
+    /// # Panics
+    /// When there is no such program.
+    pub fn new(
+        command: &str,
+        folder: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Starting {
+        let log = folder.join("server.log");
+        let mut child = plinth()
+            .args([command, "--listen", "127.0.0.1:0", "--json"])
+            .args(args)
+            .arg(folder)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (tell, line) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            drop(lines.read_line(&mut line));
+            drop(tell.send(line));
+        });
+        Starting {
+            command: command.to_owned(),
+            child: Owned(child),
+            line,
+            log,
+        }
+    }
+
+    /// Waits until it serves.
+    ///
+    /// # Panics
+    /// When it does not become ready; with what it said.
+    pub fn ready(self) -> Process {
+        let line = self.line.recv_timeout(READY_LIMIT).unwrap_or_default();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_default();
+        let address = ready["api_url"]
+            .as_str()
+            .and_then(|url| url.strip_prefix("http://")?.parse().ok());
+        let Some(address) = address else {
+            panic!(
+                "plinth {} did not become ready: {line}\n{}",
+                self.command,
+                text(&self.log)
+            );
+        };
+        Process {
+            address,
+            child: self.child,
+            log: self.log,
+        }
     }
 }
 

@@ -18,6 +18,8 @@ const API_VERSION: HeaderName = HeaderName::from_static("x-supabase-api-version"
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-sb-error-code");
 /// The version that brought the new shape.
 const NEW_SHAPE: &str = "2024-01-01";
+/// When to come back where the database is away or too busy.
+const AWAY_SECONDS: u64 = 2;
 /// The whole of what a client hears of a fault of ours, apart from the request's id.
 const UNEXPECTED: &str = "Unexpected failure, please check server logs for more information";
 
@@ -200,6 +202,8 @@ fn render(error: &AuthError, new_shape: bool) -> Response {
     } = error
     {
         headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
+    } else if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from(AWAY_SECONDS));
     }
     response
 }

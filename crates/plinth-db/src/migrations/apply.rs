@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use plinth_sql::SqlError;
 
-use super::{FileState, MigrationError, MigrationFile, checksum, session, status, text_array};
+use super::{
+    FileState, FileStatus, MigrationError, MigrationFile, checksum, session, status, text_array,
+};
 use crate::{Db, Error, Outcome, Param, PolicyScan, ScriptOptions, Transaction};
 
 /// What [`apply`] did.
@@ -45,7 +47,16 @@ pub async fn apply(
     mut progress: impl FnMut(Event<'_>),
 ) -> Result<Applied, MigrationError> {
     let mut applied = Applied::default();
-    let statuses = status(db, files).await?;
+    let mut statuses = status(db, files).await?;
+    let is_pending = |known: &FileStatus| known.state == FileState::Pending;
+    // Of several nodes one applies what is pending; the others find it done.
+    let _alone = if statuses.iter().any(is_pending) {
+        let alone = db.set_up().await?;
+        statuses = status(db, files).await?;
+        Some(alone)
+    } else {
+        None
+    };
     let state_of = |version: &str| {
         statuses
             .iter()

@@ -67,6 +67,16 @@ pub enum MigrationError {
         /// Its migration.
         version: &'static str,
     },
+    /// The database was prepared by a newer version of the product.
+    #[error(
+        "the database was prepared by a newer plinth, whose system migration {module}/{version} this one does not know: use that version or a later one"
+    )]
+    NewerSystem {
+        /// The module.
+        module: String,
+        /// Its migration.
+        version: String,
+    },
     /// The database could not do its part.
     #[error("{}: {source}", path.display())]
     Failed {

@@ -29,6 +29,16 @@ pub async fn apply_system(db: &Db, modules: &[SystemModule]) -> Result<(), Migra
     } else {
         applied(db).await?
     };
+    let is_ours = |(module, version): &&(String, String)| {
+        let ours = modules.iter().find(|ours| ours.name == module);
+        ours.is_some_and(|ours| ours.migrations.iter().any(|(known, ..)| known == version))
+    };
+    if let Some((module, version)) = known.keys().find(|migration| !is_ours(migration)) {
+        return Err(MigrationError::NewerSystem {
+            module: module.clone(),
+            version: version.clone(),
+        });
+    }
     for module in modules {
         let mut pending = Vec::new();
         for migration in module.migrations {

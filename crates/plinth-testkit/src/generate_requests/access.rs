@@ -2,160 +2,200 @@
 
 use plinth_sql::print::ident;
 
-use super::choice::{maybe, one, weighted};
+use super::choice::weighted;
+use super::condition::{Scene, condition};
 use super::known::Reach;
-use super::schema::{Column, Key, Table, listed};
-use super::values::Ty;
+use super::schema::{Table, listed};
 use crate::random::Random;
 
-/// What conditions may speak about.
-pub(super) struct Scene<'a> {
-    pub(super) tables: &'a [Table],
-    pub(super) helpers: &'a [Helper],
-    pub(super) reach: Reach,
+/// What holds on a table.
+pub(super) struct Rules {
+    /// Row-level security is on.
+    pub(super) protected: bool,
+    /// The statements.
+    pub(super) statements: Vec<String>,
 }
 
-/// Two functions for policies, `private.my_WORD()` and `private.may_WORD(key)`, that tell the caller's rows of a table.
-pub(super) struct Helper {
-    table: usize,
-    word: String,
-    /// With their owner's rights. Otherwise the table's policies hold inside of them.
-    definer: bool,
-}
-
-/// Makes the functions that policies may call.
-pub(super) fn helpers(
-    random: &mut Random,
-    tables: &[Table],
-    statements: &mut Vec<String>,
-) -> Vec<Helper> {
-    let definer = maybe(random, 50, " security definer");
-    statements.push(format!(
-        "create function private.allowed(who uuid) returns boolean language plpgsql stable{definer}\n  \
-         as $$ begin if who is null then return false; end if; return who = auth.uid(); end $$"
-    ));
-    let mut helpers = Vec::new();
-    for (place, table) in tables.iter().enumerate() {
-        let Some(ty) = table.single_key() else {
-            continue;
-        };
-        if !table.has("owner") || !random.chance(70) {
-            continue;
-        }
-        let definer = random.chance(70);
-        let how = match definer {
-            true => "stable security definer set search_path = ''",
-            false => "stable",
-        };
-        let (word, ty, key) = (table.word().to_owned(), ty.sql(), &table.primary[0]);
-        let name = format!("public.{}", ident(&table.name));
-        statements.push(format!(
-            "create function private.my_{word}() returns setof {ty} language sql {how}\n  \
-             as $$ select {key} from {name} where owner = auth.uid() $$"
-        ));
-        statements.push(format!(
-            "create function private.may_{word}(k {ty}) returns boolean language sql {how}\n  \
-             as $$ select exists (select 1 from {name} x where x.{key} = k and (x.owner is null or x.owner = auth.uid())) $$"
-        ));
-        helpers.push(Helper {
-            table: place,
-            word,
-            definer,
-        });
+/// The policies of the table at this place.
+pub(super) fn policies(random: &mut Random, scene: &Scene<'_>, place: usize) -> Rules {
+    let table = &scene.tables[place];
+    let name = ident(&table.name);
+    let key = &table.primary[0];
+    let protected = random.chance(88);
+    let mut statements = Vec::new();
+    if protected {
+        statements.push(format!("alter table {name} enable row level security"));
     }
-    helpers
+    // Without it policies mean nothing, which is worth a look.
+    if (protected || random.chance(20)) && random.chance(94) {
+        let mut number = 0;
+        let mut add = |random: &mut Random, command: &str, restrictive: bool| {
+            number += 1;
+            let sql = policy(random, scene, place, (number, command, restrictive));
+            statements.push(sql);
+        };
+        if random.chance(35) {
+            add(random, "all", false);
+        } else {
+            add(random, "select", false);
+            for command in ["insert", "update", "delete"] {
+                if random.chance(75) {
+                    add(random, command, false);
+                }
+            }
+        }
+        if random.chance(30) {
+            add(random, "select", false);
+        }
+        if random.chance(16) {
+            let command = random.pick(&["select", "insert", "update", "delete", "all"]);
+            add(random, command, true);
+        }
+        // A door that keeps most requests worth something.
+        if random.chance(70) {
+            let everything = match scene.reach.constant_policies {
+                true => "true".to_owned(),
+                false => format!("{key} is not null"),
+            };
+            statements.push(format!(
+                "create policy open on {name}\n  using ({everything})"
+            ));
+        }
+    }
+    Rules {
+        protected,
+        statements,
+    }
 }
 
-/// The kinds of conditions.
-#[derive(Clone, Copy)]
-enum Rule {
-    True,
-    False,
-    Role,
-    Claim,
-    Owner,
-    Ownerless,
-    Procedure,
-    Column,
-    ExistsParent,
-    InParents,
-    ExistsChild,
-    Mine,
-    Theirs,
-}
-
-/// A condition on the rows of the table at this place.
-pub(super) fn condition(
+fn policy(
     random: &mut Random,
     scene: &Scene<'_>,
     place: usize,
-    depth: u32,
+    (number, command, restrictive): (u32, &str, bool),
 ) -> String {
-    if depth > 0 && random.chance(18) {
-        let left = condition(random, scene, place, 0);
-        let right = condition(random, scene, place, 0);
-        return weighted(
+    let table = &scene.tables[place];
+    let mut to = weighted(
+        random,
+        &[
+            (5, ""),
+            (4, " to authenticated"),
+            (2, " to anon"),
+            (2, " to anon, authenticated"),
+            (1, " to public"),
+        ],
+    );
+    let mut sql = format!("create policy p{number} on {}", ident(&table.name));
+    if restrictive {
+        to = weighted(
             random,
-            &[
-                (5, format!("({left} or {right})")),
-                (4, format!("({left} and {right})")),
-                (1, format!("not ({left})")),
-            ],
+            &[(3, ""), (3, " to authenticated"), (1, " to anon")],
         );
+        sql += " as restrictive";
     }
-    let within = Within::new(scene, place);
-    match weighted(random, &within.rules(scene)) {
-        Rule::True => "true".to_owned(),
-        Rule::False => "false".to_owned(),
-        Rule::Role => random
-            .pick(&[
-                "auth.uid() is not null",
-                "auth.role() = 'authenticated'",
-                "auth.role() <> 'anon'",
-                "current_user <> 'anon'",
-            ])
-            .to_owned(),
-        Rule::Claim => random.pick(&CLAIMS).to_owned(),
-        Rule::Owner => random
-            .pick(&[
-                "owner = auth.uid()",
-                "owner = auth.uid()",
-                "(select auth.uid()) = owner",
-                "owner::text = auth.jwt() ->> 'sub'",
-            ])
-            .to_owned(),
-        Rule::Ownerless => random
-            .pick(&[
-                "owner is null",
-                "owner is not distinct from auth.uid()",
-                "owner <> auth.uid()",
-            ])
-            .to_owned(),
-        Rule::Procedure => "private.allowed(owner)".to_owned(),
-        Rule::Column => {
-            let column = one(random, &within.plain);
-            let template = random.pick(column_conditions(column.ty));
-            template.replace("{}", &ident(&column.name))
+    if command != "all" || random.chance(30) {
+        sql += &format!(" for {command}");
+    }
+    sql += to;
+    if command == "insert" && random.chance(35) {
+        return sql + &format!("\n  with check ({} is not null)", table.primary[0]);
+    }
+    let changes = matches!(command, "update" | "all");
+    let checks = command == "insert" || (changes && random.chance(35));
+    if command != "insert" {
+        sql += &format!("\n  using ({})", condition(random, scene, place, 2));
+    }
+    if checks {
+        sql += &format!("\n  with check ({})", condition(random, scene, place, 2));
+    }
+    sql
+}
+
+/// What a table's grants are about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grants {
+    /// None: `auto_expose` decides.
+    None,
+    Reading,
+    Writing,
+    Columns,
+    Revoked,
+}
+
+/// Grants on a table, mostly none.
+pub(super) fn grants(random: &mut Random, table: &Table, reach: Reach) -> Vec<String> {
+    let name = ident(&table.name);
+    let mut kind = weighted(
+        random,
+        &[
+            (13, Grants::None),
+            (3, Grants::Reading),
+            (3, Grants::Writing),
+            (2, Grants::Columns),
+            (if reach.revokes { 2 } else { 0 }, Grants::Revoked),
+        ],
+    );
+    let closed = !table.protected && matches!(kind, Grants::None | Grants::Revoked);
+    if closed && random.chance(75) {
+        kind = Grants::Writing;
+    }
+    let mut statements = Vec::new();
+    match kind {
+        Grants::None => return statements,
+        Grants::Reading => {
+            statements.push(format!("grant select on {name} to anon, authenticated"));
         }
-        Rule::ExistsParent => within.exists_parent(random, scene),
-        Rule::InParents => within.in_parents(random, scene),
-        Rule::ExistsChild => within.exists_child(random, scene),
-        Rule::Mine => {
-            let word = &one(random, &within.own).word;
-            let key = &within.table.primary[0];
-            random.bits_choice(&[
-                format!("{key} in (select private.my_{word}())"),
-                format!("private.may_{word}({key})"),
-            ])
+        Grants::Writing => {
+            statements.push(format!(
+                "grant select, insert, update, delete on {name} to authenticated"
+            ));
+            if random.chance(60) {
+                statements.push(format!("grant select on {name} to anon"));
+            }
         }
-        Rule::Theirs => {
-            let (helper, key) = one(random, &within.far);
-            let (word, column) = (&helper.word, ident(&key.columns[0]));
-            random.bits_choice(&[
-                format!("{column} in (select private.my_{word}())"),
-                format!("private.may_{word}({column})"),
-                format!("{column} = any (array(select private.my_{word}()))"),
-            ])
+        Grants::Columns => columns(random, table, &mut statements),
+        Grants::Revoked => {
+            let what = random.pick(&["select", "insert", "update", "delete", "insert, update"]);
+            let whom = random.pick(&["anon", "authenticated", "anon, authenticated"]);
+            return vec![format!("revoke {what} on {name} from {whom}")];
         }
+    }
+    if !reach.grants_without_service_role || random.chance(60) {
+        statements.push(format!("grant all on {name} to service_role"));
+    }
+    statements
+}
+
+fn columns(random: &mut Random, table: &Table, statements: &mut Vec<String>) {
+    let name = ident(&table.name);
+    let mut chosen = Vec::new();
+    for column in &table.columns {
+        if table.is_primary(&column.name) || random.chance(65) {
+            chosen.push(column.name.clone());
+        }
+    }
+    statements.push(format!(
+        "grant select ({}) on {name} to anon, authenticated",
+        listed(&chosen)
+    ));
+    if random.chance(60) {
+        statements.push(format!("grant insert on {name} to authenticated"));
+    }
+    if random.chance(60) {
+        let mut chosen = Vec::new();
+        for column in &table.columns {
+            if column.generated.is_none() && column.identity.is_none() && random.chance(60) {
+                chosen.push(column.name.clone());
+            }
+        }
+        if !chosen.is_empty() {
+            let chosen = listed(&chosen);
+            statements.push(format!(
+                "grant update ({chosen}) on {name} to authenticated"
+            ));
+        }
+    }
+    if random.chance(40) {
+        statements.push(format!("grant delete on {name} to authenticated"));
     }
 }

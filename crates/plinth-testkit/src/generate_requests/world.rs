@@ -2,8 +2,9 @@
 
 use plinth_sql::print::{ident, literal};
 
-use super::access::{self, Scene};
+use super::access;
 use super::choice::one;
+use super::condition::{self, Scene};
 use super::functions::{self, Function};
 use super::known::Reach;
 use super::request::Request;
@@ -84,7 +85,7 @@ pub fn world(seed: u64, requests: usize, reach: Reach) -> World {
         }
     }
     let mut statements = Vec::new();
-    let helpers = access::helpers(random, &tables, &mut statements);
+    let helpers = condition::helpers(random, &tables, &mut statements);
     for place in 0..tables.len() {
         let scene = Scene {
             tables: &tables,
@@ -92,8 +93,8 @@ pub fn world(seed: u64, requests: usize, reach: Reach) -> World {
             reach,
         };
         let rules = access::policies(random, &scene, place);
-        let asks_others = rules.policies.iter().any(|sql| sql.contains(" from "));
-        statements.extend(rules.policies);
+        let asks_others = rules.statements.iter().any(|sql| sql.contains(" from "));
+        statements.extend(rules.statements);
         let table = &mut tables[place];
         table.protected = rules.protected;
         let grants = access::grants(random, table, reach);

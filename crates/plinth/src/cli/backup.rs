@@ -33,7 +33,8 @@ pub(super) struct Backup {
 }
 
 pub(super) fn run(args: &Backup, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let (project, _) = application(&args.directory.dir, shared)?;
+    let (project, config) = application(&args.directory.dir, shared)?;
+    super::refuse_server(&config)?;
     let stage = Data { dev: args.dev }.stage();
     let file = target(&project, stage, args.file.clone())?;
     let mut steps = Steps::new(shared.json);

@@ -163,6 +163,16 @@ impl Data {
     }
 }
 
+/// Backups are of files; a server has tools of its own.
+fn refuse_server(config: &Config) -> anyhow::Result<()> {
+    if config.database.is_server() {
+        anyhow::bail!(
+            "the data is on a PostgreSQL server (`[database] url`): back it up with pg_dump or pg_basebackup, and restore it with their counterparts"
+        );
+    }
+    Ok(())
+}
+
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         // What overflows a worker's own queue has waited longest. By default it comes last, and under overload waits for

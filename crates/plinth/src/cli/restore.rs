@@ -48,7 +48,8 @@ pub(super) fn run(args: &Restore, shared: &Shared) -> anyhow::Result<ExitCode> {
     };
     std::fs::create_dir_all(&args.dir)
         .with_context(|| format!("cannot make {}", args.dir.display()))?;
-    let (project, _) = application(&args.dir, shared)?;
+    let (project, config) = application(&args.dir, shared)?;
+    super::refuse_server(&config)?;
     let wanted = Wanted {
         stage: Data { dev: args.dev }.stage(),
         new_keys: args.new_keys,

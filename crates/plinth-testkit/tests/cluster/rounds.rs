@@ -1,0 +1,240 @@
+//! The rounds: what breaks, how it is mended, and what must be true meanwhile.
+
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use plinth_testkit::http::Request;
+
+use crate::cluster::Cluster;
+use crate::nodes::{NODES, Node};
+use crate::rows::{self, Difference};
+use crate::stage::Stage;
+use crate::wait::POLL;
+use crate::writers::{ALL, Counts, Load};
+
+/// How long the standbys are cut off: longer than any client of these tests waits for its answer.
+const CUT: Duration = Duration::from_secs(25);
+
+/// What breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The primary's machine loses its power.
+    Kill,
+    /// The primary's machine hangs, and wakes up when another one is the primary.
+    Freeze,
+    /// Nothing: somebody wants another primary.
+    Switchover,
+    /// Both standbys hang. What no standby has must not be acknowledged.
+    Cut,
+    /// A node of Plinth is killed.
+    Node,
+}
+
+/// What a round has shown.
+pub(crate) struct Round {
+    kind: Kind,
+    number: u32,
+    counts: Counts,
+    difference: Difference,
+}
+
+/// Runs one round on a stage that is whole, and leaves it whole.
+pub(crate) fn run(stage: &mut Stage, kind: Kind, number: u32) -> Result<Round> {
+    let Stage {
+        nodes,
+        cluster,
+        writers,
+        ..
+    } = stage;
+    let (before, key) = (writers.next, writers.key.clone());
+    let counts = writers.during(|load| {
+        load.wait_for_service(&ALL)
+            .context("before anything broke")?;
+        match kind {
+            Kind::Kill => kill(cluster, load)?,
+            Kind::Freeze => freeze(cluster, load)?,
+            Kind::Switchover => switch_over(cluster, load)?,
+            Kind::Cut => cut(cluster, nodes, &key, load)?,
+            Kind::Node => kill_node(nodes, number, load)?,
+        }
+        cluster.wait_until_whole()?;
+        load.wait_for_steady_service()
+            .context("after everything was mended")
+    })?;
+    let mut difference = rows::in_the_table(cluster, writers)?;
+    for node in nodes.iter() {
+        let through = rows::through(node.address, writers, &before)?;
+        difference.lost = difference.lost.max(through.lost);
+        difference.doubled = difference.doubled.max(through.doubled);
+    }
+    difference.doubled += counts.doubled;
+    Ok(Round {
+        kind,
+        number,
+        counts,
+        difference,
+    })
+}
+
+fn kill(cluster: &mut Cluster, load: &Load) -> Result<()> {
+    let old = cluster.primary()?;
+    load.breaks();
+    cluster.members[old].kill()?;
+    load.count_anew();
+    cluster.primary_after(old)?;
+    load.wait_for_service(&ALL)?;
+    cluster.members[old].start()
+}
+
+fn freeze(cluster: &mut Cluster, load: &Load) -> Result<()> {
+    let old = cluster.primary()?;
+    load.breaks();
+    cluster.members[old].freeze()?;
+    load.count_anew();
+    cluster.primary_after(old)?;
+    load.wait_for_service(&ALL)?;
+    // It wakes as a primary that knows nothing of the other one, with its connections open and writers about.
+    cluster.members[old].thaw()
+}
+
+fn switch_over(cluster: &mut Cluster, load: &Load) -> Result<()> {
+    let old = cluster.primary()?;
+    load.breaks();
+    cluster.members[old].switch_over()?;
+    cluster.primary_after(old)?;
+    load.count_anew();
+    load.wait_for_service(&ALL)
+}
+
+fn cut(cluster: &mut Cluster, nodes: &[Node], key: &str, load: &Load) -> Result<()> {
+    let primary = cluster.primary()?;
+    let standbys: Vec<usize> = (0..cluster.members.len())
+        .filter(|&place| place != primary)
+        .collect();
+    load.breaks();
+    for &standby in &standbys {
+        cluster.members[standby].freeze()?;
+    }
+    load.count_anew();
+    let began = Instant::now();
+    while began.elapsed() < CUT {
+        ensure!(
+            load.by_node() == [0; NODES],
+            "a write was acknowledged that no standby has"
+        );
+        for node in nodes {
+            can_be_read(node, key)?;
+        }
+        thread::sleep(POLL);
+    }
+    for &standby in &standbys {
+        cluster.members[standby].thaw()?;
+    }
+    load.wait_for_service(&ALL)
+}
+
+fn kill_node(nodes: &mut [Node], number: u32, load: &Load) -> Result<()> {
+    let (killed, other) = if number % 2 == 1 { (0, 1) } else { (1, 0) };
+    load.breaks();
+    nodes[killed].kill()?;
+    load.count_anew();
+    load.wait_for_service(&[other])?;
+    nodes[killed].start_again()?;
+    load.count_anew();
+    load.wait_for_service(&ALL)
+}
+
+/// Reads wait for no standby.
+fn can_be_read(node: &Node, key: &str) -> Result<()> {
+    let answer = Request::get("/rest/v1/orders?limit=1")
+        .header("apikey", key)
+        .try_send(node.address)
+        .context("a read was not answered while writes waited")?;
+    ensure!(
+        answer.status == 200,
+        "a read failed while writes waited: {} {}",
+        answer.status,
+        answer.text()
+    );
+    Ok(())
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 5] = [
+        Kind::Kill,
+        Kind::Freeze,
+        Kind::Switchover,
+        Kind::Cut,
+        Kind::Node,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Kill => "kill",
+            Kind::Freeze => "freeze",
+            Kind::Switchover => "switchover",
+            Kind::Cut => "cut",
+            Kind::Node => "node",
+        }
+    }
+}
+
+impl Round {
+    /// Fails unless service was back in time and every acknowledged write is there once.
+    pub(crate) fn verdict(&self) -> Result<()> {
+        ensure!(self.difference == Difference::default(), "{self}");
+        self.counts.verdict()
+    }
+
+    fn seconds(&self) -> f64 {
+        self.counts.without_service.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Round {
+            kind,
+            number,
+            counts,
+            difference,
+        } = self;
+        write!(
+            f,
+            "{} {number}: {:.1} s without service, {} acknowledged, {} unclear, {} repeated, {} lost, {} doubled",
+            kind.name(),
+            self.seconds(),
+            counts.acknowledged,
+            counts.unclear,
+            counts.repeated,
+            difference.lost,
+            difference.doubled
+        )
+    }
+}
+
+/// One line for each kind that was run.
+pub(crate) fn summary(rounds: &[Round]) -> Vec<String> {
+    let line = |kind: Kind| {
+        let of_kind: Vec<&Round> = rounds.iter().filter(|round| round.kind == kind).collect();
+        let mut seconds: Vec<f64> = of_kind.iter().map(|round| round.seconds()).collect();
+        seconds.sort_by(f64::total_cmp);
+        let (shortest, longest) = (seconds.first()?, seconds.last()?);
+        let median = seconds[seconds.len() / 2];
+        let sum = |of: fn(&Round) -> u64| of_kind.iter().map(|round| of(round)).sum::<u64>();
+        Some(format!(
+            "all of {}: {} rounds, without service {shortest:.1} to {longest:.1} s (median {median:.1}), \
+             {} acknowledged, {} unclear, {} repeated, {} lost, {} doubled",
+            kind.name(),
+            of_kind.len(),
+            sum(|round| round.counts.acknowledged),
+            sum(|round| round.counts.unclear),
+            sum(|round| round.counts.repeated),
+            sum(|round| round.difference.lost),
+            sum(|round| round.difference.doubled),
+        ))
+    };
+    Kind::ALL.into_iter().filter_map(line).collect()
+}
