@@ -53,6 +53,11 @@ enum Tx<'a> {
 /// The right to prepare a database that several nodes share. On one file, one process has it anyway.
 pub struct Setup(Option<plinth_postgres::Setup>);
 
+/// The right to do something that one node at a time may do.
+pub struct Alone(
+    #[expect(dead_code, reason = "it is held, not used")] Option<plinth_postgres::Alone>,
+);
+
 impl Setup {
     /// The system's own migrations are in place: requests may come.
     ///
@@ -95,6 +100,14 @@ impl Db {
         match &self.engine {
             Engine::Embedded(_) => Ok(Setup(None)),
             Engine::Postgres(engine) => Ok(Setup(Some(engine.set_up().await?))),
+        }
+    }
+
+    /// Waits until no other node does what this names; while the value lives, none does. On one file there is no other.
+    pub async fn alone(&self, name: &str) -> Result<Alone, Error> {
+        match &self.engine {
+            Engine::Embedded(_) => Ok(Alone(None)),
+            Engine::Postgres(engine) => Ok(Alone(Some(Box::pin(engine.alone(name)).await?))),
         }
     }
 

@@ -15,7 +15,7 @@ mod rows;
 
 pub use base::base_module;
 pub use clock::Clock;
-pub use db::{Db, OpenOptions, Setup, Transaction};
+pub use db::{Alone, Db, OpenOptions, Setup, Transaction};
 pub use error::Error;
 pub use param::Param;
 pub use plinth_embedded::{Durability, PolicyScan};

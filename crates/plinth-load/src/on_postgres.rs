@@ -39,7 +39,7 @@ pub(crate) fn measure(
     say("Plinth on PostgreSQL is filled");
     let server = Server::prepare_on(places, &postgres.url())?;
     postgres.run("vacuum analyze")?;
-    let user = server.first_user();
+    let somebody = server.first_user();
     let mut measured = Vec::new();
     for work in [Work::Read, Work::Insert] {
         server.check(work)?;
@@ -50,7 +50,7 @@ pub(crate) fn measure(
             let used = Usage::now(server.process())?.since(before);
             rates.push(Figure::of(&tally, used, WARM_UP + time));
             let by_pgbench = |pipeline| {
-                let script = script(work, user, pipeline);
+                let script = script(work, somebody, pipeline);
                 postgres.pgbench("authenticator", &script, CONNECTIONS, time)
             };
             plain.push(by_pgbench(false)?);

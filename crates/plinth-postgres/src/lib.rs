@@ -20,5 +20,5 @@ mod transaction;
 
 pub use engine::{Engine, Options};
 pub use error::EngineError;
-pub use setup::Setup;
+pub use setup::{Alone, Setup};
 pub use transaction::Tx;

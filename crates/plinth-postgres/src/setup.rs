@@ -22,17 +22,17 @@ const OWN_LOGIN: &str = "plinth_authenticator_";
 const SILENCE: Duration = Duration::from_secs(2);
 /// The oldest server that will do: `security_invoker` came with it.
 const OLDEST: i32 = 150_000;
-/// The lock of whoever changes the schema for all nodes: "plinth" in ASCII.
-const SETUP_LOCK: i64 = 0x0000_706c_696e_7468;
 
 /// The right to prepare the database, which one node at a time has. Ends when dropped.
 pub struct Setup {
     engine: Engine,
-    /// Holds the lock as long as it lives, in a transaction that stays open.
-    _lock: Client,
+    _lock: Alone,
     /// The login existed before us.
     foreign_login: bool,
 }
+
+/// A lock among all nodes on a database, held by a transaction that stays open as long as this lives.
+pub struct Alone(#[expect(dead_code, reason = "it is held, not used")] Client);
 
 /// Looks whether a server will do.
 pub(crate) async fn check_server(engine: &Engine) -> Result<()> {
@@ -76,29 +76,38 @@ pub(crate) async fn check_server(engine: &Engine) -> Result<()> {
 impl Engine {
     /// Waits for the right to prepare the database, and reads its catalog as whoever had it left it.
     pub async fn set_up(&self) -> Result<Setup, EngineError> {
+        let lock = self.alone("plinth").await?;
+        self.refresh().await?;
+        let foreign_login = self.catalog().roles.contains_key(LOGIN);
+        Ok(Setup {
+            engine: self.clone(),
+            _lock: lock,
+            foreign_login,
+        })
+    }
+
+    /// Waits until no other node does what this names.
+    pub async fn alone(&self, name: &str) -> Result<Alone, EngineError> {
         let (client, _) = self.0.system.address().connect().await?;
         client
             .batch_execute("begin; set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0")
             .await?;
         // For the transaction and not for the session, which behind a pooler would outlive us.
-        let lock = format!("select pg_advisory_xact_lock({SETUP_LOCK})");
+        let lock = format!(
+            "select pg_advisory_xact_lock(hashtextextended({}, 0))",
+            literal(name)
+        );
         {
             let mut locked = std::pin::pin!(client.batch_execute(&lock));
             match tokio::time::timeout(SILENCE, &mut locked).await {
                 Ok(locked) => locked?,
                 Err(_) => {
-                    tracing::info!("another node is preparing the database; waiting for it");
+                    tracing::info!("another node is busy with `{name}`; waiting for it");
                     locked.await?;
                 }
             }
         }
-        self.refresh().await?;
-        let foreign_login = self.catalog().roles.contains_key(LOGIN);
-        Ok(Setup {
-            engine: self.clone(),
-            _lock: client,
-            foreign_login,
-        })
+        Ok(Alone(client))
     }
 }
 

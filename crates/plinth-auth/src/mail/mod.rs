@@ -20,6 +20,11 @@ use crate::model::mail_queue;
 
 /// Sends every letter that is due. Stops at the first failure of the database; failures of the mail server only postpone.
 pub(crate) async fn deliver(db: &Db, mailer: &Mailer) -> Result<(), Error> {
+    if mail_queue::due(db, db.clock().now()).await?.is_empty() {
+        return Ok(());
+    }
+    // Of several nodes one carries them, or a letter would go out twice.
+    let _alone = db.alone("letters").await?;
     loop {
         let letters = mail_queue::due(db, db.clock().now()).await?;
         if letters.is_empty() {

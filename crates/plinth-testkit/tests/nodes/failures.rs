@@ -59,7 +59,9 @@ pub(crate) fn a_policy_that_fails_is_answered_and_others_go_on(servers: &Servers
     let database = server.database().unwrap();
     let url = server.url(&database);
     // The roles must be there for its policies to name.
-    Application::new(&url, &[]).run(&["migrate", "."]).is(0, &[]);
+    Application::new(&url, &[])
+        .run(&["migrate", "."])
+        .is(0, &[]);
     server.sql(&database, NOTES.1).unwrap();
     server.sql(&database, BROKEN.1).unwrap();
     let node = Application::new(&url, &[]).start();
@@ -83,7 +85,11 @@ pub(crate) fn a_policy_that_fails_is_answered_and_others_go_on(servers: &Servers
     let insert = node.ask(&Request::post("/rest/v1/raises", r#"{"id": 5}"#));
     is_error(&insert, 400, "P0001");
     assert_eq!(insert.json()["hint"], "mend it");
-    assert!(!node.log().contains("for a reason of ours"), "{}", node.log());
+    assert!(
+        !node.log().contains("for a reason of ours"),
+        "{}",
+        node.log()
+    );
 }
 
 pub(crate) fn a_statement_that_takes_too_long_is_ended(servers: &Servers) {
@@ -144,8 +150,7 @@ pub(crate) fn a_node_whose_connections_are_all_in_use_says_so(servers: &Servers)
             .map(|answer| answer.join().unwrap())
             .collect::<Vec<_>>()
     });
-    let (done, refused): (Vec<_>, Vec<_>) =
-        answers.iter().partition(|answer| answer.status == 200);
+    let (done, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
     assert_eq!((done.len(), refused.len()), (CONNECTIONS, 2));
     for answer in refused {
         is_error(answer, 503, "PGRST003");

@@ -88,7 +88,11 @@ pub(crate) fn a_login_without_connections_is_503_until_it_has_some(servers: &Ser
         is_away(&soon(|| node.ask(&Request::get(READ))));
         is_away(&soon(|| insert(&node)));
     }
-    assert!(node.log().contains("`[database] connections`"), "{}", node.log());
+    assert!(
+        node.log().contains("`[database] connections`"),
+        "{}",
+        node.log()
+    );
     limit(-1);
     is_back(&node);
 }
@@ -146,7 +150,10 @@ pub(crate) fn a_server_that_stops_is_503_until_it_is_back(servers: &Servers) {
         is_away(&soon(|| node.ask(&Request::get("/health"))));
         is_away(&soon(|| sign_up(&node)));
         is_away(&soon(|| {
-            node.ask(&credentials("/auth/v1/token?grant_type=password", "a@example.com"))
+            node.ask(&credentials(
+                "/auth/v1/token?grant_type=password",
+                "a@example.com",
+            ))
         }));
         let live = soon(|| node.ask(&Request::get("/health/live")));
         assert_eq!(live.status, 200);

@@ -49,7 +49,10 @@ pub(crate) fn the_service_key_passes_policies_without_a_superuser(servers: &Serv
     let open = json!([{ "id": 1 }]);
     let target = "/rest/v1/notes?select=id&order=id";
     assert_eq!(node.read(target), open);
-    assert_eq!(node.read_as_admin(target), json!([{ "id": 1 }, { "id": 20 }]));
+    assert_eq!(
+        node.read_as_admin(target),
+        json!([{ "id": 1 }, { "id": 20 }])
+    );
     let session = node.sign_up("owner@example.com");
     let token = session["access_token"].as_str().unwrap();
     assert_eq!(node.read_as(token, target), json!([]));
@@ -75,6 +78,8 @@ pub(crate) fn the_owner_may_have_any_name(servers: &Servers) {
     let database = server.database().unwrap();
     let node = Application::new(&server.url(&database), &[NOTES]).start();
     node.read("/rest/v1/notes");
-    let who = node.application.run(&["sql", ".", "-c", "select current_user"]);
+    let who = node
+        .application
+        .run(&["sql", ".", "-c", "select current_user"]);
     who.is(0, &["chief"]);
 }

@@ -72,7 +72,10 @@ pub(crate) fn a_url_that_is_none_is_refused(_: &Servers) {
 pub(crate) fn tls_that_cannot_be_had_is_refused(servers: &Servers) {
     let url = servers.shared.url(&servers.shared.database().unwrap());
     let with = |parameters: &str| format!("{url}?{parameters}");
-    refused(&with("sslmode=maybe"), &["unknown sslmode `maybe`", "verify-full"]);
+    refused(
+        &with("sslmode=maybe"),
+        &["unknown sslmode `maybe`", "verify-full"],
+    );
     for mode in ["require", "verify-ca", "verify-full"] {
         let ended = refused(
             &with(&format!("sslmode={mode}")),
@@ -101,9 +104,13 @@ pub(crate) fn a_database_that_a_newer_plinth_made_is_refused(servers: &Servers) 
     let server = &servers.shared;
     let database = server.database().unwrap();
     let url = server.url(&database);
-    Application::new(&url, &[]).run(&["migrate", "."]).is(0, &[]);
+    Application::new(&url, &[])
+        .run(&["migrate", "."])
+        .is(0, &[]);
     let row = |module: &str, version: &str| {
-        format!("insert into plinth.migrations (module, version, checksum) values ('{module}', '{version}', 'x')")
+        format!(
+            "insert into plinth.migrations (module, version, checksum) values ('{module}', '{version}', 'x')"
+        )
     };
     for (change, named, back) in [
         (
@@ -121,7 +128,8 @@ pub(crate) fn a_database_that_a_newer_plinth_made_is_refused(servers: &Servers) 
         refused(&url, &[named, "newer plinth"]);
         server.sql(&database, back).unwrap();
     }
-    let change = "update plinth.migrations set checksum = 'x' where module = 'auth' and version = '0002'";
+    let change =
+        "update plinth.migrations set checksum = 'x' where module = 'auth' and version = '0002'";
     server.sql(&database, change).unwrap();
     refused(&url, &["auth/0002", "a different build", URL]);
 }
@@ -130,18 +138,26 @@ pub(crate) fn what_only_a_file_has_is_refused_on_a_server(servers: &Servers) {
     let url = servers.shared.url(&servers.shared.database().unwrap());
     let application = Application::new(&url, &[NOTES]);
     let reset = ["dev", ".", "--reset", "--listen", "127.0.0.1:0"];
-    application.run(&reset).is(1, &["--reset", "drop and create the database"]);
+    application
+        .run(&reset)
+        .is(1, &["--reset", "drop and create the database"]);
     application.run(&["backup", "."]).is(1, &["pg_dump", URL]);
-    application.run(&["restore", ".", "any.tar.zst"]).is(1, &["pg_restore", URL]);
+    application
+        .run(&["restore", ".", "any.tar.zst"])
+        .is(1, &["pg_restore", URL]);
 
     // Data in a file, from before, must not pass for the application's.
     let before = Application::new(&url, &[NOTES]).without("PLINTH_DATABASE_URL");
     before.run(&["migrate", "."]).is(0, &[]);
     before.run(&["backup", ".", "before.tar.zst"]).is(0, &[]);
     let after = before.with("PLINTH_DATABASE_URL", &url);
-    after.run(&["backup", ".", "after.tar.zst"]).is(1, &["pg_dump", URL]);
+    after
+        .run(&["backup", ".", "after.tar.zst"])
+        .is(1, &["pg_dump", URL]);
     assert!(!after.folder().join("after.tar.zst").exists());
-    after.run(&["restore", ".", "before.tar.zst"]).is(1, &["pg_restore", URL]);
+    after
+        .run(&["restore", ".", "before.tar.zst"])
+        .is(1, &["pg_restore", URL]);
 }
 
 pub(crate) fn a_server_without_room_says_what_to_change(servers: &Servers) {
@@ -154,5 +170,9 @@ pub(crate) fn a_server_without_room_says_what_to_change(servers: &Servers) {
     let grant = format!("grant create on database {database} to crowded");
     server.sql("postgres", &grant).unwrap();
     let application = Application::new(&server.url_as("crowded", "a-long-word", &database), &[]);
-    application.is_refused(&["no connection left", "`[database] connections`", "max_connections"]);
+    application.is_refused(&[
+        "no connection left",
+        "`[database] connections`",
+        "max_connections",
+    ]);
 }

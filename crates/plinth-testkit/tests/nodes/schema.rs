@@ -63,7 +63,11 @@ pub(crate) fn a_table_made_through_one_node_is_served_by_the_other(servers: &Ser
     assert_eq!(nodes[0].read("/rest/v1/made_here"), json!([{ "id": 7 }]));
     is_served(&nodes[1], "made_here");
     nodes[0].sql("alter table made_here add column note text default 'new'");
-    let read = || nodes[1].ask(&Request::get("/rest/v1/made_here?note=eq.new")).status;
+    let read = || {
+        nodes[1]
+            .ask(&Request::get("/rest/v1/made_here?note=eq.new"))
+            .status
+    };
     eventually(NOTICED, read, |status| *status == 200);
 }
 
@@ -73,21 +77,35 @@ pub(crate) fn a_table_made_with_psql_is_served(servers: &Servers) {
     servers.shared.sql(&database, &made).unwrap();
     for node in &nodes {
         is_served(node, "made_there");
-        assert_eq!(node.read_as_admin("/rest/v1/made_there"), json!([{ "id": 7 }]));
+        assert_eq!(
+            node.read_as_admin("/rest/v1/made_there"),
+            json!([{ "id": 7 }])
+        );
     }
     // The rule for open tables is the same, whoever made them.
     let closed = "create table closed_there (id integer primary key)";
     servers.shared.sql(&database, closed).unwrap();
-    let read = || nodes[1].ask_as_admin(&Request::get("/rest/v1/closed_there")).status;
+    let read = || {
+        nodes[1]
+            .ask_as_admin(&Request::get("/rest/v1/closed_there"))
+            .status
+    };
     eventually(NOTICED, read, |status| *status == 200);
-    is_error(&nodes[1].ask(&Request::get("/rest/v1/closed_there")), 401, "42501");
+    is_error(
+        &nodes[1].ask(&Request::get("/rest/v1/closed_there")),
+        401,
+        "42501",
+    );
 }
 
 pub(crate) fn a_table_that_is_gone_is_not_found(servers: &Servers) {
     let (nodes, database) = nodes(servers, 2);
     nodes[0].sql(&open_table("soon_gone"));
     is_served(&nodes[1], "soon_gone");
-    servers.shared.sql(&database, "drop table soon_gone").unwrap();
+    servers
+        .shared
+        .sql(&database, "drop table soon_gone")
+        .unwrap();
     for node in &nodes {
         let look = || {
             let answer = node.ask(&Request::get("/rest/v1/soon_gone"));
