@@ -5,22 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use futures_util::TryStreamExt as _;
-use futures_util::future::join;
 use parking_lot::{Mutex, RwLock};
 use plinth_sql::SqlError;
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::Session;
 use plinth_sql::shape::{Answer, BodyFormat, Fetch, Filled, Read, StatementId, Write};
-use tokio_postgres::types::{Format, IsNull, ToSql, Type};
-use tokio_postgres::{Row, Statement};
 
+use crate::batch::{Batch, Ran};
 use crate::connect::Address;
 use crate::error::{EngineError, Result};
 use crate::pool::{Lease, Pool};
 use crate::render::{self, Rendered};
-use crate::session::{self, Settings};
+use crate::session;
+use tokio::sync::Notify;
 
 /// Connections for the product's own work and for scripts.
 const SYSTEM_CONNECTIONS: usize = 8;
@@ -35,7 +32,9 @@ const SNAPSHOT: &str =
 const RENDERED: usize = 4096;
 /// How often a node looks whether the schema was changed by others. What policies and privileges say counts at once, because
 /// the server applies them.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(800);
+/// The pause between two looks at least, which is added to the above.
+const SHORTEST_LOOK: Duration = Duration::from_millis(200);
 /// Largest body that is put together, in bytes.
 const BODY_BYTES: usize = 256 * 1024 * 1024;
 
@@ -66,6 +65,8 @@ pub(crate) struct Shared {
     /// What the catalog was read at; the lock is held while it is read anew.
     fingerprint: tokio::sync::Mutex<String>,
     versions: AtomicU64,
+    /// Something suggests that the schema has changed.
+    suspicion: Notify,
     rendered: Mutex<HashMap<(StatementId, BodyFormat), Arc<Rendered>>>,
 }
 
@@ -82,6 +83,7 @@ impl Engine {
             catalog: RwLock::default(),
             fingerprint: tokio::sync::Mutex::default(),
             versions: AtomicU64::new(0),
+            suspicion: Notify::new(),
             rendered: Mutex::default(),
         }));
         crate::setup::check_server(&engine).await?;
@@ -138,7 +140,13 @@ impl Engine {
             let mut reachable = true;
             let mut opened = 0;
             loop {
-                tokio::time::sleep(LOOK).await;
+                // Errors that suggest a change can be had at will, so they do not make us look all the time.
+                tokio::time::sleep(SHORTEST_LOOK).await;
+                let Some(known) = shared.upgrade() else {
+                    return;
+                };
+                let _due_or_told = tokio::time::timeout(LOOK, known.suspicion.notified()).await;
+                drop(known);
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
@@ -185,28 +193,39 @@ impl Engine {
 
     async fn read_once(&self, session: &Session, filled: &Filled<Read>) -> Result<Answer> {
         let Filled { what: read, values } = filled;
-        let rendered = self.rendered(&read.fetch, read.format)?;
-        let count = read.count.as_ref().map(render::count);
-        let begin = match count {
-            Some(_) => "begin isolation level repeatable read read only",
-            None => "begin read only",
-        };
         let lease = self.pool_for(session).lend().await?;
-        let work = async {
-            let total = match &count {
-                Some(count) => Some(total(&lease, session, count, values).await?),
-                None => None,
-            };
-            let rows = run_last(&lease, session, &rendered, values, "commit").await?;
-            Ok((rows, total))
+        let rendered = self.rendered(&lease, &read.fetch, read.format, values)?;
+        let mut batch = Batch::begin(
+            &lease,
+            session,
+            match read.count {
+                Some(_) => "begin isolation level repeatable read read only",
+                None => "begin read only",
+            },
+        )?;
+        let count = match &read.count {
+            Some(count) => {
+                Some(batch.execute(&render::count(count, inline(&lease, values))?, values)?)
+            }
+            None => None,
         };
-        let done = in_time(session, within(&lease, session, begin, work)).await;
+        let place = batch.execute(&rendered, values)?;
+        batch.push("commit");
+        let done = in_time(session, batch.send()).await;
         // That a read may not write (25006) says nothing about the server.
-        let (rows, total) = self.finish(lease, done)?;
-        let (body, _) = document(&rendered, read.format, &rows)?;
+        let mut all = self.finish(lease, done)?;
+        let total = match count.and_then(|place| all.get(place)) {
+            Some(counted) => counted
+                .rows
+                .first()
+                .and_then(|row| row.get(0)?.parse().ok()),
+            None => None,
+        };
+        let ran = take(&mut all, place);
+        let (body, _) = document(&rendered, read.format, &ran)?;
         Ok(Answer {
             body,
-            rows: rows.affected,
+            rows: ran.affected,
             total,
             inserted: 0,
         })
@@ -222,25 +241,29 @@ impl Engine {
             what: write,
             values,
         } = filled;
-        let rendered = self.rendered(&write.fetch, write.format)?;
         let lease = self.pool_for(session).lend().await?;
+        let rendered = self.rendered(&lease, &write.fetch, write.format, values)?;
         let conditional = write.max_affected.is_some() || write.exactly_one;
         let end = if write.rollback { "rollback" } else { "commit" };
+        let mut batch = Batch::begin(&lease, session, "begin")?;
+        let place = batch.execute(&rendered, values)?;
+        if !conditional {
+            batch.push(end);
+        }
         let work = async {
-            if !conditional {
-                return run_last(&lease, session, &rendered, values, end).await;
+            let ran = take(&mut batch.send().await?, place);
+            if conditional {
+                check_affected(write, ran.affected)?;
+                lease.client.batch_execute(end).await?;
             }
-            let rows = run(&lease, session, &rendered, values).await?;
-            check_affected(write, rows.affected)?;
-            lease.client.batch_execute(end).await?;
-            Ok(rows)
+            Ok(ran)
         };
-        let done = in_time(session, within(&lease, session, "begin", work)).await;
-        let rows = self.finish_write(lease, done).await?;
-        let (body, inserted) = document(&rendered, write.format, &rows)?;
+        let done = in_time(session, work).await;
+        let ran = self.finish_write(lease, done).await?;
+        let (body, inserted) = document(&rendered, write.format, &ran)?;
         Ok(Answer {
             body,
-            rows: rows.affected,
+            rows: ran.affected,
             total: None,
             inserted,
         })
@@ -268,6 +291,11 @@ impl Engine {
                 lease.discard();
                 Err(error)
             }
+            // Something that ran on this connection threw away what was prepared; nothing has come of the request.
+            Err(error) if error.code() == Some("26000") => {
+                lease.discard();
+                Err(EngineError::Unavailable(error.to_string()))
+            }
             Err(error) => Err(self.seen(error)),
         }
     }
@@ -286,27 +314,29 @@ impl Engine {
         self.0.requests.read().close();
     }
 
-    /// An error that says the schema is another than we planned with has the catalog read again, beside the answer.
+    /// An error that says the schema is another than we planned with has the catalog looked at sooner.
     fn seen(&self, error: EngineError) -> EngineError {
         if matches!(error.code(), Some("42P01" | "42703" | "42883" | "3F000")) {
-            let engine = self.clone();
-            tokio::spawn(async move {
-                if let Err(error) = engine.refresh().await {
-                    tracing::warn!(%error, "the catalog could not be read again");
-                }
-            });
+            self.0.suspicion.notify_one();
         }
         error
     }
 
-    fn rendered(&self, fetch: &Fetch, format: BodyFormat) -> Result<Arc<Rendered>> {
-        let Some(id) = fetch.id else {
-            return Ok(Arc::new(render::fetch(fetch, format)?));
+    fn rendered(
+        &self,
+        lease: &Lease,
+        fetch: &Fetch,
+        format: BodyFormat,
+        values: &[Option<String>],
+    ) -> Result<Arc<Rendered>> {
+        let inline = inline(lease, values);
+        let (Some(id), None) = (fetch.id, inline) else {
+            return Ok(Arc::new(render::fetch(fetch, format, inline)?));
         };
         if let Some(known) = self.0.rendered.lock().get(&(id, format)) {
             return Ok(known.clone());
         }
-        let rendered = Arc::new(render::fetch(fetch, format)?);
+        let rendered = Arc::new(render::fetch(fetch, format, None)?);
         let mut kept = self.0.rendered.lock();
         if kept.len() >= RENDERED {
             kept.clear();
@@ -314,6 +344,16 @@ impl Engine {
         kept.insert((id, format), rendered.clone());
         Ok(rendered)
     }
+}
+
+/// Behind a pooler nothing can be prepared, so values are written into the statement.
+fn inline<'a>(lease: &Lease, values: &'a [Option<String>]) -> Option<&'a [Option<String>]> {
+    lease.pooled().then_some(values)
+}
+
+/// The answer at a place.
+fn take(all: &mut [Ran], place: usize) -> Ran {
+    all.get_mut(place).map(std::mem::take).unwrap_or_default()
 }
 
 /// Waits for work on a server that ends statements itself when their time is over; one that does not answer then has
@@ -330,145 +370,12 @@ pub(crate) async fn in_time<T>(
     }
 }
 
-/// What a statement gave.
-struct Ran {
-    rows: Vec<Row>,
-    affected: u64,
-}
-
-/// Begins a transaction, enters the session and does the work, all sent at once where the work allows it. The first thing
-/// that fails is the error: what follows only finds the transaction aborted.
-async fn within<T>(
-    lease: &Lease,
-    session: &Session,
-    begin: &str,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let beginning = lease.client.batch_execute(begin);
-    let entering = enter(lease, session);
-    let (opened, (entered, done)) = join(beginning, join(entering, work)).await;
-    opened?;
-    entered?;
-    done
-}
-
-/// Puts the session's settings in place for the open transaction.
-async fn enter(lease: &Lease, session: &Session) -> Result<()> {
-    let settings = Settings::of(session, lease.pooled());
-    let parameters = [
-        (&settings.names as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
-        (&settings.values as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
-    ];
-    // Whatever comes behind it must find it done, so it is one message.
-    match lease.prepared(session::ENTER) {
-        Some(statement) => {
-            lease
-                .client
-                .query(&statement, &[&settings.names, &settings.values])
-                .await?;
-        }
-        None => {
-            lease
-                .client
-                .query_typed(session::ENTER, &parameters)
-                .await?;
-        }
-    }
-    Ok(())
-}
-
-/// Runs a statement as what its transaction ends with, the end sent behind it without a wait.
-async fn run_last(
-    lease: &Lease,
-    session: &Session,
-    rendered: &Rendered,
-    values: &[Option<String>],
-    end: &str,
-) -> Result<Ran> {
-    let prepared = prepare(lease, session, &rendered.sql).await?;
-    let ran = run_prepared(lease, prepared.as_ref(), rendered, values);
-    let (ran, ended) = join(ran, lease.client.batch_execute(end)).await;
-    let ran = ran?;
-    ended?;
-    Ok(ran)
-}
-
-/// Runs a statement in the open transaction.
-async fn run(
-    lease: &Lease,
-    session: &Session,
-    rendered: &Rendered,
-    values: &[Option<String>],
-) -> Result<Ran> {
-    let prepared = prepare(lease, session, &rendered.sql).await?;
-    run_prepared(lease, prepared.as_ref(), rendered, values).await
-}
-
-/// A statement made ready, once for each connection and role; none behind a pooler, where the next connection is another.
-///
-/// A role's own, because the server plans a statement anew whenever another role runs it: its policies are another's.
-async fn prepare(lease: &Lease, session: &Session, sql: &str) -> Result<Option<Statement>> {
-    if lease.pooled() {
-        return Ok(None);
-    }
-    let named: Arc<str> = format!("/* {} */ {sql}", session.role.replace("*/", "")).into();
-    Ok(Some(match lease.prepared(&named) {
-        Some(statement) => statement,
-        None => lease.prepare(&named).await?,
-    }))
-}
-
-async fn run_prepared(
-    lease: &Lease,
-    prepared: Option<&Statement>,
-    rendered: &Rendered,
-    values: &[Option<String>],
-) -> Result<Ran> {
-    let texts = rendered
-        .params
-        .iter()
-        .map(|argument| Text(argument.text(values)));
-    let stream = match prepared {
-        Some(statement) => lease.client.query_raw(statement, texts).await?,
-        None => {
-            let typed = texts.map(|text| (text, Type::UNKNOWN));
-            lease.client.query_typed_raw(&rendered.sql, typed).await?
-        }
-    };
-    let mut stream = std::pin::pin!(stream);
-    let mut rows = Vec::new();
-    while let Some(row) = stream.as_mut().try_next().await? {
-        rows.push(row);
-    }
-    Ok(Ran {
-        rows,
-        affected: stream.rows_affected().unwrap_or_default(),
-    })
-}
-
-/// What a count gives.
-async fn total(
-    lease: &Lease,
-    session: &Session,
-    rendered: &Rendered,
-    values: &[Option<String>],
-) -> Result<u64> {
-    let ran = run(lease, session, rendered, values).await?;
-    let total: Option<i64> = match ran.rows.first() {
-        Some(row) => row.try_get(0)?,
-        None => None,
-    };
-    Ok(total
-        .and_then(|total| u64::try_from(total).ok())
-        .unwrap_or_default())
-}
-
 /// The body that rows are the entries of, and how many were inserted.
 fn document(rendered: &Rendered, format: BodyFormat, ran: &Ran) -> Result<(Vec<u8>, u64)> {
     let mut inserted = 0;
     if rendered.tells_inserted {
         for row in &ran.rows {
-            inserted += u64::from(row.try_get::<_, Option<bool>>(1)?.unwrap_or_default());
+            inserted += u64::from(row.get(1) == Some("t"));
         }
     } else if rendered.inserts {
         inserted = ran.affected;
@@ -484,7 +391,7 @@ fn document(rendered: &Rendered, format: BodyFormat, ran: &Ran) -> Result<(Vec<u
     });
     let mut first = true;
     for row in &ran.rows {
-        let Some(entry) = row.try_get::<_, Option<&str>>(0)? else {
+        let Some(entry) = row.get(0) else {
             continue;
         };
         match (is_csv, std::mem::replace(&mut first, false)) {
@@ -545,32 +452,4 @@ pub(crate) async fn is_standby(lease: &Lease) -> bool {
     };
     let looked = tokio::time::timeout(GRACE, look).await;
     looked.is_ok_and(|standby| standby.unwrap_or(true))
-}
-
-/// A value in PostgreSQL's text form, for a parameter of any type.
-#[derive(Debug)]
-struct Text<'a>(Option<&'a str>);
-
-impl ToSql for Text<'_> {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        let Some(text) = self.0 else {
-            return Ok(IsNull::Yes);
-        };
-        out.extend_from_slice(text.as_bytes());
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    fn encode_format(&self, _: &Type) -> Format {
-        Format::Text
-    }
-
-    tokio_postgres::types::to_sql_checked!();
 }

@@ -4,6 +4,7 @@
 //! connections that are nobody until a request gives them a role for one transaction, statements printed from the same trees that the
 //! embedded engine translates, and a catalog read back from the server for planning.
 
+mod batch;
 mod connect;
 mod engine;
 mod error;

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::Client;
 
 use crate::EngineError;
 use crate::connect::{Address, Notices};
 use crate::error::Result;
-use crate::session::ENTER;
 
 /// Longest a transaction that was left may take to be rolled back.
 const CLEANING: Duration = Duration::from_secs(30);
@@ -38,7 +37,17 @@ struct Shared {
 pub(crate) struct Conn {
     pub(crate) client: Client,
     pub(crate) notices: Notices,
-    prepared: Mutex<HashMap<Arc<str>, Statement>>,
+    prepared: Mutex<Prepared>,
+}
+
+/// The names of what a connection has prepared.
+#[derive(Default)]
+struct Prepared {
+    names: HashMap<Arc<str>, Arc<str>>,
+    /// Names given so far.
+    given: u64,
+    /// Statements that may be prepared or not, because their message failed.
+    doubtful: usize,
 }
 
 /// A connection that is lent.
@@ -85,16 +94,11 @@ impl Pool {
             Some(conn) => conn,
             None => {
                 let (client, notices) = self.0.address.connect().await?;
-                let conn = Conn {
+                Conn {
                     client,
                     notices,
                     prepared: Mutex::default(),
-                };
-                if !self.0.address.pooled {
-                    // Ready before the first request, so that a request's first message already makes it who it is.
-                    conn.prepare(&ENTER.into()).await?;
                 }
-                conn
             }
         };
         conn.notices.lock().clear();
@@ -125,20 +129,39 @@ impl Pool {
 }
 
 impl Conn {
-    /// A statement that was prepared on this connection before.
-    pub(crate) fn prepared(&self, sql: &str) -> Option<Statement> {
-        self.prepared.lock().get(sql).cloned()
+    /// The name of what was prepared on this connection before.
+    pub(crate) fn prepared(&self, key: &str) -> Option<Arc<str>> {
+        self.prepared.lock().names.get(key).cloned()
     }
 
-    /// Prepares a statement, and keeps it.
-    pub(crate) async fn prepare(&self, sql: &Arc<str>) -> Result<Statement, tokio_postgres::Error> {
-        let statement = self.client.prepare(sql).await?;
-        let mut kept = self.prepared.lock();
-        if kept.len() >= PREPARED {
-            kept.clear();
+    /// A name that nothing on this connection has.
+    pub(crate) fn new_name(&self) -> Arc<str> {
+        let mut prepared = self.prepared.lock();
+        prepared.given += 1;
+        format!("plinth_{}", prepared.given).into()
+    }
+
+    /// Keeps the names of what has been prepared.
+    pub(crate) fn keep_prepared(&self, names: Vec<(Arc<str>, Arc<str>)>) {
+        if !names.is_empty() {
+            self.prepared.lock().names.extend(names);
         }
-        kept.insert(sql.clone(), statement.clone());
-        Ok(statement)
+    }
+
+    /// Notes statements of which nobody knows whether they were prepared.
+    pub(crate) fn doubt(&self, statements: usize) {
+        self.prepared.lock().doubtful += statements;
+    }
+
+    /// Whether all that was prepared should be given up before more is. Then it is as if nothing had been.
+    pub(crate) fn gives_up(&self) -> bool {
+        let mut prepared = self.prepared.lock();
+        let full = prepared.names.len() + prepared.doubtful >= PREPARED;
+        if full {
+            prepared.names.clear();
+            prepared.doubtful = 0;
+        }
+        full
     }
 }
 

@@ -66,12 +66,18 @@ pub(crate) struct Rendered {
 ///
 /// Fails with `0A000` for an embed in CSV, `PGRST127` for an embed in a to-many spread, `XX000` for an embed that is not a
 /// query, `42P02` for a parameter without a value, and `22021` for a zero character in a value that has to be written out.
-pub(crate) fn fetch(fetch: &Fetch, format: BodyFormat) -> Result<Rendered, SqlError> {
+///
+/// With `inline` values they are written into the text, and it has no parameters.
+pub(crate) fn fetch(
+    fetch: &Fetch,
+    format: BodyFormat,
+    inline: Option<&[Option<String>]>,
+) -> Result<Rendered, SqlError> {
     let layout = Layout::of(fetch, format)?;
     let header = matches!(layout, Some(Layout::Csv(_))).then(|| csv::header(&fetch.fields));
     let returns_rows = layout.is_some();
 
-    let mut params = Params::default();
+    let mut params = Params::new(inline);
     let mut statement = fetch.statement.clone();
     params.place(&mut statement, &fetch.params, &[])?;
     let yields_rows = source::yields_rows(&statement);
@@ -93,15 +99,21 @@ pub(crate) fn fetch(fetch: &Fetch, format: BodyFormat) -> Result<Rendered, SqlEr
 }
 
 /// A query that counts: one row with one `bigint`.
-pub(crate) fn count(count: &Count) -> Rendered {
-    Rendered {
-        sql: print::query(&count.query),
-        params: count.params.clone(),
+pub(crate) fn count(
+    count: &Count,
+    inline: Option<&[Option<String>]>,
+) -> Result<Rendered, SqlError> {
+    let mut params = Params::new(inline);
+    let mut statement = Statement::Query(Box::new(count.query.clone()));
+    params.place(&mut statement, &count.params, &[])?;
+    Ok(Rendered {
+        sql: print::statement(&statement),
+        params: params.list,
         header: None,
         returns_rows: true,
         tells_inserted: false,
         inserts: false,
-    }
+    })
 }
 
 /// How rows are written.
@@ -140,7 +152,7 @@ fn document(
     layout: Layout,
     statement: Statement,
     tells_inserted: bool,
-    params: &mut Params,
+    params: &mut Params<'_>,
 ) -> Result<String, SqlError> {
     let Source { with, from } = Source::of(statement);
     let told = |rows: &str| match tells_inserted {

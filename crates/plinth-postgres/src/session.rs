@@ -9,9 +9,6 @@ use plinth_sql::session::Session;
 pub(crate) const STARTUP: &str = "-c TimeZone=UTC -c DateStyle=ISO,MDY -c IntervalStyle=postgres -c extra_float_digits=1 \
      -c bytea_output=hex -c client_min_messages=notice -c search_path=public,extensions -c standard_conforming_strings=on -c jit=off";
 
-/// Puts settings in place for one transaction. `$1` and `$2` are names and values.
-pub(crate) const ENTER: &str = "select set_config(name, value, true) from unnest($1::text[], $2::text[]) as settings (name, value)";
-
 /// The role that runs as whoever the URL names: the product's own work, and the owner's scripts.
 pub(crate) const OWNER: &str = "postgres";
 

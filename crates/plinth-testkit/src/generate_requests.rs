@@ -61,7 +61,7 @@ mod tests {
         for seed in 0..WORLDS {
             for request in world(seed, 60, Reach::ALL).requests {
                 let target = request.target();
-                let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+                let (path, query) = target.split_once('?').unwrap_or((target.as_str(), ""));
                 let parsed = match path.strip_prefix("/rest/v1/rpc/") {
                     Some(name) if request.method == "GET" => {
                         plinth_query::request::parse_call(name, query)

@@ -57,9 +57,9 @@ fn is_name(key: &str) -> bool {
 }
 
 /// Writes the objects of one document.
-pub(super) struct Objects<'p> {
+pub(super) struct Objects<'p, 'v> {
     style: Style,
-    params: &'p mut Params,
+    params: &'p mut Params<'v>,
     /// How many sources of rows have a name, the document's own among them.
     sources: usize,
 }
@@ -92,9 +92,9 @@ struct Child {
     from: String,
 }
 
-impl<'p> Objects<'p> {
+impl<'p, 'v> Objects<'p, 'v> {
     /// For a document whose own rows have their name.
-    pub(super) fn new(style: Style, params: &'p mut Params) -> Objects<'p> {
+    pub(super) fn new(style: Style, params: &'p mut Params<'v>) -> Objects<'p, 'v> {
         Objects {
             style,
             params,

@@ -9,13 +9,21 @@ use plinth_sql::shape::Argument;
 const MOST_PARAMS: usize = 32_767;
 
 /// What `$1`, `$2`, … of the whole text stand for.
-#[derive(Default)]
-pub(super) struct Params {
+pub(super) struct Params<'a> {
     /// In order.
     pub(super) list: Vec<Argument>,
+    /// Written out, where there shall be no parameters.
+    inline: Option<&'a [Option<String>]>,
 }
 
-impl Params {
+impl<'a> Params<'a> {
+    pub(super) fn new(inline: Option<&'a [Option<String>]>) -> Params<'a> {
+        Params {
+            list: Vec::new(),
+            inline,
+        }
+    }
+
     /// Replaces each `$n` of a statement: the first ones by the `bound` columns of its parent's row, the others by `$m`,
     /// where `m` is the place of their argument in the list.
     ///
@@ -31,6 +39,7 @@ impl Params {
             own,
             numbers: vec![None; own.len()],
             list: &mut self.list,
+            inline: self.inline,
             fault: None,
         };
         placing.statement(statement);
@@ -44,6 +53,7 @@ struct Placing<'a> {
     /// The new number of each of `own` that was met.
     numbers: Vec<Option<u32>>,
     list: &'a mut Vec<Argument>,
+    inline: Option<&'a [Option<String>]>,
     /// The first, which a visitor cannot return.
     fault: Option<SqlError>,
 }
@@ -78,6 +88,9 @@ impl Placing<'_> {
         };
         if let Some(number) = *known {
             return Ok(Expr::Param(number));
+        }
+        if let Some(values) = self.inline {
+            return constant(argument.text(values));
         }
         match argument {
             Argument::Given(text) if self.list.len() >= MOST_PARAMS => constant(text.as_deref()),

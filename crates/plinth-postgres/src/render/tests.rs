@@ -167,7 +167,7 @@ fn slots_stay_slots() {
         vec![column("id", 0)],
     );
     clients.params = vec![Argument::Slot(4), Argument::Given(None)];
-    let rendered = super::fetch(&clients, BodyFormat::Json).unwrap();
+    let rendered = super::fetch(&clients, BodyFormat::Json, None).unwrap();
     assert_eq!(rendered.params, clients.params);
 }
 
@@ -379,11 +379,15 @@ fn counts_are_left_as_they_are() {
     else {
         panic!("a query");
     };
-    let count = super::count(&Count {
-        query: *query,
-        params: vec![Argument::Slot(0)],
-        id: None,
-    });
+    let count = super::count(
+        &Count {
+            query: *query,
+            params: vec![Argument::Slot(0)],
+            id: None,
+        },
+        None,
+    )
+    .unwrap();
     expect![[r#"
         SELECT count(*) FROM public.clients AS clients WHERE clients.id > $1
         with slot 0
@@ -437,11 +441,11 @@ pub(super) fn json(fetch: &Fetch) -> String {
 }
 
 pub(super) fn show(fetch: &Fetch, format: BodyFormat) -> String {
-    text(&super::fetch(fetch, format).unwrap())
+    text(&super::fetch(fetch, format, None).unwrap())
 }
 
 pub(super) fn code(fetch: &Fetch, format: BodyFormat) -> String {
-    super::fetch(fetch, format).unwrap_err().code
+    super::fetch(fetch, format, None).unwrap_err().code
 }
 
 fn text(rendered: &Rendered) -> String {

@@ -143,7 +143,7 @@ fn more_values_than_a_statement_takes_are_written_out() {
     let sql = format!("INSERT INTO public.t (a) VALUES {}", places.join(", "));
     let mut insert = rows(&sql, &vec!["it's"; count], vec![]);
     insert.params[count - 1] = Argument::Given(None);
-    let rendered = super::fetch(&insert, BodyFormat::None).unwrap();
+    let rendered = super::fetch(&insert, BodyFormat::None, None).unwrap();
     assert_eq!(rendered.params.len(), 32_767);
     assert!(
         rendered

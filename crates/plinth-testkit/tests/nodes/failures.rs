@@ -7,7 +7,7 @@ use plinth_testkit::http::{Answer, Request};
 use serde_json::json;
 
 use crate::Servers;
-use crate::node::{Application, NOTES, Node, is_away, is_error};
+use crate::node::{Application, NOTES, Node, eventually, is_away, is_error};
 
 /// Policies that raise, each in its own way, on tables with a row.
 const BROKEN: (&str, &str) = (
@@ -127,10 +127,10 @@ pub(crate) fn a_statement_that_takes_too_long_is_ended(servers: &Servers) {
     );
     assert_eq!(node.ask(&nap(0.1)).json(), json!(1));
     // The server itself has ended them.
-    let running = format!(
-        "select count(*) from pg_stat_activity where datname = '{database}' and wait_event = 'PgSleep'"
+    assert_eq!(
+        server.sql("postgres", &napping_in(&database)).unwrap(),
+        "0\n"
     );
-    assert_eq!(server.sql("postgres", &running).unwrap(), "0\n");
 }
 
 pub(crate) fn a_node_whose_connections_are_all_in_use_says_so(servers: &Servers) {
@@ -158,4 +158,32 @@ pub(crate) fn a_node_whose_connections_are_all_in_use_says_so(servers: &Servers)
         names(&node, answer, "[database] connections");
     }
     node.read("/rest/v1/notes");
+}
+
+/// A load balancer does not wait as long as a request does.
+pub(crate) fn health_is_told_in_time_when_connections_are_in_use(servers: &Servers) {
+    let server = &servers.shared;
+    let database = server.database().unwrap();
+    let node = Application::new(&server.url(&database), &[NOTES, BROKEN])
+        .with("PLINTH_DATABASE_CONNECTIONS", "1")
+        .start();
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| node.ask_as_admin(&nap(5.0)));
+        let napping = || server.sql("postgres", &napping_in(&database)).unwrap();
+        eventually(Duration::from_secs(3), napping, |count| count == "1\n");
+        let began = Instant::now();
+        is_away(&node.ask(&Request::get("/health")));
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(4), "{took:?}");
+        let live = node.ask(&Request::get("/health/live"));
+        assert_eq!(live.status, 200);
+        assert_eq!(busy.join().unwrap().json(), json!(1));
+    });
+    assert_eq!(node.ask(&Request::get("/health")).status, 200);
+}
+
+fn napping_in(database: &str) -> String {
+    format!(
+        "select count(*) from pg_stat_activity where datname = '{database}' and wait_event = 'PgSleep'"
+    )
 }

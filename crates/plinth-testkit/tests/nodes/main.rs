@@ -132,6 +132,10 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
         ),
         test(
             servers,
+            failures::health_is_told_in_time_when_connections_are_in_use,
+        ),
+        test(
+            servers,
             outages::a_login_without_connections_is_503_until_it_has_some,
         ),
         test(

@@ -6,7 +6,7 @@ use plinth_testkit::http::Request;
 use plinth_testkit::server::write_migration;
 
 use crate::Servers;
-use crate::node::{Application, MASTER_KEY, NOTES, Node, good};
+use crate::node::{Application, Beginning, MASTER_KEY, NOTES, Node, good};
 
 const NODES: usize = 10;
 
@@ -36,7 +36,7 @@ pub(crate) fn ten_nodes_that_start_together_migrate_once(servers: &Servers) {
         .map(|_| Application::new(&server.url(&database), &SLOW))
         .collect();
     let beginning: Vec<_> = applications.into_iter().map(Application::begin).collect();
-    let nodes: Vec<Node> = beginning.into_iter().map(|one| one.ready()).collect();
+    let nodes: Vec<Node> = beginning.into_iter().map(Beginning::ready).collect();
 
     let runs = server.sql(&database, COUNT_RUNS).unwrap();
     assert_eq!(runs, "0002|1\n0003|1\n");
