@@ -23,11 +23,13 @@ create or replace function plinth.expose() returns void
     one record;
     opening boolean;
   begin
+    perform pg_advisory_xact_lock(hashtext('plinth.expose'));
     delete from plinth.exposed e
       where not exists (select from pg_class c where c.oid = e.relation and c.relacl::text = e.acl);
     for one in
       select c.oid, c.oid::regclass::text as name, e.relation is not null as known,
              case when c.relkind = 'S' then 'sequence' else 'table' end as kind,
+             c.relkind in ('r', 'p') as lockable,
              exists (select from aclexplode(c.relacl) a where a.grantee = 'anon'::regrole) as opened,
              case when c.relkind = 'S' then coalesce((
                     select o.relrowsecurity and o.relkind in ('r', 'p')
@@ -49,6 +51,10 @@ create or replace function plinth.expose() returns void
     loop
       opening := rule = 'all' or (rule = 'protected' and one.protected);
       continue when one.known and one.opened = opening;
+      if one.lockable then
+        -- Not beside somebody who is altering it, who would fail.
+        execute format('lock table %s in share update exclusive mode', one.name);
+      end if;
       if one.known then
         execute format('revoke all on %s %s from anon, authenticated, service_role', one.kind, one.name);
       end if;

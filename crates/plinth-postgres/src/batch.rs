@@ -41,8 +41,13 @@ pub(crate) struct Ran {
 }
 
 impl<'a> Batch<'a> {
-    /// Begins a transaction as the session.
-    pub(crate) fn begin(lease: &'a Lease, session: &'a Session, how: &str) -> Result<Batch<'a>> {
+    /// Begins a transaction as the session, for what was planned with this version of the catalog.
+    pub(crate) fn begin(
+        lease: &'a Lease,
+        session: &'a Session,
+        catalog: u64,
+        how: &str,
+    ) -> Result<Batch<'a>> {
         let mut batch = Batch {
             lease,
             session,
@@ -50,7 +55,7 @@ impl<'a> Batch<'a> {
             statements: 0,
             prepares: Vec::new(),
         };
-        if lease.gives_up() {
+        if lease.gives_up(catalog) {
             batch.push("deallocate all");
         }
         batch.push(how);

@@ -66,7 +66,10 @@ impl Address {
             (false, _) => others.join(" "),
         };
         let mut config: Config = bare.parse().map_err(|error: tokio_postgres::Error| {
-            wrong(format!("cannot be read: {}", error::with_causes(&error)))
+            wrong(format!(
+                "cannot be read: {}; `[database] url` has the form postgres://user:password@host/database",
+                error::with_causes(&error)
+            ))
         })?;
         if config.get_hosts().is_empty() {
             return Err(wrong("names no host".to_owned()));
@@ -228,10 +231,20 @@ impl Address {
     fn explain(&self, error: tokio_postgres::Error) -> EngineError {
         let host = self.display();
         let user = self.user();
+        let causes = error::with_causes(&error);
+        if causes.contains("password missing") {
+            return EngineError::Setup(format!(
+                "the database at {host} asks for a password, and `[database] url` has none for `{user}`"
+            ));
+        }
+        if causes.contains("does not support TLS") {
+            return EngineError::Setup(format!(
+                "the database at {host} has no TLS: take `sslmode` out of `[database] url`, or set up TLS on the server"
+            ));
+        }
         let Some(said) = error.as_db_error() else {
             return EngineError::Unavailable(format!(
-                "no connection to the database at {host}: {}; check the host and port in `[database] url`, and that the server runs",
-                error::with_causes(&error)
+                "no connection to the database at {host}: {causes}; check the host and port in `[database] url`, and that the server runs"
             ));
         };
         let message = said.message();

@@ -198,6 +198,7 @@ impl Engine {
         let mut batch = Batch::begin(
             &lease,
             session,
+            self.catalog().version,
             match read.count {
                 Some(_) => "begin isolation level repeatable read read only",
                 None => "begin read only",
@@ -245,7 +246,7 @@ impl Engine {
         let rendered = self.rendered(&lease, &write.fetch, write.format, values)?;
         let conditional = write.max_affected.is_some() || write.exactly_one;
         let end = if write.rollback { "rollback" } else { "commit" };
-        let mut batch = Batch::begin(&lease, session, "begin")?;
+        let mut batch = Batch::begin(&lease, session, self.catalog().version, "begin")?;
         let place = batch.execute(&rendered, values)?;
         if !conditional {
             batch.push(end);

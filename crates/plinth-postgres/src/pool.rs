@@ -48,6 +48,8 @@ struct Prepared {
     given: u64,
     /// Statements that may be prepared or not, because their message failed.
     doubtful: usize,
+    /// The version of the catalog with which they were prepared: the server found their parameters' types then, for good.
+    catalog: u64,
 }
 
 /// A connection that is lent.
@@ -153,15 +155,19 @@ impl Conn {
         self.prepared.lock().doubtful += statements;
     }
 
-    /// Whether all that was prepared should be given up before more is. Then it is as if nothing had been.
-    pub(crate) fn gives_up(&self) -> bool {
+    /// Whether all that was prepared must be given up before anything runs that was planned with this version of the
+    /// catalog. Then it is as if nothing had been.
+    pub(crate) fn gives_up(&self, catalog: u64) -> bool {
         let mut prepared = self.prepared.lock();
-        let full = prepared.names.len() + prepared.doubtful >= PREPARED;
-        if full {
-            prepared.names.clear();
-            prepared.doubtful = 0;
+        let held = prepared.names.len() + prepared.doubtful;
+        let stale = prepared.catalog != catalog;
+        if !stale && held < PREPARED {
+            return false;
         }
-        full
+        prepared.names.clear();
+        prepared.doubtful = 0;
+        prepared.catalog = catalog;
+        held > 0
     }
 }
 

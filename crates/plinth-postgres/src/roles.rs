@@ -1,12 +1,18 @@
 //! Our own scripts on a server that other databases share: roles that exist stay as they are, and what only a superuser
 //! may give is left out where the server has given us none.
 
+use std::time::Duration;
+
 use plinth_sql::SqlError;
 use plinth_sql::ast::{CreateRole, GrantObjects, Statement};
 use plinth_sql::print;
 
 use crate::error::{EngineError, Result};
 use crate::transaction::Tx;
+
+/// How often what met another application's start is tried.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs a script of ours within the open transaction.
 pub(crate) async fn setup_script(tx: &mut Tx, sql: &str) -> Result<Vec<SqlError>> {
@@ -29,10 +35,42 @@ pub(crate) async fn setup_script(tx: &mut Tx, sql: &str) -> Result<Vec<SqlError>
                 }
             }
             Ok(Statement::Comment(_)) => _ = try_to(tx, text).await?,
+            Ok(statement) if makes_something(&statement) => make(tx, text, range.start).await?,
             _ => _ = tx.plain(text, range.start).await?,
         }
     }
     Ok(Vec::new())
+}
+
+/// Whether a statement makes what a stack that was here before us may have made.
+fn makes_something(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::CreateTable(_)
+            | Statement::CreateIndex(_)
+            | Statement::CreateEnum(_)
+            | Statement::CreateFunction(_)
+            | Statement::CreateTrigger(_)
+            | Statement::CreateSchema(_)
+            | Statement::CreateView(_)
+            | Statement::CreatePolicy(_)
+    )
+}
+
+/// Runs such a statement; what is there already stays as it is.
+async fn make(tx: &mut Tx, text: &str, start: usize) -> Result<()> {
+    tx.plain("savepoint plinth", 0).await?;
+    let made = tx.plain(text, start).await;
+    let there = ["42P07", "42710", "42723", "42P06"];
+    match made {
+        Ok(_) => tx.plain("release savepoint plinth", 0).await?,
+        Err(error) if error.code().is_some_and(|code| there.contains(&code)) => {
+            tx.plain("rollback to savepoint plinth; release savepoint plinth", 0)
+                .await?
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(())
 }
 
 async fn make_role(tx: &mut Tx, role: &CreateRole) -> Result<()> {
@@ -71,17 +109,24 @@ async fn exists(tx: &mut Tx, role: &str) -> Result<bool> {
 /// Runs a statement that may be refused for want of privileges. False when it was.
 async fn try_to(tx: &mut Tx, sql: &str) -> Result<bool> {
     let client = &tx.lease.client;
-    client.batch_execute("savepoint plinth").await?;
-    let ran = client.batch_execute(sql).await.map_err(EngineError::from);
-    match ran {
-        Ok(()) => client.batch_execute("release savepoint plinth").await?,
-        Err(error) if error.code() == Some("42501") => {
-            client
-                .batch_execute("rollback to savepoint plinth; release savepoint plinth")
-                .await?;
-            return Ok(false);
+    for attempt in 1.. {
+        client.batch_execute("savepoint plinth").await?;
+        let ran = client.batch_execute(sql).await.map_err(EngineError::from);
+        let Err(error) = ran else {
+            client.batch_execute("release savepoint plinth").await?;
+            break;
+        };
+        client
+            .batch_execute("rollback to savepoint plinth; release savepoint plinth")
+            .await?;
+        match error.code() {
+            Some("42501") => return Ok(false),
+            // Roles belong to the server, and another application on it has just made this one.
+            Some("42710" | "23505") => break,
+            // Or is granting it.
+            Some("XX000") if attempt < TRIES => tokio::time::sleep(PAUSE).await,
+            _ => return Err(error),
         }
-        Err(error) => return Err(error),
     }
     Ok(true)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Grant, GrantObjects, ObjectName};
-use plinth_sql::catalog::AutoExpose;
+use plinth_sql::catalog::{AutoExpose, QName};
 use plinth_sql::print::{ident, literal};
 use postgres_protocol::password;
 use tokio_postgres::Client;
@@ -79,11 +79,37 @@ impl Engine {
         let lock = self.alone("plinth").await?;
         self.refresh().await?;
         let foreign_login = self.catalog().roles.contains_key(LOGIN);
+        self.adopt_accounts().await?;
         Ok(Setup {
             engine: self.clone(),
             _lock: lock,
             foreign_login,
         })
+    }
+
+    /// Accounts that a Supabase stack keeps get the columns that ours have.
+    async fn adopt_accounts(&self) -> Result<()> {
+        let catalog = self.catalog();
+        let is_there = |schema, name| catalog.relation_named(&QName::new(schema, name)).is_some();
+        if is_there("plinth", "migrations") || !is_there("auth", "flow_state") {
+            return Ok(());
+        }
+        let lease = self.0.system.lend().await?;
+        let script = format!("begin; {} commit", include_str!("../sql/supabase.sql"));
+        let adopted = lease.client.batch_execute(&script).await;
+        let adopted = adopted.map_err(|error| {
+            let error = EngineError::from(error);
+            match error.code() {
+                Some("42501") => EngineError::Setup(format!(
+                    "the schema `auth` in this database belongs to somebody else, as in a Supabase stack; put its owner (`supabase_admin`, or another superuser) into `[database] url` in place of `{}`",
+                    self.0.system.address().user()
+                )),
+                _ => error,
+            }
+        });
+        self.finish(lease, adopted)?;
+        self.refresh().await?;
+        Ok(())
     }
 
     /// Waits until no other node does what this names.

@@ -31,7 +31,7 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt as _;
-use plinth_db::Session;
+use plinth_db::{Error, Session};
 use plinth_http::{ApiError, App, internal_error, request_id};
 use plinth_rest::Rest;
 use serde_json::json;
@@ -144,7 +144,11 @@ async fn health(State(app): State<App>) -> Result<Response, ApiError> {
         timeout: HEALTH_TIMEOUT,
         ..Session::role("anon")
     };
-    app.db.query(&session, "select 1", Vec::new()).await?;
+    let asked = app.db.query(&session, "select 1", Vec::new());
+    match tokio::time::timeout(HEALTH_TIMEOUT, asked).await {
+        Ok(answered) => answered?,
+        Err(_) => return Err(Error::Unavailable("it does not answer".to_owned()).into()),
+    };
     Ok(axum::Json(json!({ "status": "ok" })).into_response())
 }
 

@@ -93,7 +93,7 @@ mod tests {
     fn what_worlds_may_hold_is_named() {
         assert_eq!(Reach::named("").unwrap(), Reach::default());
         assert_eq!(Reach::named("all").unwrap(), Reach::ALL);
-        assert!(Reach::named("circles, revokes").unwrap().revokes);
+        assert!(Reach::named("circles, descriptions").unwrap().circles);
         assert!(Reach::named("nothing").is_err());
     }
 }

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod disk;
 pub mod embedded;
 pub mod generate;
+pub mod generate_requests;
 pub mod http;
 pub mod outcome;
 pub mod postgres;

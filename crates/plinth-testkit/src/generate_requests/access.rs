@@ -4,7 +4,6 @@ use plinth_sql::print::ident;
 
 use super::choice::weighted;
 use super::condition::{Scene, condition};
-use super::known::Reach;
 use super::schema::{Table, listed};
 use crate::random::Random;
 
@@ -123,7 +122,7 @@ enum Grants {
 }
 
 /// Grants on a table, mostly none.
-pub(super) fn grants(random: &mut Random, table: &Table, reach: Reach) -> Vec<String> {
+pub(super) fn grants(random: &mut Random, table: &Table) -> Vec<String> {
     let name = ident(&table.name);
     let mut kind = weighted(
         random,
@@ -132,7 +131,7 @@ pub(super) fn grants(random: &mut Random, table: &Table, reach: Reach) -> Vec<St
             (3, Grants::Reading),
             (3, Grants::Writing),
             (2, Grants::Columns),
-            (if reach.revokes { 2 } else { 0 }, Grants::Revoked),
+            (2, Grants::Revoked),
         ],
     );
     let closed = !table.protected && matches!(kind, Grants::None | Grants::Revoked);
@@ -160,7 +159,7 @@ pub(super) fn grants(random: &mut Random, table: &Table, reach: Reach) -> Vec<St
             return vec![format!("revoke {what} on {name} from {whom}")];
         }
     }
-    if !reach.grants_without_service_role || random.chance(60) {
+    if random.chance(60) {
         statements.push(format!("grant all on {name} to service_role"));
     }
     statements

@@ -161,10 +161,13 @@ impl<'a> Within<'a> {
             let key = child.keys.iter().find(|key| key.target == place)?;
             Some((child, key))
         });
-        // A helper with the caller's rights would ask the policies that call it.
+        // A helper with the caller's rights would ask the policies that call it; and it may be refused, for which rows is
+        // not determined, unless everybody may read what it asks.
         let usable = || {
             let helpers = scene.helpers.iter();
-            helpers.filter(move |helper| helper.definer || helper.table < place)
+            helpers.filter(move |helper| {
+                helper.definer || (helper.table < place && tables[helper.table].plain)
+            })
         };
         let far = usable().flat_map(|helper| {
             let keys = table.keys.iter();
@@ -188,10 +191,14 @@ impl<'a> Within<'a> {
 
     /// The kinds that are possible, by likelihood.
     fn rules(&self, reach: Reach) -> Vec<(u64, Rule)> {
-        let constant = if reach.constant_policies { 3 } else { 0 };
+        let (always, never) = if reach.constant_policies {
+            (3, 1)
+        } else {
+            (0, 0)
+        };
         let mut rules = vec![
-            (constant, Rule::True),
-            (1, Rule::False),
+            (always, Rule::True),
+            (never, Rule::False),
             (2, Rule::Role),
             (2, Rule::Claim),
         ];

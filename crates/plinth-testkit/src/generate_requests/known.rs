@@ -6,11 +6,7 @@ use anyhow::{Result, bail};
 /// left out so that what else differs is seen, and is switched on for good with its mending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Grants on tables and views that leave `service_role` out. On PostgreSQL it loses what it had.
-    pub grants_without_service_role: bool,
-    /// `revoke` in the script that makes the table. On PostgreSQL nobody is left with anything.
-    pub revokes: bool,
-    /// Conditions that are `true` and no more. PostgreSQL drops what they stand beside by `or`, so that nobody is asked for
+    /// Conditions that are `true` or `false` and no more. PostgreSQL drops what they stand beside, so that nobody is asked for
     /// privileges on what that reads.
     pub constant_policies: bool,
     /// Policies that ask a table whose policies may ask back. Which error comes first, the circle (42P17) or a missing
@@ -18,7 +14,8 @@ pub struct Reach {
     pub circles: bool,
     /// Functions that return one row and find none. PostgreSQL gives a row of nulls.
     pub row_functions: bool,
-    /// `!inner` embeds in the rows of a function that writes. The embedded engine does not call it where nothing can match.
+    /// `!inner` embeds, and filters by the presence of embeds, in the rows of a function that writes. The embedded engine does
+    /// not call it where nothing can match.
     pub inner_embeds_of_calls: bool,
     /// Values that their type cannot read. PostgreSQL reads all of them before it looks at privileges or runs anything.
     pub faulty_values: bool,
@@ -28,6 +25,9 @@ pub struct Reach {
     pub refused_embeds_of_writes: bool,
     /// Values for columns that are always generated. Texts differ, and privileges come first or second.
     pub values_for_generated: bool,
+    /// Inserts of several rows with keys that the database counts. When one is refused, the embedded engine has counted for all
+    /// of them, PostgreSQL for those before it, and what follows has other keys.
+    pub several_numbered_rows: bool,
     /// Upserts of several rows whose answers are compared in their order.
     pub order_of_upserts: bool,
     /// The description of the API. Defaults of columns that are no text are quoted or not.
@@ -37,8 +37,6 @@ pub struct Reach {
 impl Reach {
     /// Everything.
     pub const ALL: Reach = Reach {
-        grants_without_service_role: true,
-        revokes: true,
         constant_policies: true,
         circles: true,
         row_functions: true,
@@ -47,6 +45,7 @@ impl Reach {
         embeds_of_what_is_written: true,
         refused_embeds_of_writes: true,
         values_for_generated: true,
+        several_numbered_rows: true,
         order_of_upserts: true,
         descriptions: true,
     };
@@ -64,8 +63,6 @@ impl Reach {
                     reach = Reach::ALL;
                     continue;
                 }
-                "grants_without_service_role" => &mut reach.grants_without_service_role,
-                "revokes" => &mut reach.revokes,
                 "constant_policies" => &mut reach.constant_policies,
                 "circles" => &mut reach.circles,
                 "row_functions" => &mut reach.row_functions,
@@ -74,6 +71,7 @@ impl Reach {
                 "embeds_of_what_is_written" => &mut reach.embeds_of_what_is_written,
                 "refused_embeds_of_writes" => &mut reach.refused_embeds_of_writes,
                 "values_for_generated" => &mut reach.values_for_generated,
+                "several_numbered_rows" => &mut reach.several_numbered_rows,
                 "order_of_upserts" => &mut reach.order_of_upserts,
                 "descriptions" => &mut reach.descriptions,
                 _ => bail!("worlds know nothing that is called `{name}`"),

@@ -132,8 +132,9 @@ impl Maker<'_> {
             return None;
         }
         let spread = self.shape.chance(if relation.one { 12 } else { 4 });
-        let inner =
-            self.shape.chance(22) && (!self.calls_writer || self.model.reach.inner_embeds_of_calls);
+        // Whether there is anything to embed must not decide whether the function is called.
+        let conditional = !self.calls_writer || self.model.reach.inner_embeds_of_calls;
+        let inner = self.shape.chance(22) && conditional;
         let inner = if inner { "!inner" } else { "" };
         let (prefix, item) = if spread {
             let items = self.spread_items(&target, used).join(",");
@@ -162,7 +163,7 @@ impl Maker<'_> {
         if !relation.one && !spread {
             self.page_of_embed(&target, &prefix, parameters);
         }
-        if level.depth == 0 && !spread && self.shape.chance(10) {
+        if level.depth == 0 && !spread && self.shape.chance(10) && conditional {
             let test = self.shape.pick(&["is.null", "not.is.null"]);
             parameters.push((key.clone(), vec![test.to_owned()]));
         }

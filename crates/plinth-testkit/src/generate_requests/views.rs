@@ -56,7 +56,7 @@ pub(super) fn views(
         statements.push(format!("create view {name}{options} as\n  {body}"));
         if (!invoker && random.chance(80)) || random.chance(20) {
             let whom = random.pick(&["anon, authenticated", "authenticated"]);
-            let left_out = scene.reach.grants_without_service_role && random.chance(40);
+            let left_out = random.chance(40);
             let service = if left_out { "" } else { ", service_role" };
             statements.push(format!("grant select on {name} to {whom}{service}"));
         }

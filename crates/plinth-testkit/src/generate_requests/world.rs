@@ -97,7 +97,7 @@ pub fn world(seed: u64, requests: usize, reach: Reach) -> World {
         statements.extend(rules.statements);
         let table = &mut tables[place];
         table.protected = rules.protected;
-        let grants = access::grants(random, table, reach);
+        let grants = access::grants(random, table);
         table.plain = table.protected && !asks_others && grants.is_empty();
         statements.extend(grants);
     }

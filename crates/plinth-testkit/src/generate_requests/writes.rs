@@ -41,9 +41,8 @@ impl<'a> Maker<'a> {
             &mut self.shape,
             &[(60, Insert::One), (25, Insert::Many), (15, Insert::Upsert)],
         );
-        // Several rows that take numbers from a sequence are refused after all have theirs on the embedded engine,
-        // after some on PostgreSQL, and what follows is numbered differently.
-        let numbered = table.always_numbered();
+        let alone = !self.model.reach.several_numbered_rows;
+        let numbered = alone && table.always_numbered();
         if numbered && kind == Insert::Many {
             kind = Insert::One;
         }
@@ -53,7 +52,7 @@ impl<'a> Maker<'a> {
             Insert::Upsert => count(&mut self.shape, 1, 3),
             Insert::Many => count(&mut self.shape, 2, 3),
         };
-        let columns = self.inserted_columns(table, number > 1);
+        let columns = self.inserted_columns(table, alone && number > 1);
         let mut rows: Vec<Row> = (0..number).map(|_| self.row(table, &columns)).collect();
         let mut preferences: Vec<String> = Vec::new();
         match kind {
@@ -100,15 +99,16 @@ impl<'a> Maker<'a> {
         request
     }
 
-    /// The columns of an insert: those that need a value, and some others.
-    fn inserted_columns(&mut self, table: &'a Table, several: bool) -> Vec<&'a Column> {
+    /// The columns of an insert: those that need a value, and some others. With `counted` none that the database could count
+    /// is left to it.
+    fn inserted_columns(&mut self, table: &'a Table, counted: bool) -> Vec<&'a Column> {
         let mut columns = Vec::new();
         for column in &table.columns {
             let generated = column.generated.is_some();
             let chosen = if generated || column.identity == Some(Identity::Always) {
                 self.model.reach.values_for_generated && self.shape.chance(2)
             } else if column.identity.is_some() {
-                self.shape.chance(12) || several
+                self.shape.chance(12) || counted
             } else {
                 let needed = !column.nullable && column.default.is_none();
                 self.shape.chance(if needed { 98 } else { 60 })
@@ -374,7 +374,7 @@ impl<'a> Maker<'a> {
             Some(pointer) => *pointer,
             None if column.nullable && self.values.chance(12) => Pointer::Nothing,
             None if !target.rows.is_empty() && self.values.chance(94) => {
-                Pointer::Row(one(&mut self.values, &target.rows))
+                Pointer::Row(one(&mut self.values, &target.rows).as_slice())
             }
             None => Pointer::Anything,
         };

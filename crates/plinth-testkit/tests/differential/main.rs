@@ -1,9 +1,10 @@
-//! Both engines side by side: statements made by chance, and real data loaded whole.
+//! Both engines side by side: statements and requests made by chance, and real data loaded whole.
 //!
 //! `PLINTH_SEEDS` (`7` or `1,2,3` or `10-20`) and `PLINTH_STATEMENTS` choose what is generated; the default is a
 //! fixed list, so that a run can be repeated. `PLINTH_SAMPLES` names a folder of PostgreSQL dumps to load.
 
 mod generated;
+mod requests;
 mod samples;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use anyhow::{Result, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
 use plinth_testkit::{embedded, postgres};
 
-/// The seeds of a run that asks for no others.
+/// The seeds of statements in a run that asks for no others.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=12;
 
 /// The two that must agree.
@@ -29,7 +30,22 @@ fn main() -> Result<()> {
         Engines::start()?.map(Arc::new)
     };
     let mut trials = Vec::new();
-    for seed in seeds()? {
+    if let Some(minutes) = requests::minutes()? {
+        trials.push(trial(
+            "requests::new_worlds".to_owned(),
+            engines.as_ref(),
+            move |engines| requests::check_for(engines, minutes),
+        ));
+    } else {
+        for seed in seeds(requests::SEEDS)? {
+            trials.push(trial(
+                format!("requests::world_{seed}"),
+                engines.as_ref(),
+                move |engines| requests::check(engines, seed),
+            ));
+        }
+    }
+    for seed in seeds(SEEDS)? {
         trials.push(trial(
             format!("generated::seed_{seed}"),
             engines.as_ref(),
@@ -86,9 +102,10 @@ fn trial(
     Trial::test(name, test).with_ignored_flag(absent)
 }
 
-fn seeds() -> Result<Vec<u64>> {
+/// Those that are asked for, or else the given ones.
+fn seeds(usual: std::ops::RangeInclusive<u64>) -> Result<Vec<u64>> {
     let Ok(text) = std::env::var("PLINTH_SEEDS") else {
-        return Ok(SEEDS.collect());
+        return Ok(usual.collect());
     };
     let mut seeds = Vec::new();
     for part in text.split(',') {

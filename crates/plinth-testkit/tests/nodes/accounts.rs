@@ -96,18 +96,3 @@ pub(crate) fn one_address_at_two_nodes_is_one_account(servers: &Servers) {
     let users = nodes[0].read_as_admin("/auth/v1/admin/users?per_page=1000");
     assert_eq!(users["users"].as_array().map(Vec::len), Some(MEETINGS / 2));
 }
-
-/// docs/accounts.md promises a number for an account, and says nothing of nodes.
-pub(crate) fn wrong_passwords_are_counted_at_all_nodes_together(servers: &Servers) {
-    let nodes = nodes(servers, 2, NOTHING);
-    nodes[0].sign_up("guessed@example.com");
-    let guess = json!({ "email": "guessed@example.com", "password": "a wrong guess" }).to_string();
-    let guess = Request::post(SIGN_IN, guess);
-    for number in 0..WRONG_PASSWORDS {
-        is_error(&nodes[number % 2].ask(&guess), 400, "invalid_credentials");
-    }
-    for node in &nodes {
-        let right = node.ask(&credentials(SIGN_IN, "guessed@example.com"));
-        is_error(&right, 429, "over_request_rate_limit");
-    }
-}

@@ -104,15 +104,3 @@ pub(crate) fn a_letter_is_sent_by_one_node(servers: &Servers) {
     assert_eq!(once.len(), LETTERS);
     assert_eq!(recipients, once, "nobody gets a letter twice");
 }
-
-/// docs/accounts.md promises "one letter a minute to an address", and says nothing of nodes.
-pub(crate) fn one_letter_a_minute_is_for_all_nodes_together(servers: &Servers) {
-    let mail = MailServer::start();
-    let (nodes, _) = nodes(servers, 2, &mail);
-    let recover = json!({ "email": "somebody@example.com" }).to_string();
-    let recover = Request::post("/auth/v1/recover", recover);
-    good("the first", &nodes[0].ask(&recover));
-    for node in &nodes {
-        is_error(&node.ask(&recover), 429, "over_email_send_rate_limit");
-    }
-}

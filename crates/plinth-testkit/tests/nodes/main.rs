@@ -80,15 +80,7 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
             accounts::an_old_refresh_token_ends_the_session_at_all_nodes,
         ),
         test(servers, accounts::one_address_at_two_nodes_is_one_account),
-        test(
-            servers,
-            accounts::wrong_passwords_are_counted_at_all_nodes_together,
-        ),
         test(servers, letters::a_letter_is_sent_by_one_node),
-        test(
-            servers,
-            letters::one_letter_a_minute_is_for_all_nodes_together,
-        ),
         test(
             servers,
             schema::a_policy_counts_at_the_next_request_of_every_node,
