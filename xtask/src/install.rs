@@ -21,6 +21,16 @@ pub(crate) fn postgres() -> Result<String> {
     Ok("installed the Debian package".to_owned())
 }
 
+/// Patroni and etcd, from Debian's packages when they are nowhere.
+pub(crate) fn cluster() -> Result<String> {
+    let found = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    if found("patroni") && found("etcd") {
+        return Ok(String::new());
+    }
+    debian(&["patroni", "etcd-server", "python3-etcd"])?;
+    Ok("installed the Debian packages".to_owned())
+}
+
 /// Valgrind, from Debian's package when it is nowhere.
 pub(crate) fn valgrind() -> Result<()> {
     let found = Command::new("valgrind").arg("--version").output().is_ok();

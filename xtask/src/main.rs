@@ -32,9 +32,12 @@ COMMANDS
   test                    install what is missing, then check and every test, on both engines
   cases [FILTER]          only the text cases, e.g. `cases postgres::dialect` or `cases rls_`
       --update            write PostgreSQL's answers into the case files
-  differential            statements made by chance, run on both engines and compared
+  differential            statements and requests made by chance, run on both engines and compared
       --seed LIST         which ones: `7`, `1,2,3` or `10-20` (default: a fixed list)
       --statements N      how many for each seed (default: 200)
+      --minutes N         new worlds of requests for so long; each is told by its number
+  cluster                 failover of a real cluster: ten rounds of everything that can break
+      --rounds N          so many
   examples                run each example's client against `plinth dev`
   fuzz [SECONDS]          broken and random input for the parsers, PostgreSQL's grammar as judge (default: 120)
   bench                   Plinth beside PocketBase, bare axum and raw SQLite; writes bench/RESULTS.md
@@ -96,9 +99,18 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
             test::cases(&mut run, take_word(&mut args).as_deref(), update)?;
         }
         "differential" => {
-            let seeds = take_value(&mut args, "--seed")?;
-            let statements = take_value(&mut args, "--statements")?;
-            test::differential(&mut run, seeds.as_deref(), statements.as_deref())?;
+            let chance = test::Chance {
+                seeds: take_value(&mut args, "--seed")?,
+                statements: take_value(&mut args, "--statements")?,
+                minutes: take_value(&mut args, "--minutes")?,
+            };
+            test::differential(&mut run, &chance)?;
+        }
+        "cluster" => {
+            let rounds = take_value(&mut args, "--rounds")?;
+            if test::build(&mut run) {
+                test::cluster(&mut run, Some(rounds.as_deref().unwrap_or("10")));
+            }
         }
         "examples" => {
             if test::build(&mut run) {

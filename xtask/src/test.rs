@@ -12,6 +12,8 @@ use crate::{check, examples, guard, install};
 const BUILD_LIMIT: Duration = Duration::from_mins(40);
 const CLIENT_LIMIT: Duration = Duration::from_mins(2);
 const TEST_LIMIT: Duration = Duration::from_mins(15);
+/// Ten rounds of everything.
+const CLUSTER_LIMIT: Duration = Duration::from_mins(90);
 
 /// Installs what is missing, then runs everything. A failed step does not keep the others from running, but for
 /// the build.
@@ -32,7 +34,9 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
     run.command("unit tests", &mut unit_tests(), TEST_LIMIT);
     run.task("guard", || guard::check(false));
     cases(run, None, false)?;
-    differential(run, None, None)?;
+    differential(run, &Chance::default())?;
+    run.command("nodes", &mut engines("nodes", None), TEST_LIMIT);
+    cluster(run, None);
     if std::env::var_os("PLINTH_SAMPLES").is_some() {
         run.command(
             "sample data",
@@ -98,18 +102,48 @@ pub(crate) fn cases(run: &mut Run, filter: Option<&str>, update: bool) -> Result
     Ok(())
 }
 
-/// Statements made by chance.
-pub(crate) fn differential(
-    run: &mut Run,
-    seeds: Option<&str>,
-    statements: Option<&str>,
-) -> Result<()> {
+/// What the differential test is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Chance {
+    /// Which seeds; a fixed list by default.
+    pub(crate) seeds: Option<String>,
+    /// How many statements each.
+    pub(crate) statements: Option<String>,
+    /// New worlds of requests for so long, instead of all that.
+    pub(crate) minutes: Option<String>,
+}
+
+/// Statements and requests made by chance.
+pub(crate) fn differential(run: &mut Run, chance: &Chance) -> Result<()> {
     install::postgres()?;
-    let mut command = engines("differential", Some("generated"));
-    command.envs(seeds.map(|seeds| ("PLINTH_SEEDS", seeds)));
-    command.envs(statements.map(|statements| ("PLINTH_STATEMENTS", statements)));
-    run.command("differential", &mut command, TEST_LIMIT);
+    if let Some(minutes) = &chance.minutes {
+        let mut command = engines("differential", Some("requests::new_worlds"));
+        command.arg("--nocapture").env("PLINTH_MINUTES", minutes);
+        let time = Duration::from_mins(minutes.parse()?);
+        run.command("differential", &mut command, time + TEST_LIMIT);
+        return Ok(());
+    }
+    for part in ["generated", "requests"] {
+        let mut command = engines("differential", Some(part));
+        command.envs(chance.seeds.as_ref().map(|seeds| ("PLINTH_SEEDS", seeds)));
+        let statements = chance.statements.as_ref();
+        command.envs(statements.map(|statements| ("PLINTH_STATEMENTS", statements)));
+        run.command(&format!("differential {part}"), &mut command, TEST_LIMIT);
+    }
     Ok(())
+}
+
+/// Failover on a real cluster: a kill and a freeze, or so many rounds of all there is.
+pub(crate) fn cluster(run: &mut Run, rounds: Option<&str>) {
+    run.task("install patroni", install::cluster);
+    let mut command = engines("cluster", None);
+    command.env("PLINTH_REQUIRE_CLUSTER", "1");
+    command.envs(rounds.map(|rounds| ("PLINTH_CLUSTER_ROUNDS", rounds)));
+    let limit = match rounds {
+        Some(_) => CLUSTER_LIMIT,
+        None => TEST_LIMIT,
+    };
+    run.command("cluster", &mut command, limit);
 }
 
 /// The fuzzer is a package of its own, because its judge is PostgreSQL's parser in C.
@@ -143,7 +177,8 @@ fn unit_tests() -> Command {
         .status();
     let mut command = cargo();
     if nextest.is_ok_and(|status| status.success()) {
-        let others = "not (binary(=cases) | binary(=differential))";
+        let others =
+            "not (binary(=cases) | binary(=differential) | binary(=nodes) | binary(=cluster))";
         command.args([
             "nextest",
             "run",

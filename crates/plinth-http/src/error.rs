@@ -86,6 +86,8 @@ impl ApiError {
 
 /// When to come back to a full disk: somebody has to make room.
 const FULL_SECONDS: u64 = 30;
+/// Which setting ends statements.
+const TIMEOUT_HINT: &str = "It ran longer than limits.statement_timeout_ms (limits.anonymous_statement_timeout_ms without a session) lets it.";
 /// A server that starts anew, or a standby that takes over, is back after some seconds.
 const AWAY_SECONDS: u64 = 2;
 
@@ -117,7 +119,8 @@ impl From<plinth_db::Error> for ApiError {
                     .retry_after(retry_after_seconds)
             }
             Error::Timeout => ApiError::sql(
-                &SqlError::new("57014", "canceling statement due to statement timeout"),
+                &SqlError::new("57014", "canceling statement due to statement timeout")
+                    .hint(TIMEOUT_HINT),
                 false,
             ),
             Error::Closed => {

@@ -72,7 +72,10 @@ impl Address {
             ))
         })?;
         if config.get_hosts().is_empty() {
-            return Err(wrong("names no host".to_owned()));
+            return Err(wrong(
+                "names no host; `[database] url` has the form postgres://user:password@host/database"
+                    .to_owned(),
+            ));
         }
         // Nobody listens on a socket of this machine, and it has no name that a certificate could be for.
         #[cfg(unix)]
@@ -239,7 +242,7 @@ impl Address {
         }
         if causes.contains("does not support TLS") {
             return EngineError::Setup(format!(
-                "the database at {host} has no TLS: take `sslmode` out of `[database] url`, or set up TLS on the server"
+                "the database at {host} does not support TLS: take `sslmode` out of `[database] url`, or set up TLS on the server"
             ));
         }
         let Some(said) = error.as_db_error() else {

@@ -83,7 +83,13 @@ impl Pool {
         let permit = match permit.await {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(EngineError::Closed),
-            Err(_) => return Err(EngineError::Busy),
+            Err(_) => {
+                tracing::warn!(
+                    waited_ms = self.0.wait.as_millis(),
+                    "all connections are in use; raise `[database] connections`, or look for what keeps them"
+                );
+                return Err(EngineError::Busy);
+            }
         };
         let idle = loop {
             let popped = self.0.idle.lock().pop();

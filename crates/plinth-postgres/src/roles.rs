@@ -7,6 +7,8 @@ use plinth_sql::SqlError;
 use plinth_sql::ast::{CreateRole, GrantObjects, Statement};
 use plinth_sql::print;
 
+use tokio_postgres::Client;
+
 use crate::error::{EngineError, Result};
 use crate::transaction::Tx;
 
@@ -119,14 +121,45 @@ async fn try_to(tx: &mut Tx, sql: &str) -> Result<bool> {
         client
             .batch_execute("rollback to savepoint plinth; release savepoint plinth")
             .await?;
-        match error.code() {
-            Some("42501") => return Ok(false),
-            // Roles belong to the server, and another application on it has just made this one.
-            Some("42710" | "23505") => break,
-            // Or is granting it.
-            Some("XX000") if attempt < TRIES => tokio::time::sleep(PAUSE).await,
+        match of_others(&error) {
+            Others::Made => break,
+            Others::Beside if attempt < TRIES => tokio::time::sleep(PAUSE).await,
+            _ if error.code() == Some("42501") => return Ok(false),
             _ => return Err(error),
         }
     }
     Ok(true)
+}
+
+/// Runs statements about a role, outside of any transaction, beside others who may be doing the same.
+pub(crate) async fn insist(client: &Client, sql: &str) -> Result<()> {
+    for attempt in 1.. {
+        let Err(error) = client.batch_execute(sql).await.map_err(EngineError::from) else {
+            break;
+        };
+        match of_others(&error) {
+            Others::Made => break,
+            Others::Beside if attempt < TRIES => tokio::time::sleep(PAUSE).await,
+            _ => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What an error says of other applications on the server, to which roles belong.
+enum Others {
+    /// One has just made this.
+    Made,
+    /// One is changing it now.
+    Beside,
+    /// Nothing.
+    Nothing,
+}
+
+fn of_others(error: &EngineError) -> Others {
+    match error.code() {
+        Some("42710" | "23505") => Others::Made,
+        Some("XX000") => Others::Beside,
+        _ => Others::Nothing,
+    }
 }

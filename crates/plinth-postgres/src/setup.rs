@@ -101,7 +101,7 @@ impl Engine {
             let error = EngineError::from(error);
             match error.code() {
                 Some("42501") => EngineError::Setup(format!(
-                    "the schema `auth` in this database belongs to somebody else, as in a Supabase stack; put its owner (`supabase_admin`, or another superuser) into `[database] url` in place of `{}`",
+                    "the schema `auth` in this database belongs to somebody else, as in a Supabase stack; its tables are `supabase_auth_admin`'s; put a superuser (there it is `supabase_admin`) into `[database] url` in place of `{}`",
                     self.0.system.address().user()
                 )),
                 _ => error,
@@ -219,8 +219,7 @@ impl Setup {
             };
             format!("create role {role} login noinherit password {hashed}; grant {roles} to {role}")
         };
-        client.batch_execute(&sql).await.map_err(|error| {
-            let error = EngineError::from(error);
+        crate::roles::insist(client, &sql).await.map_err(|error| {
             match error.code() {
                 Some("42501") => EngineError::Setup(format!(
                     "`{}` may not give the role `{login}` a password: grant it `createrole` (and admin option on `{login}`), or put a superuser into `[database] url`",

@@ -59,7 +59,7 @@ pub enum MigrationError {
     },
     /// The database was made by another version of one of our modules.
     #[error(
-        "the database carries another form of the system migration {module}/{version}; it was made by a different build: use that build, or start from a fresh data folder"
+        "the database carries another form of the system migration {module}/{version}; it was made by a different build: use that build, start from a fresh data folder, or name another database in `[database] url`"
     )]
     ForeignSystem {
         /// The module.

@@ -3,16 +3,12 @@
 use std::thread;
 
 use plinth_testkit::http::{Answer, Request};
-use serde_json::json;
 
 use crate::Servers;
 use crate::node::{Application, MASTER_KEY, NOTES, Node, credentials, good, is_error};
 
-const SIGN_IN: &str = "/auth/v1/token?grant_type=password";
 /// Enough for both orders of two that meet.
 const MEETINGS: usize = 50;
-/// Of an account within ten minutes (docs/accounts.md).
-const WRONG_PASSWORDS: usize = 10;
 
 /// So many nodes on a fresh database, with this variable in their environment.
 fn nodes(servers: &Servers, count: usize, (name, value): (&'static str, &str)) -> Vec<Node> {

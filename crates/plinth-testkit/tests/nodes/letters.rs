@@ -6,11 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use plinth_testkit::http::Request;
-use serde_json::json;
-
 use crate::Servers;
-use crate::node::{Application, Node, credentials, eventually, good, is_error};
+use crate::node::{Application, Node, credentials, eventually, good};
 
 /// Long enough for the other nodes to find the same letter.
 const SLOW: Duration = Duration::from_millis(100);
