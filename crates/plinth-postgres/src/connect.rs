@@ -19,6 +19,9 @@ use crate::tls::{Mode, Tls};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest that sent bytes may go without an answer of the other kernel: a host that froze is given up.
 const UNHEARD: Duration = Duration::from_secs(10);
+/// The code that the warning gets which comes with a commit that is on this server alone, although it should be on a standby,
+/// because the wait for that was cancelled.
+pub(crate) const NOT_ON_A_STANDBY: &str = "01P91";
 /// Notices kept of one statement. A loop can raise any number.
 const NOTICES: usize = 1000;
 
@@ -275,8 +278,14 @@ where
         match message {
             Ok(AsyncMessage::Notice(notice)) => {
                 let mut heard = heard.lock();
+                let mut said = error::sql_error(&notice);
+                // The words depend on the server's language, the place in its code does not.
+                if notice.routine() == Some("SyncRepWaitForLSN") {
+                    NOT_ON_A_STANDBY.clone_into(&mut said.code);
+                    heard.clear();
+                }
                 if heard.len() < NOTICES {
-                    heard.push(error::sql_error(&notice));
+                    heard.push(said);
                 }
             }
             Ok(_) => {}

@@ -75,7 +75,7 @@ impl Engine {
     pub async fn open(options: Options) -> Result<Engine, EngineError> {
         let address = Address::parse(&options.url)?;
         // Its password is set when the database has been prepared; a server that asks for none can be used at once.
-        let requests = address.with_login(crate::setup::LOGIN, "");
+        let requests = address.with_login(crate::setup::AUTHENTICATOR, "");
         let engine = Engine(Arc::new(Shared {
             requests: RwLock::new(Pool::new(requests, options.connections, options.wait)),
             system: Pool::new(address, SYSTEM_CONNECTIONS, options.wait),
@@ -273,6 +273,11 @@ impl Engine {
     /// The same after what may have written. A server that takes no writes was the primary when we connected; the next
     /// connection finds the new one.
     pub(crate) async fn finish_write<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
+        if done.is_ok() && lease.is_on_this_server_alone() {
+            lease.settle();
+            let message = "the commit has not reached a standby, as this server is set to wait for; it may or may not last";
+            return Err(EngineError::Unavailable(message.to_owned()));
+        }
         if done.as_ref().err().is_some_and(refuses_writes) && is_standby(&lease).await {
             lease.discard();
             let message = "the database has become a standby".to_owned();

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Client;
 
 use crate::EngineError;
-use crate::connect::{Address, Notices};
+use crate::connect::{Address, NOT_ON_A_STANDBY, Notices};
 use crate::error::Result;
 
 /// Longest a transaction that was left may take to be rolled back.
@@ -140,6 +140,12 @@ impl Conn {
     /// The name of what was prepared on this connection before.
     pub(crate) fn prepared(&self, key: &str) -> Option<Arc<str>> {
         self.prepared.lock().names.get(key).cloned()
+    }
+
+    /// Whether a commit just now was reported although a standby that should have it has not.
+    pub(crate) fn is_on_this_server_alone(&self) -> bool {
+        let heard = self.notices.lock();
+        heard.iter().any(|notice| notice.code == NOT_ON_A_STANDBY)
     }
 
     /// A name that nothing on this connection has.

@@ -13,11 +13,13 @@ use crate::engine::Engine;
 use crate::error::{EngineError, Result};
 use crate::pool::Pool;
 
-/// Whom requests connect as: it may become the roles of callers, and is nobody by itself.
-pub(crate) const LOGIN: &str = "authenticator";
-/// What the same begins with where `authenticator` belongs to somebody else, whose password we must not change. The name of the database
-/// follows: roles belong to a whole server, and each application on it has a password of its own.
-const OWN_LOGIN: &str = "plinth_authenticator_";
+/// The role that may become the roles of callers, and is nobody by itself.
+pub(crate) const AUTHENTICATOR: &str = "authenticator";
+/// What the login that requests connect as begins with; the name of the database follows. It is a member of the role above. Roles belong to a
+/// whole server, each application on it has a password of its own, and `authenticator` may have somebody's.
+const LOGIN: &str = "plinth_authenticator_";
+/// What the rule for open tables needs on the server.
+const EXPOSURE: &str = include_str!("../sql/exposure.sql");
 /// How long the right to prepare a database is waited for before somebody is told.
 const SILENCE: Duration = Duration::from_secs(2);
 /// The oldest server that will do: `security_invoker` came with it.
@@ -27,8 +29,6 @@ const OLDEST: i32 = 150_000;
 pub struct Setup {
     engine: Engine,
     _lock: Alone,
-    /// The login existed before us.
-    foreign_login: bool,
 }
 
 /// A lock among all nodes on a database, held by a transaction that stays open as long as this lives.
@@ -78,12 +78,10 @@ impl Engine {
     pub async fn set_up(&self) -> Result<Setup, EngineError> {
         let lock = self.alone("plinth").await?;
         self.refresh().await?;
-        let foreign_login = self.catalog().roles.contains_key(LOGIN);
         self.adopt_accounts().await?;
         Ok(Setup {
             engine: self.clone(),
             _lock: lock,
-            foreign_login,
         })
     }
 
@@ -144,25 +142,28 @@ impl Setup {
     pub async fn finish(self, request_password: &str) -> Result<(), EngineError> {
         let (client, _) = self.engine.0.system.address().connect().await?;
         let client = &client;
-        client
-            .batch_execute(&format!("begin; {}", include_str!("../sql/exposure.sql")))
-            .await?;
         let rule = match self.engine.0.options.auto_expose {
             AutoExpose::Protected => "protected",
             AutoExpose::All => "all",
             AutoExpose::None => "none",
         };
-        client
-            .execute(
-                "insert into plinth.engine (name, value) values ('auto_expose', $1) \
-                 on conflict (name) do update set value = excluded.value",
-                &[&rule],
-            )
-            .await?;
+        // Only where it has changed: a start should not have to wait for a standby that is away.
+        if !is_set_up(client, rule).await? {
+            client.batch_execute(&format!("begin; {EXPOSURE}")).await?;
+            for (name, value) in [("auto_expose", rule), ("exposure", EXPOSURE)] {
+                client
+                    .execute(
+                        "insert into plinth.engine (name, value) values ($1, $2) \
+                         on conflict (name) do update set value = excluded.value",
+                        &[&name, &value],
+                    )
+                    .await?;
+            }
+            // Scripts may be tried as any of them. Whoever may not grant this is told when a script asks for it.
+            let may_be = "do $$ begin grant anon, authenticated, service_role to current_user; exception when others then null; end $$; commit";
+            client.batch_execute(may_be).await?;
+        }
         expose(client).await?;
-        // Scripts may be tried as any of them. Whoever may not grant this is told when a script asks for it.
-        let may_be = "do $$ begin grant anon, authenticated, service_role to current_user; exception when others then null; end $$; commit";
-        client.batch_execute(may_be).await?;
         self.let_requests_in(client, request_password).await?;
         self.engine.refresh().await?;
         self.engine.follow();
@@ -173,31 +174,21 @@ impl Setup {
     async fn let_requests_in(&self, client: &Client, secret: &str) -> Result<()> {
         let shared = &self.engine.0;
         let as_login = |name: &str| shared.system.address().with_login(name, secret);
-        let own = self.own_login(client).await?;
-        let mut refusal = None;
-        for login in [LOGIN, &own] {
-            if login == own || !self.foreign_login {
-                self.make_login(client, login, secret).await?;
-            }
-            match as_login(login).connect().await {
-                Ok((client, _)) => {
-                    may_become(&client, login).await?;
-                    let (most, wait) = (shared.options.connections, shared.options.wait);
-                    *shared.requests.write() = Pool::new(as_login(login), most, wait);
-                    return Ok(());
-                }
-                Err(error) => refusal = Some(error),
-            }
-        }
-        Err(refusal.unwrap_or(EngineError::Closed))
-    }
-
-    async fn own_login(&self, client: &Client) -> Result<String> {
-        // Names longer than 63 bytes are cut, and two databases must not come to one.
         let name = "select case when length(current_database()) <= 40 then current_database() else md5(current_database()) end";
         let row = client.query_one(name, &[]).await?;
-        let name: String = row.try_get(0)?;
-        Ok(format!("{OWN_LOGIN}{name}"))
+        // Names longer than 63 bytes are cut, and two databases must not come to one.
+        let login = format!("{LOGIN}{}", row.try_get::<_, String>(0)?);
+        let connected = match as_login(&login).connect().await {
+            Ok((connected, _)) => connected,
+            Err(_) => {
+                self.make_login(client, &login, secret).await?;
+                as_login(&login).connect().await?.0
+            }
+        };
+        may_become(&connected, &login).await?;
+        let (most, wait) = (shared.options.connections, shared.options.wait);
+        *shared.requests.write() = Pool::new(as_login(&login), most, wait);
+        Ok(())
     }
 
     /// Makes the login, or gives it our password.
@@ -212,12 +203,9 @@ impl Setup {
         let sql = if exists {
             format!("alter role {role} with login password {hashed}")
         } else {
-            let roles = if login == LOGIN {
-                "anon, authenticated, service_role"
-            } else {
-                LOGIN
-            };
-            format!("create role {role} login noinherit password {hashed}; grant {roles} to {role}")
+            format!(
+                "create role {role} login noinherit password {hashed}; grant {AUTHENTICATOR} to {role}"
+            )
         };
         crate::roles::insist(client, &sql).await.map_err(|error| {
             match error.code() {
@@ -229,6 +217,17 @@ impl Setup {
             }
         })
     }
+}
+
+/// Whether an earlier start has left the rule for open tables as this one would.
+async fn is_set_up(client: &Client, rule: &str) -> Result<bool> {
+    let there = "select to_regclass('plinth.engine') is not null";
+    if !client.query_one(there, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(false);
+    }
+    let same = "select count(*) = 2 from plinth.engine where (name, value) in (('auto_expose', $1), ('exposure', $2))";
+    let same = client.query_one(same, &[&rule, &EXPOSURE]).await?;
+    Ok(same.try_get(0)?)
 }
 
 /// Whether the login may become what requests run as.

@@ -84,11 +84,12 @@ impl Maker<'_> {
         }
         let (tables, reach) = (&self.model.tables, self.model.reach);
         let mut found = relations(tables, source.table);
-        if self.writes && !reach.embeds_of_what_is_written {
+        let changes = self.writes || self.calls_writer;
+        if changes && !reach.embeds_of_what_is_written {
             let safe = |it: &Relation| it.forward && it.target != source.table && depth == 0;
             found.retain(safe);
         }
-        if (self.writes || self.calls_writer) && !reach.refused_embeds_of_writes {
+        if changes && !reach.refused_embeds_of_writes {
             found.retain(|relation| tables[relation.target].plain);
         }
         found
@@ -101,7 +102,7 @@ impl Maker<'_> {
             let (path, last) = *one(&mut self.shape, &PATHS);
             text += path;
             if !last.is_empty() {
-                key = last.to_owned();
+                last.clone_into(&mut key);
             }
         } else if column.ty == Ty::Texts && self.shape.chance(25) {
             text += self.shape.pick(&["->0", "->>1"]);
@@ -109,7 +110,7 @@ impl Maker<'_> {
             text += &format!("::{}", self.shape.pick(column.ty.casts()));
         }
         if self.shape.chance(15) {
-            key = self.shape.pick(&NEW_KEYS).to_owned();
+            self.shape.pick(&NEW_KEYS).clone_into(&mut key);
             text = format!("{key}:{text}");
         }
         used.insert(key).then_some(text)
