@@ -5,7 +5,7 @@
 //! row that was acknowledged must be there exactly once, through both nodes and in the table itself. Each round prints a
 //! line, and so does each kind at the end.
 //!
-//! By itself it runs one kill and one freeze of the primary. `PLINTH_CLUSTER_ROUNDS=N` runs N rounds of every kind.
+//! By itself it runs one kill of the primary. `PLINTH_CLUSTER_ROUNDS=N` runs N rounds of every kind.
 //! `PLINTH_BIN` names the command to test; without it, it is the one that was built into the same target folder.
 //! Without Patroni and etcd nothing runs and the run says so; with `PLINTH_REQUIRE_CLUSTER` set that is an error.
 
@@ -77,7 +77,7 @@ fn main() -> Result<()> {
 /// Which rounds are run.
 fn plan() -> Result<Vec<(Kind, u32)>> {
     let Ok(rounds) = std::env::var("PLINTH_CLUSTER_ROUNDS") else {
-        return Ok(vec![(Kind::Kill, 1), (Kind::Freeze, 1)]);
+        return Ok(vec![(Kind::Kill, 1)]);
     };
     let rounds: u32 = rounds
         .parse()

@@ -26,11 +26,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Who is not answered in this time was forgotten: the client of these tests gives up a second later.
 const PATIENCE: Duration = Duration::from_secs(19);
 /// How long writers that were told to stop try to get their last number through.
-const LAST_TRY: Duration = Duration::from_secs(60);
+const LAST_TRY: Duration = Duration::from_mins(1);
 /// Writes that each node must have acknowledged before service counts as back.
 const SERVED: u64 = 50;
 /// Longest time until that.
-pub(crate) const SERVICE_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const SERVICE_LIMIT: Duration = Duration::from_mins(1);
 /// Answers of a kind that should not be are shown so often.
 const SHOWN: usize = 5;
 

@@ -56,9 +56,9 @@ pub(crate) fn the_service_key_passes_policies_without_a_superuser(servers: &Serv
     let session = node.sign_up("owner@example.com");
     let token = session["access_token"].as_str().unwrap();
     assert_eq!(node.read_as(token, target), json!([]));
-    let note = Request::post("/rest/v1/notes", r#"{"id": 30, "body": "by the service"}"#);
-    good("an insert", &node.ask_as_admin(&note));
-    is_error(&node.ask(&note), 401, "42501");
+    let written = Request::post("/rest/v1/notes", r#"{"id": 30, "body": "by the service"}"#);
+    good("an insert", &node.ask_as_admin(&written));
+    is_error(&node.ask(&written), 401, "42501");
     let change = Request::new("PATCH", "/rest/v1/notes?id=eq.20").body(r#"{"body": "changed"}"#);
     good("an update", &node.ask_as_admin(&change));
     let changed = node.read_as_admin("/rest/v1/notes?select=body&id=eq.20");

@@ -92,8 +92,8 @@ pub(crate) fn applications_on_one_server_do_not_meet(servers: &Servers) {
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'"
         );
         server.sql("postgres", &part).unwrap();
-        let notes = node.read("/rest/v1/notes?select=body");
-        assert_eq!(notes, serde_json::json!([{ "body": "open" }]));
+        let found = node.read("/rest/v1/notes?select=body");
+        assert_eq!(found, serde_json::json!([{ "body": "open" }]));
         let elsewhere = nodes.iter().filter(|(other, _)| other != database);
         for (_, other) in elsewhere {
             assert_ne!(node.keys, other.keys);
@@ -119,12 +119,12 @@ pub(crate) fn a_node_with_another_master_key_is_refused(servers: &Servers) {
     let with_key = |key: &str| Application::new(&url, &[NOTES]).with("PLINTH_MASTER_KEY", key);
     with_key(&"22".repeat(32)).is_refused(&["the master key does not open", "PLINTH_MASTER_KEY"]);
     with_key("nonsense").is_refused(&["PLINTH_MASTER_KEY must be 32 bytes"]);
-    let none = with_key("").without("PLINTH_MASTER_KEY");
-    none.is_refused(&["no master key", "PLINTH_MASTER_KEY"]);
-    let made = none.folder().join("data/master.key");
+    let keyless = with_key("").without("PLINTH_MASTER_KEY");
+    keyless.is_refused(&["no master key", "PLINTH_MASTER_KEY"]);
+    let made = keyless.folder().join("data/master.key");
     assert!(!made.exists(), "a fresh key would open nothing");
     // The right one in a file does.
     std::fs::write(&made, MASTER_KEY).unwrap();
-    assert_eq!(none.start().keys, node.keys);
+    assert_eq!(keyless.start().keys, node.keys);
     node.read("/rest/v1/notes");
 }
