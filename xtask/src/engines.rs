@@ -1,7 +1,7 @@
 //! `docs/engines.md`: what only one of the engines does, as the second lines of the case files say it.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -97,7 +97,7 @@ fn cell(text: &str) -> String {
 
 fn cases(folder: &Path) -> Result<Vec<Case>> {
     let mut found = Vec::new();
-    for file in files(folder)? {
+    for file in paths::files_below(folder, "case")? {
         let text = std::fs::read_to_string(&file)
             .with_context(|| format!("cannot read {}", file.display()))?;
         let within = file.strip_prefix(folder).unwrap_or(&file);
@@ -105,24 +105,6 @@ fn cases(folder: &Path) -> Result<Vec<Case>> {
         found.push(case);
     }
     found.sort();
-    Ok(found)
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "case")
-        {
-            found.push(path);
-        }
-    }
     Ok(found)
 }
 

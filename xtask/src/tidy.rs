@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::paths;
+
 /// From the top down. A crate may use those below it, and no crate of its own row.
 const ROWS: [&[&str]; 8] = [
     &["plinth-testkit", "plinth-load"],
@@ -81,7 +83,7 @@ pub(crate) fn check(root: &Path) -> Result<String> {
     let mut long = Vec::new();
     for folder in crates.iter().chain([&root.join("xtask")]) {
         let name = file_name(folder);
-        for file in rust_files(&folder.join("src"))? {
+        for file in paths::files_below(&folder.join("src"), "rs")? {
             let text = std::fs::read_to_string(&file)?;
             let shown = file
                 .strip_prefix(root)
@@ -225,22 +227,6 @@ fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
         .into_iter()
         .filter(|path| path.join("Cargo.toml").exists())
         .collect())
-}
-
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(rust_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 fn file_name(path: &Path) -> String {

@@ -111,14 +111,6 @@ impl Db {
         }
     }
 
-    /// Reads the schema anew where others may have changed it. True when they had.
-    pub async fn refresh(&self) -> Result<bool, Error> {
-        match &self.engine {
-            Engine::Embedded(_) => Ok(false),
-            Engine::Postgres(engine) => Ok(engine.refresh().await?),
-        }
-    }
-
     /// The current snapshot of the schema.
     pub fn catalog(&self) -> Arc<Catalog> {
         match &self.engine {

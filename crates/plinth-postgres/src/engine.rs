@@ -9,7 +9,8 @@ use parking_lot::{Mutex, RwLock};
 use plinth_sql::SqlError;
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::Session;
-use plinth_sql::shape::{Answer, BodyFormat, Fetch, Filled, Read, StatementId, Write};
+use plinth_sql::shape::{Answer, BodyFormat, Count, Fetch, Filled, Read, StatementId, Write};
+use tokio::sync::Notify;
 
 use crate::batch::{Batch, Ran};
 use crate::connect::Address;
@@ -17,7 +18,6 @@ use crate::error::{EngineError, Result};
 use crate::pool::{Lease, Pool};
 use crate::render::{self, Rendered};
 use crate::session;
-use tokio::sync::Notify;
 
 /// Connections for the product's own work and for scripts.
 const SYSTEM_CONNECTIONS: usize = 8;
@@ -41,7 +41,7 @@ const BODY_BYTES: usize = 256 * 1024 * 1024;
 /// How to reach a server.
 #[derive(Clone)]
 pub struct Options {
-    /// `postgres://user:password@host/database`: whoever owns the application's schema. `bypassrls` and event triggers need a superuser.
+    /// `postgres://user:password@host/database`: whoever owns the application's schema.
     pub url: String,
     /// Most connections for requests.
     pub connections: usize,
@@ -205,9 +205,7 @@ impl Engine {
             },
         )?;
         let count = match &read.count {
-            Some(count) => {
-                Some(batch.execute(&render::count(count, inline(&lease, values))?, values)?)
-            }
+            Some(count) => Some(batch.execute(&*self.counting(&lease, count, values)?, values)?),
             None => None,
         };
         let place = batch.execute(&rendered, values)?;
@@ -270,22 +268,6 @@ impl Engine {
         })
     }
 
-    /// The same after what may have written. A server that takes no writes was the primary when we connected; the next
-    /// connection finds the new one.
-    pub(crate) async fn finish_write<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
-        if done.is_ok() && lease.is_on_this_server_alone() {
-            lease.settle();
-            let message = "the commit has not reached a standby, as this server is set to wait for; it may or may not last";
-            return Err(EngineError::Unavailable(message.to_owned()));
-        }
-        if done.as_ref().err().is_some_and(refuses_writes) && is_standby(&lease).await {
-            lease.discard();
-            let message = "the database has become a standby".to_owned();
-            return Err(EngineError::Unavailable(message));
-        }
-        self.finish(lease, done)
-    }
-
     /// Gives a connection back after its work, or away when it is of no more use.
     pub(crate) fn finish<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
         match done {
@@ -304,6 +286,22 @@ impl Engine {
             }
             Err(error) => Err(self.seen(error)),
         }
+    }
+
+    /// The same after what may have written. A server that takes no writes was the primary when we connected; the next
+    /// connection finds the new one.
+    pub(crate) async fn finish_write<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
+        if done.is_ok() && lease.is_on_this_server_alone() {
+            lease.settle();
+            let message = "the commit has not reached a standby, as this server is set to wait for; it may or may not last";
+            return Err(EngineError::Unavailable(message.to_owned()));
+        }
+        if done.as_ref().err().is_some_and(refuses_writes) && is_standby(&lease).await {
+            lease.discard();
+            let message = "the database has become a standby".to_owned();
+            return Err(EngineError::Unavailable(message));
+        }
+        self.finish(lease, done)
     }
 
     /// Connections of those that a session may use: the owner's, or those that are nobody.
@@ -336,13 +334,38 @@ impl Engine {
         values: &[Option<String>],
     ) -> Result<Arc<Rendered>> {
         let inline = inline(lease, values);
-        let (Some(id), None) = (fetch.id, inline) else {
-            return Ok(Arc::new(render::fetch(fetch, format, inline)?));
+        self.kept(fetch.id, format, inline, || {
+            render::fetch(fetch, format, inline)
+        })
+    }
+
+    fn counting(
+        &self,
+        lease: &Lease,
+        count: &Count,
+        values: &[Option<String>],
+    ) -> Result<Arc<Rendered>> {
+        let inline = inline(lease, values);
+        self.kept(count.id, BodyFormat::None, inline, || {
+            render::count(count, inline)
+        })
+    }
+
+    /// What was rendered before, where nothing of the request's own is in it.
+    fn kept(
+        &self,
+        id: Option<StatementId>,
+        format: BodyFormat,
+        inline: Option<&[Option<String>]>,
+        make: impl FnOnce() -> Result<Rendered, SqlError>,
+    ) -> Result<Arc<Rendered>> {
+        let (Some(id), None) = (id, inline) else {
+            return Ok(Arc::new(make()?));
         };
         if let Some(known) = self.0.rendered.lock().get(&(id, format)) {
             return Ok(known.clone());
         }
-        let rendered = Arc::new(render::fetch(fetch, format, None)?);
+        let rendered = Arc::new(make()?);
         let mut kept = self.0.rendered.lock();
         if kept.len() >= RENDERED {
             kept.clear();
