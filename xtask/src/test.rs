@@ -133,7 +133,7 @@ pub(crate) fn differential(run: &mut Run, chance: &Chance) -> Result<()> {
     Ok(())
 }
 
-/// Failover on a real cluster: a kill, or so many rounds of all there is.
+/// Failover on a real cluster: a kill and a freeze, or so many rounds of all there is.
 pub(crate) fn cluster(run: &mut Run, rounds: Option<&str>) {
     run.task("install patroni", install::cluster);
     let mut command = engines("cluster", None);

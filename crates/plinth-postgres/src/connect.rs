@@ -1,41 +1,51 @@
 //! From a URL to connections.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_ok;
-use parking_lot::Mutex;
-use plinth_sql::SqlError;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{Client, Config, NoTls, Socket};
 
 use crate::EngineError;
 use crate::error::{self, Result};
+use crate::fence::{Fence, Origin};
 use crate::tls::{Mode, Tls};
+use crate::wire::{Notices, Wire};
 
 /// Longest wait for one host.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest that sent bytes may go without an answer of the other kernel: a host that froze is given up.
 const UNHEARD: Duration = Duration::from_secs(10);
-/// The code that the warning gets which comes with a commit that is on this server alone, although it should be on a standby,
-/// because the wait for that was cancelled.
-pub(crate) const NOT_ON_A_STANDBY: &str = "01P91";
-/// Notices kept of one statement. A loop can raise any number.
-const NOTICES: usize = 1000;
 
 /// Whom to connect to, and how.
 #[derive(Clone)]
 pub(crate) struct Address {
     config: Config,
     tls: Tls,
+    /// Keeps old primaries out.
+    pub(crate) fence: Fence,
     /// A pooler that hands out connections by transaction stands between.
     pub(crate) pooled: bool,
 }
 
-/// What a statement said beside its result.
-pub(crate) type Notices = Arc<Mutex<Vec<SqlError>>>;
+/// A connection that was made.
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    /// What the server says beside results.
+    pub(crate) notices: Notices,
+    /// None behind a pooler, and from servers that do not tell.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) wire: Wire,
+}
+
+impl Connected {
+    /// Has a task move its bytes, for those who keep one connection and do not care.
+    pub(crate) fn carried(self) -> (Client, Notices) {
+        tokio::spawn(self.wire.carry());
+        (self.client, self.notices)
+    }
+}
 
 impl Address {
     /// Reads `postgres://user:password@host:port,host:port/database?sslmode=…`, or libpq's `host=… user=…`.
@@ -105,6 +115,7 @@ impl Address {
         Ok(Address {
             config,
             tls,
+            fence: Fence::default(),
             pooled,
         })
     }
@@ -140,9 +151,8 @@ impl Address {
         hosts.collect::<Vec<_>>().join(", ")
     }
 
-    /// Connects to whichever host takes writes, all asked at once: one that froze would hold up the others. What the
-    /// server says beside results goes to the notices.
-    pub(crate) async fn connect(&self) -> Result<(Client, Notices)> {
+    /// Connects to whichever host takes writes, all asked at once: one that froze would hold up the others.
+    pub(crate) async fn connect(&self) -> Result<Connected> {
         let hosts = self.hosts();
         let tries = hosts.iter().map(|host| Box::pin(host.connect_in_time()));
         let (connected, _) = select_ok(tries).await?;
@@ -201,7 +211,7 @@ impl Address {
     }
 
     /// The time is for the whole of it: a server that froze still takes connections, and says nothing.
-    async fn connect_in_time(&self) -> Result<(Client, Notices)> {
+    async fn connect_in_time(&self) -> Result<Connected> {
         let limit = self.config.get_connect_timeout().copied();
         let limit = limit.unwrap_or(CONNECT_TIMEOUT);
         match tokio::time::timeout(limit, self.connect_to_host()).await {
@@ -214,14 +224,14 @@ impl Address {
         }
     }
 
-    async fn connect_to_host(&self) -> Result<(Client, Notices)> {
+    async fn connect_to_host(&self) -> Result<Connected> {
         if self.tls.mode == Mode::Disable {
             return self.connect_with(NoTls).await;
         }
         self.connect_with(self.tls.connector()?).await
     }
 
-    async fn connect_with<T>(&self, tls: T) -> Result<(Client, Notices)>
+    async fn connect_with<T>(&self, tls: T) -> Result<Connected>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
@@ -229,8 +239,18 @@ impl Address {
         let connected = self.config.connect(tls).await;
         let (client, connection) = connected.map_err(|error| self.explain(error))?;
         let notices = Notices::default();
-        tokio::spawn(carry(connection, notices.clone()));
-        Ok((client, notices))
+        let wire = Wire::new(connection, notices.clone());
+        let origin = match self.pooled {
+            // The next transaction may lead elsewhere.
+            true => None,
+            false => wire.drive(self.fence.admit(&client)).await?,
+        };
+        Ok(Connected {
+            client,
+            notices,
+            origin,
+            wire,
+        })
     }
 
     /// Why we were not let in, and what to change.
@@ -265,34 +285,6 @@ impl Address {
                 "the database at {host} has no connection left for `{user}` ({message}); lower `[database] connections`, or raise the server's max_connections"
             )),
             _ => EngineError::from(error),
-        }
-    }
-}
-
-/// Carries what the client and the server say to each other, until one of them leaves.
-async fn carry<T>(mut connection: Connection<Socket, T>, heard: Notices)
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
-        match message {
-            Ok(AsyncMessage::Notice(notice)) => {
-                let mut heard = heard.lock();
-                let mut said = error::sql_error(&notice);
-                // The words depend on the server's language, the place in its code does not.
-                if notice.routine() == Some("SyncRepWaitForLSN") {
-                    NOT_ON_A_STANDBY.clone_into(&mut said.code);
-                    heard.clear();
-                }
-                if heard.len() < NOTICES {
-                    heard.push(said);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::debug!(%error, "a connection to the database broke");
-                break;
-            }
         }
     }
 }

@@ -124,7 +124,7 @@ impl Engine {
             client.batch_execute("commit").await?;
             Ok(Some((found, catalog)))
         };
-        let read = in_time(&look, read).await;
+        let read = in_time(&lease, &look, read).await;
         let Some((found, catalog)) = self.finish(lease, read)? else {
             return Ok(false);
         };
@@ -172,7 +172,7 @@ impl Engine {
             return Ok(());
         }
         let lease = self.0.system.lend().await?;
-        let exposed = crate::setup::expose_apart(&lease.client).await;
+        let exposed = lease.drive(crate::setup::expose_apart(&lease.client)).await;
         self.finish(lease, exposed)?;
         self.refresh().await?;
         *opened = self.catalog().version;
@@ -210,7 +210,7 @@ impl Engine {
         };
         let place = batch.execute(&rendered, values)?;
         batch.push("commit");
-        let done = in_time(session, batch.send()).await;
+        let done = in_time(&lease, session, batch.send()).await;
         // That a read may not write (25006) says nothing about the server.
         let mut all = self.finish(lease, done)?;
         let total = match count.and_then(|place| all.get(place)) {
@@ -257,7 +257,7 @@ impl Engine {
             }
             Ok(ran)
         };
-        let done = in_time(session, work).await;
+        let done = in_time(&lease, session, work).await;
         let ran = self.finish_write(lease, done).await?;
         let (body, inserted) = document(&rendered, write.format, &ran)?;
         Ok(Answer {
@@ -271,6 +271,11 @@ impl Engine {
     /// Gives a connection back after its work, or away when it is of no more use.
     pub(crate) fn finish<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
         match done {
+            Ok(_) if lease.is_outdated() => {
+                lease.discard();
+                let message = "an old primary answered, and another one has taken over".to_owned();
+                Err(EngineError::Unavailable(message))
+            }
             Ok(done) => {
                 lease.settle();
                 Ok(done)
@@ -388,10 +393,11 @@ fn take(all: &mut [Ran], place: usize) -> Ran {
 /// Waits for work on a server that ends statements itself when their time is over; one that does not answer then has
 /// frozen, or is cut off.
 pub(crate) async fn in_time<T>(
+    lease: &Lease,
     session: &Session,
     work: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    match tokio::time::timeout(session.timeout + GRACE, work).await {
+    match tokio::time::timeout(session.timeout + GRACE, lease.drive(work)).await {
         Ok(done) => done,
         Err(_) => Err(EngineError::Unavailable(
             "the database did not answer in time".to_owned(),
@@ -479,6 +485,6 @@ pub(crate) async fn is_standby(lease: &Lease) -> bool {
             .await?;
         asked.first().map_or(Ok(true), |row| row.try_get(0))
     };
-    let looked = tokio::time::timeout(GRACE, look).await;
+    let looked = tokio::time::timeout(GRACE, lease.drive(look)).await;
     looked.is_ok_and(|standby| standby.unwrap_or(true))
 }

@@ -8,6 +8,7 @@ mod batch;
 mod connect;
 mod engine;
 mod error;
+mod fence;
 mod introspect;
 mod pool;
 mod render;
@@ -18,6 +19,7 @@ mod setup;
 mod text;
 mod tls;
 mod transaction;
+mod wire;
 
 pub use engine::{Engine, Options};
 pub use error::EngineError;

@@ -13,8 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Client;
 
 use crate::EngineError;
-use crate::connect::{Address, NOT_ON_A_STANDBY, Notices};
+use crate::connect::{Address, Connected};
 use crate::error::Result;
+use crate::fence::Origin;
+use crate::wire::{NOT_ON_A_STANDBY, Notices, Wire};
 
 /// Longest a transaction that was left may take to be rolled back.
 const CLEANING: Duration = Duration::from_secs(30);
@@ -37,6 +39,8 @@ struct Shared {
 pub(crate) struct Conn {
     pub(crate) client: Client,
     pub(crate) notices: Notices,
+    wire: Wire,
+    origin: Option<Origin>,
     prepared: Mutex<Prepared>,
 }
 
@@ -94,17 +98,24 @@ impl Pool {
         let idle = loop {
             let popped = self.0.idle.lock().pop();
             match popped {
-                Some(conn) if conn.client.is_closed() => {}
+                Some(conn) if !conn.wire.is_open() || self.is_outdated(&conn) => {}
                 other => break other,
             }
         };
         let conn = match idle {
             Some(conn) => conn,
             None => {
-                let (client, notices) = self.0.address.connect().await?;
+                let Connected {
+                    client,
+                    notices,
+                    origin,
+                    wire,
+                } = self.0.address.connect().await?;
                 Conn {
                     client,
                     notices,
+                    wire,
+                    origin,
                     prepared: Mutex::default(),
                 }
             }
@@ -129,14 +140,23 @@ impl Pool {
         self.forget_idle();
     }
 
+    fn is_outdated(&self, conn: &Conn) -> bool {
+        !self.0.address.fence.is_current(conn.origin)
+    }
+
     fn give_back(&self, conn: Conn) {
-        if !conn.client.is_closed() && !self.0.room.is_closed() {
+        if conn.wire.is_open() && !self.0.room.is_closed() {
             self.0.idle.lock().push(conn);
         }
     }
 }
 
 impl Conn {
+    /// Does work that asks the server: nobody else moves the connection's bytes.
+    pub(crate) async fn drive<T>(&self, work: impl Future<Output = T>) -> T {
+        self.wire.drive(work).await
+    }
+
     /// The name of what was prepared on this connection before.
     pub(crate) fn prepared(&self, key: &str) -> Option<Arc<str>> {
         self.prepared.lock().names.get(key).cloned()
@@ -189,6 +209,11 @@ impl Lease {
         self.pool.address().pooled
     }
 
+    /// Another primary has taken over from the one that this leads to: what it says does not count.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.pool.is_outdated(self)
+    }
+
     /// The transaction has ended, so another may begin.
     pub(crate) fn settle(mut self) {
         self.settled = true;
@@ -228,7 +253,8 @@ impl Drop for Lease {
         // It keeps its place until it is clean, so that callers who leave cannot pile up work on the server.
         let (pool, permit) = (self.pool.clone(), self.permit.take());
         runtime.spawn(async move {
-            let rolled_back = tokio::time::timeout(CLEANING, conn.client.batch_execute("rollback"));
+            let rolled_back =
+                tokio::time::timeout(CLEANING, conn.drive(conn.client.batch_execute("rollback")));
             if let Ok(Ok(())) = rolled_back.await {
                 pool.give_back(conn);
             }

@@ -110,7 +110,10 @@ async fn exists(tx: &mut Tx, role: &str) -> Result<bool> {
 
 /// Runs a statement that may be refused for want of privileges. False when it was.
 async fn try_to(tx: &mut Tx, sql: &str) -> Result<bool> {
-    let client = &tx.lease.client;
+    tx.lease.drive(try_on(&tx.lease.client, sql)).await
+}
+
+async fn try_on(client: &Client, sql: &str) -> Result<bool> {
     for attempt in 1.. {
         client.batch_execute("savepoint plinth").await?;
         let ran = client.batch_execute(sql).await.map_err(EngineError::from);

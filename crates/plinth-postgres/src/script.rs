@@ -5,13 +5,13 @@ use plinth_sql::ast::Statement;
 use plinth_sql::session::{Outcome, RowSet, ScriptOptions, Session};
 use tokio_postgres::Client;
 
-use crate::connect::Notices;
 use crate::engine::Engine;
 use crate::error::{self, EngineError, Result};
 use crate::session::Settings;
 use crate::setup::expose;
 use crate::text;
 use crate::transaction::{Tx, tagged};
+use crate::wire::Notices;
 
 impl Engine {
     /// Runs a script on a connection of its own, each statement in a transaction of its own unless the script opens one.
@@ -24,7 +24,7 @@ impl Engine {
         options: ScriptOptions,
         mut on: impl FnMut(Outcome) + Send,
     ) -> Result<(), EngineError> {
-        let (client, notices) = self.0.system.address().connect().await?;
+        let (client, notices) = self.0.system.address().connect().await?.carried();
         let settings = Settings::of(session, true);
         let owner = session.role == crate::session::OWNER;
         let pooled = self.0.system.address().pooled;
@@ -94,13 +94,13 @@ pub(crate) async fn within(tx: &mut Tx, sql: &str) -> Result<Vec<SqlError>> {
         changed |= statement.changes_schema;
         tx.lease.notices.lock().clear();
         statement.refuse_copy()?;
-        statement.prepare(&tx.lease.client).await?;
+        tx.lease.drive(statement.prepare(&tx.lease.client)).await?;
         tx.plain(text, range.start).await?;
         notices.append(&mut take(&tx.lease.notices));
     }
     if changed {
         tx.changed = true;
-        expose(&tx.lease.client).await?;
+        tx.lease.drive(expose(&tx.lease.client)).await?;
     }
     Ok(notices)
 }

@@ -37,14 +37,12 @@ pub struct Alone(#[expect(dead_code, reason = "it is held, not used")] Client);
 /// Looks whether a server will do.
 pub(crate) async fn check_server(engine: &Engine) -> Result<()> {
     let lease = engine.0.system.lend().await?;
-    let row = lease
-        .client
-        .query_one(
-            "select current_setting('server_version_num')::int4, current_setting('server_version'), \
-             current_setting('server_encoding'), has_database_privilege(current_database(), 'create'), current_database()::text",
-            &[],
-        )
-        .await?;
+    let asked = lease.client.query_one(
+        "select current_setting('server_version_num')::int4, current_setting('server_version'), \
+         current_setting('server_encoding'), has_database_privilege(current_database(), 'create'), current_database()::text",
+        &[],
+    );
+    let row = lease.drive(asked).await?;
     let number: i32 = row.try_get(0)?;
     let version: &str = row.try_get(1)?;
     let encoding: &str = row.try_get(2)?;
@@ -94,7 +92,7 @@ impl Engine {
         }
         let lease = self.0.system.lend().await?;
         let script = format!("begin; {} commit", include_str!("../sql/supabase.sql"));
-        let adopted = lease.client.batch_execute(&script).await;
+        let adopted = lease.drive(lease.client.batch_execute(&script)).await;
         let adopted = adopted.map_err(|error| {
             let error = EngineError::from(error);
             match error.code() {
@@ -112,7 +110,7 @@ impl Engine {
 
     /// Waits until no other node does what this names.
     pub async fn alone(&self, name: &str) -> Result<Alone, EngineError> {
-        let (client, _) = self.0.system.address().connect().await?;
+        let (client, _) = self.0.system.address().connect().await?.carried();
         client
             .batch_execute("begin; set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0")
             .await?;
@@ -140,7 +138,7 @@ impl Setup {
     ///
     /// All nodes must give the same password.
     pub async fn finish(self, request_password: &str) -> Result<(), EngineError> {
-        let (client, _) = self.engine.0.system.address().connect().await?;
+        let (client, _) = self.engine.0.system.address().connect().await?.carried();
         let client = &client;
         let rule = match self.engine.0.options.auto_expose {
             AutoExpose::Protected => "protected",
@@ -179,12 +177,13 @@ impl Setup {
         // Names longer than 63 bytes are cut, and two databases must not come to one.
         let login = format!("{LOGIN}{}", row.try_get::<_, String>(0)?);
         let connected = match as_login(&login).connect().await {
-            Ok((connected, _)) => connected,
+            Ok(connected) => connected,
             Err(_) => {
                 self.make_login(client, &login, secret).await?;
-                as_login(&login).connect().await?.0
+                as_login(&login).connect().await?
             }
         };
+        let (connected, _) = connected.carried();
         may_become(&connected, &login).await?;
         let (most, wait) = (shared.options.connections, shared.options.wait);
         *shared.requests.write() = Pool::new(as_login(&login), most, wait);

@@ -63,7 +63,7 @@ impl Engine {
             let result = match result {
                 Ok(value) if !conflict => {
                     let committed = async { Ok(lease.client.batch_execute("commit").await?) };
-                    let committed = in_time(session, committed).await;
+                    let committed = in_time(&lease, session, committed).await;
                     conflict = committed.as_ref().err().is_some_and(is_conflict);
                     match self.finish_write(lease, committed).await {
                         Ok(()) => {
@@ -103,7 +103,7 @@ impl Engine {
         let settings = Settings::of(session, lease.pooled()).as_sql(true);
         let whole = format!("begin; {settings}; {sql}\n; commit");
         let ran = async { Ok(lease.client.simple_query(&whole).await?) };
-        let ran = in_time(session, ran).await;
+        let ran = in_time(&lease, session, ran).await;
         let messages = self.finish_write(lease, ran).await?;
         let set = text::results(messages).into_iter().nth(2);
         Ok(tagged(set.unwrap_or_default(), &sql))
@@ -114,7 +114,7 @@ impl Engine {
         let settings = Settings::of(session, lease.pooled()).as_sql(true);
         let begin = format!("begin isolation level serializable; {settings}");
         let opened = async { Ok(lease.client.batch_execute(&begin).await?) };
-        if let Err(error) = in_time(session, opened).await {
+        if let Err(error) = in_time(&lease, session, opened).await {
             return self.finish(lease, Err(error));
         }
         Ok(Tx {
@@ -162,7 +162,7 @@ impl Tx {
     async fn kept_apart(&mut self, sql: &str) -> Result<RowSet> {
         let whole = format!("savepoint plinth; {sql}\n; release savepoint plinth");
         let ran = async { Ok(self.lease.client.simple_query(&whole).await?) };
-        let ran = in_time(&self.session, ran).await;
+        let ran = in_time(&self.lease, &self.session, ran).await;
         let result = match ran {
             Ok(messages) => {
                 let set = text::results(messages)
@@ -175,7 +175,7 @@ impl Tx {
                 if !is_conflict(&error) && error.code().is_some() {
                     let back = "rollback to savepoint plinth; release savepoint plinth";
                     let back = async { Ok(self.lease.client.batch_execute(back).await?) };
-                    in_time(&self.session, back).await?;
+                    in_time(&self.lease, &self.session, back).await?;
                 }
                 Err(error)
             }
@@ -190,7 +190,7 @@ impl Tx {
             let ran = self.lease.client.simple_query(sql).await;
             ran.map_err(|error| error::placed(error, sql, start))
         };
-        let messages = in_time(&self.session, ran).await?;
+        let messages = in_time(&self.lease, &self.session, ran).await?;
         let set = text::results(messages).pop().unwrap_or_default();
         Ok(tagged(set, sql))
     }

@@ -264,7 +264,9 @@ impl Member {
             "scope": "plinth",
             "name": self.name,
             "restapi": { "listen": self.rest.to_string(), "connect_address": self.rest.to_string() },
-            "etcd3": { "hosts": [etcd.to_string()] },
+            // Not `etcd3`: through that protocol Patroni 3.0 takes the lock back without asking whether another one has
+            // it by now when it thaws in the middle of its round, and what was acknowledged meanwhile is thrown away.
+            "etcd": { "hosts": [etcd.to_string()] },
             "bootstrap": {
                 "dcs": {
                     "ttl": TTL_S,
@@ -337,7 +339,7 @@ fn start_etcd(program: &Path, home: &Path, client: u16, peer: u16) -> Result<Fam
     let peer = format!("http://{}", on_loopback(peer));
     let mut command = unprivileged(program, "TERM")?;
     command
-        .args(["--data-dir", "data", "--log-level", "warn"])
+        .args(["--data-dir", "data", "--log-level", "warn", "--enable-v2"])
         .args(["--listen-client-urls", &client])
         .args(["--advertise-client-urls", &client])
         .args(["--listen-peer-urls", &peer])

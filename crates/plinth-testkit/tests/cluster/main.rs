@@ -5,11 +5,13 @@
 //! row that was acknowledged must be there exactly once, through both nodes and in the table itself. Each round prints a
 //! line, and so does each kind at the end.
 //!
-//! By itself it runs one kill of the primary. `PLINTH_CLUSTER_ROUNDS=N` runs N rounds of every kind.
+//! By itself it runs one kill and one freeze of the primary. `PLINTH_CLUSTER_ROUNDS=N` runs N rounds of every kind,
+//! or of those that `PLINTH_CLUSTER_KINDS` names with commas between.
 //! `PLINTH_BIN` names the command to test; without it, it is the one that was built into the same target folder.
 //! Without Patroni and etcd nothing runs and the run says so; with `PLINTH_REQUIRE_CLUSTER` set that is an error.
 
 mod cluster;
+mod history;
 mod nodes;
 mod processes;
 mod rounds;
@@ -77,12 +79,16 @@ fn main() -> Result<()> {
 /// Which rounds are run.
 fn plan() -> Result<Vec<(Kind, u32)>> {
     let Ok(rounds) = std::env::var("PLINTH_CLUSTER_ROUNDS") else {
-        return Ok(vec![(Kind::Kill, 1)]);
+        return Ok(vec![(Kind::Kill, 1), (Kind::Freeze, 1)]);
     };
     let rounds: u32 = rounds
         .parse()
         .context("PLINTH_CLUSTER_ROUNDS must be a number")?;
-    let of = |number| Kind::ALL.map(|kind| (kind, number));
+    let kinds = match std::env::var("PLINTH_CLUSTER_KINDS") {
+        Ok(names) => names.split(',').map(Kind::named).collect::<Result<_>>()?,
+        Err(_) => Kind::ALL.to_vec(),
+    };
+    let of = |number| kinds.iter().map(move |&kind| (kind, number));
     Ok((1..=rounds).flat_map(of).collect())
 }
 

@@ -59,13 +59,23 @@ pub(crate) fn run(stage: &mut Stage, kind: Kind, number: u32) -> Result<Round> {
             Kind::Cut => cut(cluster, nodes, &key, load)?,
             Kind::Node => kill_node(nodes, number, load)?,
         }
+        load.note("all was mended");
         cluster.wait_until_whole()?;
+        load.note("the cluster is whole");
         load.wait_for_steady_service()
             .context("after everything was mended")
     })?;
+    writers.history.note("the writers have stopped");
     let mut difference = rows::in_the_table(cluster, writers)?;
-    for node in nodes.iter() {
+    if difference.lost > 0 {
+        let lost = rows::lost(cluster, writers)?;
+        eprintln!("{}", writers.history.of_lost(&lost));
+    }
+    for (place, node) in nodes.iter().enumerate() {
         let through = rows::through(node.address, writers, &before)?;
+        if through.lost > difference.lost {
+            eprintln!("node {} does not show {} rows", place + 1, through.lost);
+        }
         difference.lost = difference.lost.max(through.lost);
         difference.doubled = difference.doubled.max(through.doubled);
     }
@@ -92,9 +102,12 @@ fn freeze(cluster: &mut Cluster, load: &Load) -> Result<()> {
     let old = cluster.primary()?;
     load.breaks();
     cluster.members[old].freeze()?;
+    load.note(format!("{} is frozen", cluster.members[old].name));
     load.count_anew();
-    cluster.primary_after(old)?;
+    let new = cluster.primary_after(old)?;
+    load.note(format!("{} is the primary", cluster.members[new].name));
     load.wait_for_service(&ALL)?;
+    load.note("it thaws");
     // It wakes as a primary that knows nothing of the other one, with its connections open and writers about.
     cluster.members[old].thaw()
 }
@@ -169,6 +182,12 @@ impl Kind {
         Kind::Cut,
         Kind::Node,
     ];
+
+    /// The kind of this name.
+    pub(crate) fn named(name: &str) -> Result<Kind> {
+        let found = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+        found.with_context(|| format!("there is no kind of round called `{name}`"))
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -49,6 +49,21 @@ pub(crate) fn in_the_table(cluster: &Cluster, writers: &Writers) -> Result<Diffe
     Ok(difference)
 }
 
+/// Who misses which numbers in the table.
+pub(crate) fn lost(cluster: &Cluster, writers: &Writers) -> Result<Vec<(usize, Vec<u64>)>> {
+    let primary = cluster.primary()?;
+    let missing = |(writer, next): (usize, &u64)| {
+        let sql = format!(
+            "select number from generate_series(0, {next}::bigint - 1) number
+             except select number from orders where worker = {writer} order by 1"
+        );
+        let printed = cluster.psql(primary, DATABASE, &sql)?;
+        let numbers = printed.lines().map(str::parse).collect::<Result<_, _>>()?;
+        Ok((writer, numbers))
+    };
+    writers.next.iter().enumerate().map(missing).collect()
+}
+
 /// Reads through a node, page by page, what was written since these numbers.
 pub(crate) fn through(
     node: SocketAddr,

@@ -14,7 +14,7 @@ use crate::writers::Writers;
 pub(crate) const DATABASE: &str = "shop";
 
 /// Lines of each log that are shown when something fails.
-const SHOWN_LINES: usize = 12;
+const SHOWN_LINES: usize = 40;
 /// The longest part of a line that is shown.
 const SHOWN_CHARACTERS: usize = 400;
 

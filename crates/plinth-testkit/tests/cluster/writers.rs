@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use anyhow::{Result, ensure};
 use plinth_testkit::http::{Answer, Request};
 use serde_json::json;
 
+use crate::history::History;
 use crate::nodes::NODES;
 use crate::wait::until;
 
@@ -43,12 +44,14 @@ pub(crate) struct Writers {
     pub(crate) key: String,
     /// Each one's next number. All before it were acknowledged.
     pub(crate) next: [u64; WRITERS],
+    pub(crate) history: Arc<History>,
 }
 
 /// What goes on while they write.
 pub(crate) struct Load {
     stop: AtomicBool,
     counts: Mutex<Counts>,
+    history: Arc<History>,
 }
 
 /// What they were told.
@@ -92,16 +95,18 @@ impl Writers {
             addresses,
             key,
             next: [0; WRITERS],
+            history: Arc::new(History::new()),
         }
     }
 
     /// Has all of them write while the work is done, and then until each knows that its last number counts.
     pub(crate) fn during(&mut self, work: impl FnOnce(&Load) -> Result<()>) -> Result<Counts> {
-        let load = Load::new();
+        let load = Load::new(Arc::clone(&self.history));
         let Writers {
             addresses,
             key,
             next,
+            ..
         } = self;
         thread::scope(|scope| {
             for (writer, next) in next.iter_mut().enumerate() {
@@ -117,10 +122,11 @@ impl Writers {
 }
 
 impl Load {
-    fn new() -> Load {
+    fn new(history: Arc<History>) -> Load {
         let now = Instant::now();
         Load {
             stop: AtomicBool::new(false),
+            history,
             counts: Mutex::new(Counts {
                 acknowledged: 0,
                 unclear: 0,
@@ -142,6 +148,12 @@ impl Load {
         counts.broke = Instant::now();
         counts.last = counts.broke;
         counts.without_service = Duration::ZERO;
+        self.note("something breaks");
+    }
+
+    /// Notes what happens, to explain what follows.
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        self.history.note(what);
     }
 
     /// Only writes that begin from now on tell whether there is service.
@@ -246,6 +258,9 @@ fn write(load: &Load, writer: usize, next: &mut u64, addresses: &[SocketAddr], k
             let answer = request.try_send(addresses[node]);
             let verdict = judge(answer.as_ref(), began.elapsed(), tries);
             if load.heard(node, began, tries, verdict) {
+                let status = answer.map_or(0, |answer| answer.status);
+                load.history
+                    .acknowledged((writer, *next), began, (node, tries, status));
                 *next += 1;
                 break;
             }
