@@ -264,8 +264,8 @@ impl Member {
             "scope": "plinth",
             "name": self.name,
             "restapi": { "listen": self.rest.to_string(), "connect_address": self.rest.to_string() },
-            // Not `etcd3`: through that protocol Patroni 3.0 takes the lock back without asking whether another one has
-            // it by now when it thaws in the middle of its round, and what was acknowledged meanwhile is thrown away.
+            // Not `etcd3`: through that protocol Patroni 3.0.2 overwrites its successor's lock when it thaws in the middle of
+            // its round (github.com/patroni/patroni/pull/2689), and what was acknowledged meanwhile is thrown away.
             "etcd": { "hosts": [etcd.to_string()] },
             "bootstrap": {
                 "dcs": {
