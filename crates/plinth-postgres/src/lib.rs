@@ -9,6 +9,8 @@ mod connect;
 mod engine;
 mod error;
 mod introspect;
+mod leaving;
+mod outage;
 mod pool;
 mod render;
 mod roles;
