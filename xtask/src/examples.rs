@@ -1,4 +1,5 @@
-//! Runs each example as a person would: `plinth dev` on a copy, its client against it, Ctrl-C.
+//! Runs each example as a person would: `plinth dev` on a copy, its client against it, Ctrl-C. Once with a file, and once with a
+//! private PostgreSQL, on which the same client must find the same.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -8,6 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use plinth_private_postgres::Cluster;
 
 use crate::run::Run;
 use crate::{install, paths};
@@ -16,31 +18,34 @@ const READY_LIMIT: Duration = Duration::from_secs(20);
 const CLIENT_LIMIT: Duration = Duration::from_mins(2);
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
+const DATABASE_URL: &str = "PLINTH_DATABASE_URL";
 
 /// Every example that has a client, with the command as it was built last.
 pub(crate) fn all(run: &mut Run) {
     for client in install::example_clients() {
         let example = client.parent().unwrap_or(&client).to_owned();
-        let name = format!(
-            "example {}",
-            example.file_name().unwrap_or_default().display()
-        );
-        run.task(&name, || {
+        let name = example.file_name().unwrap_or_default().display();
+        run.task(&format!("example {name}"), || {
             install::npm(&client)?;
-            check(&example, &client)
+            check(&example, &client, None)
+        });
+        run.task(&format!("example {name}, PostgreSQL"), || {
+            let postgres = Postgres::start()?;
+            check(&example, &client, Some(&postgres.url()))
         });
     }
 }
 
-fn check(example: &Path, client: &Path) -> Result<String> {
-    let copy = Copy::of(example)?;
+fn check(example: &Path, client: &Path, database_url: Option<&str>) -> Result<String> {
+    let copy = copy_of(example)?;
     let listen = free_address()?;
-    let mut server = Server::start(&copy.0, listen)?;
+    let mut server = Server::start(&copy.0, listen, database_url)?;
     let ready_after = server.wait_until_ready(listen)?;
     let keys = Command::new(paths::plinth())
         .arg("status")
         .arg(&copy.0)
         .args(["-o", "env"])
+        .env_remove(DATABASE_URL)
         .output()?;
     ensure!(
         keys.status.success(),
@@ -90,21 +95,53 @@ fn variable(line: &str) -> Option<(&str, &str)> {
     Some((name, value.strip_prefix('"')?.strip_suffix('"')?))
 }
 
-/// The example without what runs leave in it, in a temporary folder that goes away.
-struct Copy(PathBuf);
+/// A server with nothing in it, in a temporary folder that goes away.
+struct Postgres {
+    _server: plinth_private_postgres::Server,
+    folder: Folder,
+}
 
-impl Copy {
-    fn of(example: &Path) -> Result<Copy> {
-        let folder = std::env::temp_dir().join(format!("plinth-example-{}", std::process::id()));
-        copy(example, &folder)?;
-        Ok(Copy(folder))
+impl Postgres {
+    fn start() -> Result<Postgres> {
+        let bin = plinth_private_postgres::find().context("PostgreSQL was not found")?;
+        let folder = Folder::new("postgres");
+        std::fs::create_dir_all(&folder.0)?;
+        let cluster = Cluster::make(&bin, &folder.0, "postgres", None)?;
+        Ok(Postgres {
+            _server: cluster.start(None, ["fsync=off"])?,
+            folder,
+        })
+    }
+
+    fn url(&self) -> String {
+        format!(
+            "host={} user=postgres dbname=postgres",
+            self.folder.0.display()
+        )
     }
 }
 
-impl Drop for Copy {
+/// A temporary folder, removed on drop.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let name = format!("plinth-example-{name}-{}", std::process::id());
+        Folder(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Folder {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
     }
+}
+
+/// The example without what runs leave in it.
+fn copy_of(example: &Path) -> Result<Folder> {
+    let folder = Folder::new("copy");
+    copy(example, &folder.0)?;
+    Ok(folder)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -130,10 +167,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path, listen: SocketAddr) -> Result<Server> {
+    fn start(folder: &Path, listen: SocketAddr, database_url: Option<&str>) -> Result<Server> {
         let log = folder.join("server.log");
         let output = File::create(&log)?;
         let child = Command::new(paths::plinth())
+            .env_remove(DATABASE_URL)
+            .envs(database_url.map(|url| (DATABASE_URL, url)))
             .arg("dev")
             .arg(folder)
             .args(["--listen", &listen.to_string()])

@@ -9,11 +9,12 @@ use crate::paths;
 
 /// PostgreSQL's server and `psql`, from Debian's package when they are nowhere.
 pub(crate) fn postgres() -> Result<String> {
-    if has_postgres() {
+    let is_there = || plinth_private_postgres::find().is_some();
+    if is_there() {
         return Ok(String::new());
     }
     debian(&["postgresql", "postgresql-client"])?;
-    if !has_postgres() {
+    if !is_there() {
         bail!(
             "the package `postgresql` was installed, yet initdb is not to be found; set PLINTH_PG_BIN"
         );
@@ -29,6 +30,17 @@ pub(crate) fn cluster() -> Result<String> {
     }
     debian(&["patroni", "etcd-server", "python3-etcd"])?;
     Ok("installed the Debian packages".to_owned())
+}
+
+/// `PgBouncer`, from Debian's package when it is nowhere. Debian puts it where only root looks.
+pub(crate) fn pgbouncer() -> Result<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    if folders.any(|folder| folder.join("pgbouncer").is_file()) {
+        return Ok(String::new());
+    }
+    debian(&["pgbouncer"])?;
+    Ok("installed the Debian package".to_owned())
 }
 
 /// Valgrind, from Debian's package when it is nowhere.
@@ -137,21 +149,6 @@ pub(crate) fn debian(packages: &[&str]) -> Result<()> {
     let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
     // The package lists of a fresh machine are empty or old; a failure to renew them shows in the second try.
     apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
-}
-
-fn has_postgres() -> bool {
-    if let Some(bin) = std::env::var_os("PLINTH_PG_BIN") {
-        return Path::new(&bin).join("initdb").exists();
-    }
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    versions
-        .map(|entry| entry.path().join("bin"))
-        .chain(std::env::split_paths(&path))
-        .any(|bin| bin.join("initdb").exists())
 }
 
 fn modified(path: &Path) -> Option<std::time::SystemTime> {

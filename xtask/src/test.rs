@@ -19,6 +19,7 @@ const CLUSTER_LIMIT: Duration = Duration::from_mins(90);
 /// the build.
 pub(crate) fn all(run: &mut Run) -> Result<()> {
     run.task("install postgresql", install::postgres);
+    run.task("install pgbouncer", install::pgbouncer);
     for project in install::example_clients() {
         let name = project
             .strip_prefix(paths::root())
@@ -35,7 +36,7 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
     run.task("guard", || guard::check(false));
     cases(run, None, false)?;
     differential(run, &Chance::default())?;
-    run.command("nodes", &mut engines("nodes", None), TEST_LIMIT);
+    run.command("nodes", &mut with_pooler("nodes", None), TEST_LIMIT);
     cluster(run, None);
     if std::env::var_os("PLINTH_SAMPLES").is_some() {
         run.command(
@@ -94,7 +95,8 @@ pub(crate) fn build(run: &mut Run) -> bool {
 /// The text cases. With `update`, PostgreSQL's answers are written into them.
 pub(crate) fn cases(run: &mut Run, filter: Option<&str>, update: bool) -> Result<()> {
     install::postgres()?;
-    let mut command = engines("cases", filter);
+    install::pgbouncer()?;
+    let mut command = with_pooler("cases", filter);
     if update {
         command.env("UPDATE_EXPECT", "1");
     }
@@ -212,6 +214,13 @@ fn engines(binary: &str, filter: Option<&str>) -> Command {
         .args(["test", "--quiet", "--workspace", "--test", binary, "--"])
         .args(filter);
     command.env("PLINTH_REQUIRE_POSTGRES", "1");
+    command
+}
+
+/// The same, with `PgBouncer` before the server as well.
+fn with_pooler(binary: &str, filter: Option<&str>) -> Command {
+    let mut command = engines(binary, filter);
+    command.env("PLINTH_REQUIRE_PGBOUNCER", "1");
     command
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::paths;
 
 /// From the top down. A crate may use those below it, and no crate of its own row.
-const ROWS: [&[&str]; 8] = [
+const ROWS: [&[&str]; 9] = [
     &["plinth-testkit", "plinth-load"],
     &["plinth"],
     &["plinth-server"],
@@ -26,6 +26,7 @@ const ROWS: [&[&str]; 8] = [
     &["plinth-db"],
     &["plinth-embedded", "plinth-postgres"],
     &["plinth-sql"],
+    &["plinth-private-postgres"],
 ];
 
 /// No input or output, no clock, no async.

@@ -263,6 +263,26 @@ impl Db {
         }
     }
 
+    /// Whether the data are on a server, which has tools and an owner of its own. For messages to whoever runs us; no request is answered by
+    /// it.
+    pub fn is_on_server(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// What the data take on a server, in bytes; none for a file, which can be looked at.
+    pub async fn bytes_on_server(&self) -> Result<Option<u64>, Error> {
+        if !self.is_on_server() {
+            return Ok(None);
+        }
+        let size = "select pg_database_size(current_database())::text as bytes";
+        let rows = self.query(&Session::system(), size, Vec::new()).await?;
+        let bytes = rows
+            .iter()
+            .next()
+            .and_then(|row| row.get("bytes")?.parse().ok());
+        Ok(bytes)
+    }
+
     /// Writes that wait for others before them.
     pub fn waiting_writes(&self) -> usize {
         match &self.engine {

@@ -64,7 +64,7 @@ impl From<plinth_postgres::EngineError> for Error {
             },
             EngineError::Timeout => Error::Timeout,
             EngineError::Closed => Error::Closed,
-            EngineError::Unavailable(text) => Error::Unavailable(text),
+            EngineError::Unavailable(text) | EngineError::Standby(text) => Error::Unavailable(text),
             EngineError::Setup(text) => Error::Setup(text),
             EngineError::Internal(text) => Error::Internal(text),
         }

@@ -128,7 +128,8 @@ impl From<plinth_db::Error> for ApiError {
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after(1)
             }
             Error::Unavailable(cause) => {
-                tracing::error!(request.id = %request_id::current(), error = %cause, "the database is not available");
+                // The engine tells it once for all of them.
+                tracing::debug!(request.id = %request_id::current(), error = %cause, "the database is not available");
                 let message = "The database is not available; try again in a moment";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST001", message)
                     .retry_after(AWAY_SECONDS)

@@ -11,10 +11,8 @@
 //! before, by SQL's own `PREPARE`; where it was not, it is in this very message, behind the role, because whoever is nobody may not even look
 //! a name up. Behind a pooler nothing is prepared: the next transaction has another connection.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use plinth_sql::SqlError;
 use plinth_sql::session::Session;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
@@ -22,6 +20,7 @@ use crate::error::Result;
 use crate::pool::Lease;
 use crate::render::Rendered;
 use crate::session::Settings;
+use crate::text::constant;
 
 /// A message that grows.
 pub(crate) struct Batch<'a> {
@@ -60,10 +59,12 @@ impl<'a> Batch<'a> {
         }
         batch.push(how);
         let settings = Settings::of(session, lease.pooled());
-        for (name, value) in settings.names.iter().zip(&settings.values) {
-            let mut set = format!("set local {name} = ");
-            quote(value, &mut set)?;
-            batch.push(&set);
+        if lease.pooled() {
+            batch.push(&settings.as_sql(true)?);
+            return Ok(batch);
+        }
+        for (name, value) in settings.all() {
+            batch.push(&format!("set local {name} = {}", constant(value)?));
         }
         Ok(batch)
     }
@@ -104,7 +105,7 @@ impl<'a> Batch<'a> {
         for (place, argument) in rendered.params.iter().enumerate() {
             execute.push(if place == 0 { '(' } else { ',' });
             match argument.text(values) {
-                Some(text) => quote(text, &mut execute)?,
+                Some(text) => execute.push_str(&constant(text)?),
                 None => execute.push_str("null"),
             }
         }
@@ -139,45 +140,5 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(all)
-    }
-}
-
-/// Writes a constant that means the same whatever `standard_conforming_strings` is: a function that a request calls might have
-/// left it off.
-fn quote(text: &str, out: &mut String) -> Result<()> {
-    if text.contains('\0') {
-        return Err(
-            SqlError::new("22021", "invalid byte sequence for encoding \"UTF8\": 0x00").into(),
-        );
-    }
-    if text.contains(['\'', '\\']) {
-        let escaped = text.replace('\\', "\\\\").replace('\'', "''");
-        // Writing to a string cannot fail.
-        let _infallible = write!(out, "E'{escaped}'");
-    } else {
-        let _infallible = write!(out, "'{text}'");
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quote;
-
-    fn quoted(text: &str) -> String {
-        let mut out = String::new();
-        quote(text, &mut out).unwrap();
-        out
-    }
-
-    #[test]
-    fn constants_end_where_they_should() {
-        assert_eq!(quoted("a"), "'a'");
-        assert_eq!(quoted("it's"), "E'it''s'");
-        assert_eq!(
-            quoted("\\'; drop table t; --"),
-            "E'\\\\''; drop table t; --'"
-        );
-        assert!(quote("\0", &mut String::new()).is_err());
     }
 }

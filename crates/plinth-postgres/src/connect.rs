@@ -1,8 +1,10 @@
 //! From a URL to connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::select_ok;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
@@ -10,6 +12,7 @@ use tokio_postgres::{Client, Config, NoTls, Socket};
 use crate::EngineError;
 use crate::error::{self, Result};
 use crate::fence::{Fence, Origin};
+use crate::leaving::Room;
 use crate::tls::{Mode, Tls};
 use crate::wire::{Notices, Wire};
 
@@ -37,6 +40,8 @@ pub(crate) struct Connected {
     /// None behind a pooler, and from servers that do not tell.
     pub(crate) origin: Option<Origin>,
     pub(crate) wire: Wire,
+    /// Host and port.
+    pub(crate) host: Arc<str>,
 }
 
 impl Connected {
@@ -104,8 +109,6 @@ impl Address {
         }
         config
             .ssl_mode(tls.mode.for_client())
-            .tcp_user_timeout(UNHEARD)
-            .keepalives_idle(UNHEARD)
             .application_name("plinth")
             // Of several hosts, the one that takes writes.
             .target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -153,10 +156,28 @@ impl Address {
 
     /// Connects to whichever host takes writes, all asked at once: one that froze would hold up the others.
     pub(crate) async fn connect(&self) -> Result<Connected> {
-        let hosts = self.hosts();
-        let tries = hosts.iter().map(|host| Box::pin(host.connect_in_time()));
-        let (connected, _) = select_ok(tries).await?;
-        Ok(connected)
+        self.connect_where(None).await
+    }
+
+    /// The same where there is room.
+    pub(crate) async fn connect_where(&self, room: Option<Room<'_>>) -> Result<Connected> {
+        let (hosts, room) = (self.hosts(), room.as_ref());
+        let tries = hosts.iter().enumerate().map(|(place, host)| async move {
+            let tried = host.connect_in_time(room).await;
+            tried.map_err(|error| (place, error))
+        });
+        let mut tries: FuturesUnordered<_> = tries.collect();
+        let mut refused = Vec::with_capacity(hosts.len());
+        while let Some(tried) = tries.next().await {
+            match tried {
+                Ok(connected) => return Ok(connected),
+                Err(why) => refused.push(why),
+            }
+        }
+        refused.sort_by_key(|(place, _)| *place);
+        Err(all_refused(
+            refused.into_iter().map(|(_, error)| error).collect(),
+        ))
     }
 
     /// One address for each host.
@@ -188,7 +209,8 @@ impl Address {
             .channel_binding(from.get_channel_binding())
             .target_session_attrs(from.get_target_session_attrs())
             .tcp_user_timeout(UNHEARD)
-            .keepalives_idle(UNHEARD);
+            .keepalives_idle(UNHEARD)
+            .keepalives_interval(UNHEARD);
         if let Some(user) = from.get_user() {
             to.user(user);
         }
@@ -211,7 +233,10 @@ impl Address {
     }
 
     /// The time is for the whole of it: a server that froze still takes connections, and says nothing.
-    async fn connect_in_time(&self) -> Result<Connected> {
+    async fn connect_in_time(&self, room: Option<&Room<'_>>) -> Result<Connected> {
+        if let Some(room) = room {
+            room.wait_at(&self.display()).await?;
+        }
         let limit = self.config.get_connect_timeout().copied();
         let limit = limit.unwrap_or(CONNECT_TIMEOUT);
         match tokio::time::timeout(limit, self.connect_to_host()).await {
@@ -250,6 +275,7 @@ impl Address {
             notices,
             origin,
             wire,
+            host: self.display().into(),
         })
     }
 
@@ -268,24 +294,72 @@ impl Address {
                 "the database at {host} does not support TLS: take `sslmode` out of `[database] url`, or set up TLS on the server"
             ));
         }
+        if causes.contains("does not allow writes") {
+            return EngineError::Standby(format!(
+                "the database at {host} takes no writes: it is a standby, or set to read only"
+            ));
+        }
+        if causes.contains("invalid peer certificate") {
+            return EngineError::Setup(format!(
+                "the certificate of the database at {host} is not accepted ({causes}): check the host in `[database] url`, and that `sslrootcert` names the authority that signed it"
+            ));
+        }
         let Some(said) = error.as_db_error() else {
             return EngineError::Unavailable(format!(
                 "no connection to the database at {host}: {causes}; check the host and port in `[database] url`, and that the server runs"
             ));
         };
         let message = said.message();
-        match said.code().code() {
-            "28P01" | "28000" => EngineError::Setup(format!(
+        let refused = || {
+            EngineError::Setup(format!(
                 "the database at {host} refuses `{user}`: {message}; check user and password in `[database] url`, and the server's pg_hba.conf"
-            )),
+            ))
+        };
+        match said.code().code() {
+            "28P01" | "28000" => refused(),
             "3D000" => EngineError::Setup(format!(
                 "{message} at {host}; create it, or name another one in `[database] url`"
             )),
             "53300" => EngineError::Unavailable(format!(
                 "the database at {host} has no connection left for `{user}` ({message}); lower `[database] connections`, or raise the server's max_connections"
             )),
-            _ => EngineError::from(error),
+            "57P03" => {
+                EngineError::Standby(format!("the database at {host} is not ready: {message}"))
+            }
+            _ if message.contains("unsupported startup parameter") => EngineError::Setup(format!(
+                "what answers at {host} is a pooler ({message}): add `pgbouncer=true` to `[database] url`"
+            )),
+            // A pooler has one code for everything.
+            _ if message.contains("authentication failed") || message == "no such user" => {
+                refused()
+            }
+            _ => EngineError::Unavailable(format!(
+                "the database at {host} has no connection for `{user}`: {message}"
+            )),
         }
+    }
+}
+
+/// One error for those of all hosts, which tells them all. As long as one host may come to take writes, it is worth waiting.
+fn all_refused(mut errors: Vec<EngineError>) -> EngineError {
+    if errors.len() == 1
+        && let Some(only) = errors.pop()
+    {
+        return only;
+    }
+    let mut text = "no host of `[database] url` can be used:".to_owned();
+    for error in &errors {
+        text += &format!("\n  {error}");
+    }
+    if errors
+        .iter()
+        .any(|one| matches!(one, EngineError::Standby(_)))
+    {
+        EngineError::Standby(text)
+    } else if errors.iter().any(EngineError::is_away) {
+        EngineError::Unavailable(text)
+    } else {
+        EngineError::Setup(text)
     }
 }
 
@@ -333,6 +407,26 @@ mod tests {
         assert_eq!(lines.display(), "/run/pg:5432");
         let lines = Address::parse("host=a user=me sslmode=verify-full dbname=shop").unwrap();
         assert_eq!(lines.tls.mode, Mode::VerifyFull);
+    }
+
+    #[test]
+    fn every_host_says_why_it_cannot_be_used() {
+        let away = || EngineError::Unavailable("a is away".to_owned());
+        let wrong = || EngineError::Setup("b refuses `me`".to_owned());
+        let standby = || EngineError::Standby("c takes no writes".to_owned());
+        assert_eq!(all_refused(vec![away()]).to_string(), "a is away");
+        let all = all_refused(vec![away(), wrong(), standby()]);
+        assert!(matches!(all, EngineError::Standby(_)));
+        assert_eq!(
+            all.to_string(),
+            "no host of `[database] url` can be used:\n  a is away\n  b refuses `me`\n  c takes no writes"
+        );
+        let some = all_refused(vec![wrong(), away()]);
+        assert!(matches!(some, EngineError::Unavailable(_)));
+        assert!(matches!(
+            all_refused(vec![wrong(), wrong()]),
+            EngineError::Setup(_)
+        ));
     }
 
     #[test]

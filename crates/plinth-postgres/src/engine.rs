@@ -15,9 +15,10 @@ use tokio::sync::Notify;
 use crate::batch::{Batch, Ran};
 use crate::connect::Address;
 use crate::error::{EngineError, Result};
+use crate::outage::Outage;
 use crate::pool::{Lease, Pool};
 use crate::render::{self, Rendered};
-use crate::session;
+use crate::session::{self, Settings};
 
 /// Connections for the product's own work and for scripts.
 const SYSTEM_CONNECTIONS: usize = 8;
@@ -25,9 +26,10 @@ const SYSTEM_CONNECTIONS: usize = 8;
 const GRACE: Duration = Duration::from_secs(2);
 /// Longest look at the schema.
 const REFRESH: Duration = Duration::from_secs(30);
-/// Where the catalog is read: names come back with their schemas.
-const SNAPSHOT: &str =
-    "begin isolation level repeatable read read only; set local search_path = ''";
+/// Where the catalog is read.
+const SNAPSHOT: &str = "begin isolation level repeatable read read only";
+/// So that names come back with their schemas.
+const NO_PATH: &str = "set local search_path = ''";
 /// Rendered statements that are kept.
 const RENDERED: usize = 4096;
 /// How often a node looks whether the schema was changed by others. What policies and privileges say counts at once, because
@@ -68,10 +70,12 @@ pub(crate) struct Shared {
     /// Something suggests that the schema has changed.
     suspicion: Notify,
     rendered: Mutex<HashMap<(StatementId, BodyFormat), Arc<Rendered>>>,
+    pub(crate) outage: Outage,
 }
 
 impl Engine {
-    /// Connects, looks whether the server will do, and reads its catalog.
+    /// Connects, looks whether the server will do, and reads its catalog. Where hosts answer and none takes writes, it waits a
+    /// while for one that does.
     pub async fn open(options: Options) -> Result<Engine, EngineError> {
         let address = Address::parse(&options.url)?;
         // Its password is set when the database has been prepared; a server that asks for none can be used at once.
@@ -85,8 +89,9 @@ impl Engine {
             versions: AtomicU64::new(0),
             suspicion: Notify::new(),
             rendered: Mutex::default(),
+            outage: Outage::default(),
         }));
-        crate::setup::check_server(&engine).await?;
+        crate::setup::wait_for_primary(&engine).await?;
         engine.refresh().await?;
         Ok(engine)
     }
@@ -116,7 +121,15 @@ impl Engine {
             if *known == found {
                 return Ok(None);
             }
-            client.batch_execute(SNAPSHOT).await?;
+            let begin = match lease.pooled() {
+                // Constants are printed as the connection is set, which has been others'.
+                true => {
+                    let settings = Settings::of(&look, true).as_sql(true)?;
+                    format!("{SNAPSHOT}; {settings}; {NO_PATH}")
+                }
+                false => format!("{SNAPSHOT}; {NO_PATH}"),
+            };
+            client.batch_execute(&begin).await?;
             let version = self.0.versions.fetch_add(1, Ordering::Relaxed) + 1;
             let rule = self.0.options.auto_expose;
             // Boxed, as are all large futures: whoever awaits holds room for them.
@@ -185,10 +198,12 @@ impl Engine {
         session: &Session,
         filled: &Filled<Read>,
     ) -> Result<Answer, EngineError> {
-        match self.read_once(session, filled).await {
+        let done = match self.read_once(session, filled).await {
             Err(EngineError::Unavailable(_)) => self.read_once(session, filled).await,
             other => other,
-        }
+        };
+        self.0.outage.note(&done);
+        done
     }
 
     async fn read_once(&self, session: &Session, filled: &Filled<Read>) -> Result<Answer> {
@@ -236,6 +251,12 @@ impl Engine {
         session: &Session,
         filled: &Filled<Write>,
     ) -> Result<Answer, EngineError> {
+        let done = self.write_once(session, filled).await;
+        self.0.outage.note(&done);
+        done
+    }
+
+    async fn write_once(&self, session: &Session, filled: &Filled<Write>) -> Result<Answer> {
         let Filled {
             what: write,
             values,
@@ -298,8 +319,7 @@ impl Engine {
     pub(crate) async fn finish_write<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
         if done.is_ok() && lease.is_on_this_server_alone() {
             lease.settle();
-            let message = "the commit has not reached a standby, as this server is set to wait for; it may or may not last";
-            return Err(EngineError::Unavailable(message.to_owned()));
+            return Err(EngineError::not_on_a_standby());
         }
         if done.as_ref().err().is_some_and(refuses_writes) && is_standby(&lease).await {
             lease.discard();

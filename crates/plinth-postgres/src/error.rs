@@ -2,7 +2,7 @@
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::Span;
-use tokio_postgres::error::{DbError, ErrorPosition, SqlState};
+use tokio_postgres::error::{DbError, ErrorPosition, Severity, SqlState};
 
 /// An error of the engine.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum EngineError {
     /// The server cannot be reached, or cannot serve now: it starts, stops, or has become a standby.
     #[error("{0}")]
     Unavailable(String),
+    /// Hosts answer and none takes writes now, as while a standby takes over, or a server starts.
+    #[error("{0}")]
+    Standby(String),
     /// The server refuses us until somebody changes a setting, which the text names.
     #[error("{0}")]
     Setup(String),
@@ -45,10 +48,23 @@ impl EngineError {
                 SqlError::new("53300", "all connections to the database are in use")
             }
             EngineError::Closed => SqlError::new("57P01", "the database is closed"),
-            EngineError::Unavailable(text) => SqlError::new("08006", text),
+            EngineError::Unavailable(text) | EngineError::Standby(text) => {
+                SqlError::new("08006", text)
+            }
             EngineError::Setup(text) => SqlError::new("08004", text),
             EngineError::Internal(text) => SqlError::new("XX000", text),
         }
+    }
+
+    /// A commit that counts on this server, and that no standby has although one should.
+    pub(crate) fn not_on_a_standby() -> EngineError {
+        let message = "the commit has not reached a standby, as this server is set to wait for; it may or may not last";
+        EngineError::Unavailable(message.to_owned())
+    }
+
+    /// Whether it is for want of a server that can serve now.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, EngineError::Unavailable(_) | EngineError::Standby(_))
     }
 
     /// The SQLSTATE, where the server gave one.
@@ -82,7 +98,12 @@ impl From<tokio_postgres::Error> for EngineError {
             SqlState::CANNOT_CONNECT_NOW,
             SqlState::TOO_MANY_CONNECTIONS,
         ];
-        if unavailable.contains(code) {
+        // With a fatal one the connection is over, whatever the reason; poolers have reasons of their own.
+        let is_over = matches!(
+            said.parsed_severity(),
+            Some(Severity::Fatal | Severity::Panic)
+        );
+        if is_over || unavailable.contains(code) {
             return EngineError::Unavailable(said.message().to_owned());
         }
         sql_error(said).into()
@@ -103,8 +124,14 @@ pub(crate) fn sql_error(said: &DbError) -> SqlError {
     }
 }
 
-/// The same for an error in `text`, which stands at `start` of the source: the server counts characters, from 1.
-pub(crate) fn placed(error: tokio_postgres::Error, text: &str, start: usize) -> EngineError {
+/// The same for an error in a message whose first `before` bytes are ours, and the rest stands at `start` of the source: the server
+/// counts characters, from 1.
+pub(crate) fn placed(
+    error: tokio_postgres::Error,
+    text: &str,
+    before: usize,
+    start: usize,
+) -> EngineError {
     let position = match error.as_db_error().and_then(DbError::position) {
         Some(ErrorPosition::Original(position)) => *position as usize,
         _ => 0,
@@ -117,7 +144,7 @@ pub(crate) fn placed(error: tokio_postgres::Error, text: &str, start: usize) -> 
             .char_indices()
             .nth(position - 1)
             .map_or(text.len(), |(byte, _)| byte);
-        let at = u32::try_from(start + byte).unwrap_or(u32::MAX);
+        let at = u32::try_from(start + byte.saturating_sub(before)).unwrap_or(u32::MAX);
         said.span = Some(Span {
             start: at,
             end: at.saturating_add(1),

@@ -10,6 +10,8 @@ mod engine;
 mod error;
 mod fence;
 mod introspect;
+mod leaving;
+mod outage;
 mod pool;
 mod render;
 mod roles;

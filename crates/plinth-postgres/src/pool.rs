@@ -1,12 +1,13 @@
 //! Connections that wait for work, and those that are lent.
 //!
 //! A connection is lent for one transaction. Whoever has finished it says so; one that was left in the middle (its
-//! caller went away, or an answer never came) is rolled back, or closed, before anybody else gets it.
+//! caller went away, or an answer never came) is rolled back before anybody else gets it, or nobody does. One on which the server
+//! does not answer goes on [leaving](crate::leaving), and counts until it has left.
 
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,10 +17,13 @@ use crate::EngineError;
 use crate::connect::{Address, Connected};
 use crate::error::Result;
 use crate::fence::Origin;
+use crate::leaving::{Leaving, Room};
+use crate::outage::Seldom;
 use crate::wire::{NOT_ON_A_STANDBY, Notices, Wire};
 
-/// Longest a transaction that was left may take to be rolled back.
-const CLEANING: Duration = Duration::from_secs(30);
+/// How long a connection that was left in the middle keeps its place in the pool, so that others wait for it rather than open
+/// another one: as long as a statement may take by default, and a little.
+const CLEANING: Duration = Duration::from_secs(10);
 /// Statements kept ready on a connection, of some 100 KiB each on the server.
 const PREPARED: usize = 256;
 
@@ -31,8 +35,13 @@ struct Shared {
     address: Address,
     idle: Mutex<Vec<Conn>>,
     room: Arc<Semaphore>,
+    /// Connections at once.
+    most: usize,
     /// Longest wait for a connection that others have.
     wait: Duration,
+    leaving: Leaving,
+    /// Callers for whom there was none in time.
+    refused: Mutex<Seldom>,
 }
 
 /// A connection, and what is known of it.
@@ -41,6 +50,7 @@ pub(crate) struct Conn {
     pub(crate) notices: Notices,
     wire: Wire,
     origin: Option<Origin>,
+    host: Arc<str>,
     prepared: Mutex<Prepared>,
 }
 
@@ -63,6 +73,8 @@ pub(crate) struct Lease {
     permit: Option<OwnedSemaphorePermit>,
     /// No transaction is open on it.
     settled: bool,
+    /// Nobody shall have it after this.
+    used_up: bool,
 }
 
 impl Pool {
@@ -72,7 +84,10 @@ impl Pool {
             address,
             idle: Mutex::default(),
             room: Arc::new(Semaphore::new(most)),
+            most,
             wait,
+            leaving: Leaving::default(),
+            refused: Mutex::default(),
         }))
     }
 
@@ -88,10 +103,13 @@ impl Pool {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return Err(EngineError::Closed),
             Err(_) => {
-                tracing::warn!(
-                    waited_ms = self.0.wait.as_millis(),
-                    "all connections are in use; raise `[database] connections`, or look for what keeps them"
-                );
+                if let Some(refused) = self.0.refused.lock().count(Instant::now()) {
+                    tracing::warn!(
+                        refused,
+                        waited_ms = self.0.wait.as_millis(),
+                        "all connections are in use; raise `[database] connections`, or look for what keeps them"
+                    );
+                }
                 return Err(EngineError::Busy);
             }
         };
@@ -104,21 +122,7 @@ impl Pool {
         };
         let conn = match idle {
             Some(conn) => conn,
-            None => {
-                let Connected {
-                    client,
-                    notices,
-                    origin,
-                    wire,
-                } = self.0.address.connect().await?;
-                Conn {
-                    client,
-                    notices,
-                    wire,
-                    origin,
-                    prepared: Mutex::default(),
-                }
-            }
+            None => self.connect().await?,
         };
         conn.notices.lock().clear();
         Ok(Lease {
@@ -126,6 +130,31 @@ impl Pool {
             pool: self.clone(),
             permit: Some(permit),
             settled: false,
+            used_up: false,
+        })
+    }
+
+    /// A new one, for whom a place was kept. Those that are lent and those that leave are never more than the pool may have.
+    async fn connect(&self) -> Result<Conn> {
+        let lent = self.0.most - self.0.room.available_permits();
+        let room = Room {
+            leaving: &self.0.leaving,
+            most: self.0.most - lent,
+        };
+        let Connected {
+            client,
+            notices,
+            origin,
+            wire,
+            host,
+        } = self.0.address.connect_where(Some(room)).await?;
+        Ok(Conn {
+            client,
+            notices,
+            wire,
+            origin,
+            host,
+            prepared: Mutex::default(),
         })
     }
 
@@ -142,6 +171,19 @@ impl Pool {
 
     fn is_outdated(&self, conn: &Conn) -> bool {
         !self.0.address.fence.is_current(conn.origin)
+    }
+
+    /// Waits, beside everything else, until the server has answered on a connection that nobody needs any more, or is gone.
+    fn see_off(&self, conn: Conn) {
+        if !conn.wire.is_open() {
+            return;
+        }
+        let leaver = self.0.leaving.count(conn.host.clone());
+        tokio::spawn(async move {
+            // Asked although nobody wants to know: from a host that is gone, something that was sent brings an end.
+            let _ended = conn.drive(conn.client.batch_execute("rollback")).await;
+            drop(leaver);
+        });
     }
 
     fn give_back(&self, conn: Conn) {
@@ -214,6 +256,11 @@ impl Lease {
         self.pool.is_outdated(self)
     }
 
+    /// What was done with it outlasts the transaction: nobody gets it after this.
+    pub(crate) fn use_up(&mut self) {
+        self.used_up = true;
+    }
+
     /// The transaction has ended, so another may begin.
     pub(crate) fn settle(mut self) {
         self.settled = true;
@@ -221,7 +268,9 @@ impl Lease {
 
     /// The server behind this connection has changed its part: neither this nor its like is of use any more.
     pub(crate) fn discard(mut self) {
-        self.conn = None;
+        if let Some(conn) = self.conn.take() {
+            self.pool.see_off(conn);
+        }
         self.pool.forget_idle();
     }
 }
@@ -244,7 +293,9 @@ impl Drop for Lease {
             return;
         };
         if self.settled {
-            self.pool.give_back(conn);
+            if !self.used_up {
+                self.pool.give_back(conn);
+            }
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
@@ -255,8 +306,10 @@ impl Drop for Lease {
         runtime.spawn(async move {
             let rolled_back =
                 tokio::time::timeout(CLEANING, conn.drive(conn.client.batch_execute("rollback")));
-            if let Ok(Ok(())) = rolled_back.await {
-                pool.give_back(conn);
+            match rolled_back.await {
+                Ok(Ok(())) => pool.give_back(conn),
+                Ok(Err(_)) => {}
+                Err(_) => pool.see_off(conn),
             }
             drop(permit);
         });

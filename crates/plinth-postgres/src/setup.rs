@@ -1,13 +1,14 @@
 //! What a server needs before it can serve: roles to become, a login that is nobody, and the rule that opens tables.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Grant, GrantObjects, ObjectName};
 use plinth_sql::catalog::{AutoExpose, QName};
 use plinth_sql::print::{ident, literal};
 use postgres_protocol::password;
-use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::engine::Engine;
 use crate::error::{EngineError, Result};
@@ -22,8 +23,14 @@ const LOGIN: &str = "plinth_authenticator_";
 const EXPOSURE: &str = include_str!("../sql/exposure.sql");
 /// How long the right to prepare a database is waited for before somebody is told.
 const SILENCE: Duration = Duration::from_secs(2);
+/// Longest wait for a host that takes writes. A failover takes less.
+const PRIMARY: Duration = Duration::from_secs(30);
+/// The pause before the hosts are asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+/// The pause between two lines about that.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
 /// The oldest server that will do: `security_invoker` came with it.
-const OLDEST: i32 = 150_000;
+const OLDEST: u32 = 150_000;
 
 /// The right to prepare the database, which one node at a time has. Ends when dropped.
 pub struct Setup {
@@ -34,20 +41,39 @@ pub struct Setup {
 /// A lock among all nodes on a database, held by a transaction that stays open as long as this lives.
 pub struct Alone(#[expect(dead_code, reason = "it is held, not used")] Client);
 
-/// Looks whether a server will do.
-pub(crate) async fn check_server(engine: &Engine) -> Result<()> {
+/// Looks whether the server will do, once there is one that takes writes.
+pub(crate) async fn wait_for_primary(engine: &Engine) -> Result<()> {
+    let began = Instant::now();
+    let mut told: Option<Instant> = None;
+    loop {
+        let standby = match check_server(engine).await {
+            Err(EngineError::Standby(why)) if began.elapsed() < PRIMARY => why,
+            other => return other,
+        };
+        if told.is_none_or(|told| told.elapsed() >= TELL_AGAIN) {
+            let left = PRIMARY.saturating_sub(began.elapsed()).as_secs();
+            tracing::warn!("{standby}\n  waiting for a primary, {left} s at most");
+            told = Some(Instant::now());
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+async fn check_server(engine: &Engine) -> Result<()> {
     let lease = engine.0.system.lend().await?;
-    let asked = lease.client.query_one(
-        "select current_setting('server_version_num')::int4, current_setting('server_version'), \
-         current_setting('server_encoding'), has_database_privilege(current_database(), 'create'), current_database()::text",
-        &[],
+    let facts = lease.client.simple_query(
+        "select current_setting('server_version_num'), current_setting('server_version'), \
+         current_setting('server_encoding'), has_database_privilege(current_database(), 'create'), current_database()",
     );
-    let row = lease.drive(asked).await?;
-    let number: i32 = row.try_get(0)?;
-    let version: &str = row.try_get(1)?;
-    let encoding: &str = row.try_get(2)?;
-    let may_create: bool = row.try_get(3)?;
-    let database: &str = row.try_get(4)?;
+    let facts = lease.drive(facts).await?;
+    let facts = facts.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let fact = |place: usize| facts.and_then(|row| row.get(place)).unwrap_or_default();
+    let number: u32 = fact(0).parse().unwrap_or_default();
+    let (version, encoding, database) = (fact(1), fact(2), fact(4));
+    let may_create = fact(3) == "t";
     let host = engine.0.system.address().display();
     let user = engine.0.system.address().user();
     if number < OLDEST {
@@ -150,10 +176,10 @@ impl Setup {
             client.batch_execute(&format!("begin; {EXPOSURE}")).await?;
             for (name, value) in [("auto_expose", rule), ("exposure", EXPOSURE)] {
                 client
-                    .execute(
+                    .execute_typed(
                         "insert into plinth.engine (name, value) values ($1, $2) \
                          on conflict (name) do update set value = excluded.value",
-                        &[&name, &value],
+                        &[(&name, Type::TEXT), (&value, Type::TEXT)],
                     )
                     .await?;
             }
@@ -172,8 +198,8 @@ impl Setup {
     async fn let_requests_in(&self, client: &Client, secret: &str) -> Result<()> {
         let shared = &self.engine.0;
         let as_login = |name: &str| shared.system.address().with_login(name, secret);
-        let name = "select case when length(current_database()) <= 40 then current_database() else md5(current_database()) end";
-        let row = client.query_one(name, &[]).await?;
+        let name = "select case when length(current_database()) <= 40 then current_database()::text else md5(current_database()) end";
+        let row = client.query_typed_one(name, &[]).await?;
         // Names longer than 63 bytes are cut, and two databases must not come to one.
         let login = format!("{LOGIN}{}", row.try_get::<_, String>(0)?);
         let connected = match as_login(&login).connect().await {
@@ -193,7 +219,10 @@ impl Setup {
     /// Makes the login, or gives it our password.
     async fn make_login(&self, client: &Client, login: &str, secret: &str) -> Result<()> {
         let exists = client
-            .query_opt("select from pg_roles where rolname = $1", &[&login])
+            .query_typed_opt(
+                "select from pg_roles where rolname = $1",
+                &[(&login, Type::TEXT)],
+            )
             .await?
             .is_some();
         let role = ident(login);
@@ -221,18 +250,21 @@ impl Setup {
 /// Whether an earlier start has left the rule for open tables as this one would.
 async fn is_set_up(client: &Client, rule: &str) -> Result<bool> {
     let there = "select to_regclass('plinth.engine') is not null";
-    if !client.query_one(there, &[]).await?.try_get::<_, bool>(0)? {
+    let there = client.query_typed_one(there, &[]).await?;
+    if !there.try_get::<_, bool>(0)? {
         return Ok(false);
     }
     let same = "select count(*) = 2 from plinth.engine where (name, value) in (('auto_expose', $1), ('exposure', $2))";
-    let same = client.query_one(same, &[&rule, &EXPOSURE]).await?;
+    let same = client
+        .query_typed_one(same, &[(&rule, Type::TEXT), (&EXPOSURE, Type::TEXT)])
+        .await?;
     Ok(same.try_get(0)?)
 }
 
 /// Whether the login may become what requests run as.
 async fn may_become(client: &Client, login: &str) -> Result<()> {
     let missing: Vec<String> = client
-        .query(
+        .query_typed(
             "select name from unnest(array['anon', 'authenticated', 'service_role']) name \
              where not exists (select from pg_roles where rolname = name) or not pg_has_role(current_user, name, 'member')",
             &[],

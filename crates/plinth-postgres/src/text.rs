@@ -26,6 +26,22 @@ pub(crate) fn filled(statement: &Statement, values: &[Option<String>]) -> Result
     }
 }
 
+/// A value as a constant.
+pub(crate) fn constant(text: &str) -> Result<String> {
+    Ok(print::literal(without_zero(text)?))
+}
+
+/// A message ends at its first zero byte.
+fn without_zero(text: &str) -> Result<&str, SqlError> {
+    match text.contains('\0') {
+        false => Ok(text),
+        true => Err(SqlError::new(
+            "22021",
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        )),
+    }
+}
+
 struct Filling<'a> {
     values: &'a [Option<String>],
     fault: Option<SqlError>,
@@ -39,14 +55,13 @@ impl VisitMut for Filling<'_> {
         };
         let place = usize::try_from(number).unwrap_or_default().wrapping_sub(1);
         *expr = match self.values.get(place) {
-            Some(Some(text)) if text.contains('\0') => {
-                self.fault.get_or_insert(SqlError::new(
-                    "22021",
-                    "invalid byte sequence for encoding \"UTF8\": 0x00",
-                ));
-                Expr::Null
-            }
-            Some(Some(text)) => Expr::String(text.clone()),
+            Some(Some(text)) => match without_zero(text) {
+                Ok(text) => Expr::String(text.to_owned()),
+                Err(fault) => {
+                    self.fault.get_or_insert(fault);
+                    Expr::Null
+                }
+            },
             Some(None) => Expr::Null,
             None => {
                 let unknown = format!("there is no parameter ${number}");
@@ -126,8 +141,20 @@ mod tests {
         let statement = plinth_sql::parse::statement("select $1 || $2, $1").unwrap();
         let values = [Some("it's \\".to_owned()), None];
         let text = filled(&statement, &values).unwrap();
-        assert_eq!(text, r"SELECT 'it''s \' || NULL, 'it''s \'");
+        assert_eq!(text, r"SELECT E'it''s \\' || NULL, E'it''s \\'");
         assert!(filled(&statement, &values[..1]).is_err());
+    }
+
+    #[test]
+    fn constants_end_where_they_should() {
+        let quoted = |text| constant(text).unwrap();
+        assert_eq!(quoted("a"), "'a'");
+        assert_eq!(quoted("it's"), "'it''s'");
+        assert_eq!(
+            quoted("\\'; drop table t; --"),
+            "E'\\\\''; drop table t; --'"
+        );
+        assert!(constant("\0").is_err());
     }
 
     #[test]

@@ -3,16 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use x509_cert::der::Decode as _;
 
 use crate::EngineError;
 use crate::error::Result;
@@ -69,43 +71,46 @@ impl Tls {
     /// What makes connections secret.
     pub(crate) fn connector(&self) -> Result<MakeRustlsConnect> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
+        let verifier = self.verifier(&provider)?;
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| EngineError::Internal(error.to_string()))?;
-        // As in libpq: who names an authority wants it asked.
-        let mode = match (self.mode, &self.root) {
-            (Mode::Require, Some(_)) => Mode::VerifyCa,
-            (mode, _) => mode,
-        };
-        let builder = builder.dangerous();
-        let config = match mode {
-            Mode::Disable | Mode::Prefer | Mode::Require => {
-                builder.with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-            }
-            Mode::VerifyCa => builder
-                .with_custom_certificate_verifier(Arc::new(AnyName(self.verifier(provider)?))),
-            Mode::VerifyFull => builder.with_custom_certificate_verifier(self.verifier(provider)?),
-        };
-        Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+            .map_err(|error| EngineError::Internal(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(MakeRustlsConnect::new(config))
     }
 
-    fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
+    fn verifier(&self, provider: &CryptoProvider) -> Result<Verifier> {
+        let believed = match (self.mode, &self.root) {
+            (Mode::Disable | Mode::Prefer, _) | (Mode::Require, None) => Believed::Anyone,
+            // As in libpq: who names an authority wants it asked.
+            (Mode::Require | Mode::VerifyCa, _) => Believed::AnyName(self.authorities()?),
+            (Mode::VerifyFull, _) => Believed::ThisName(self.authorities()?),
+        };
+        Ok(Verifier {
+            believed,
+            known: provider.signature_verification_algorithms,
+        })
+    }
+
+    fn authorities(&self) -> Result<Authorities> {
+        let named = match &self.root {
+            Some(path) => read_certificates(path)?,
+            None => Vec::new(),
+        };
         let mut roots = RootCertStore::empty();
-        match &self.root {
-            Some(path) => {
-                roots.add_parsable_certificates(read_certificates(path)?);
-            }
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
+        match self.root {
+            Some(_) => roots.add_parsable_certificates(named.iter().cloned()),
+            None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+        };
+        if roots.is_empty() {
+            return Err(EngineError::Setup(
+                "there is no authority to check the database's certificate with; name one in `sslrootcert`"
+                    .to_owned(),
+            ));
         }
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|error| {
-                EngineError::Setup(format!(
-                    "there is no authority to check the database's certificate with ({error}); name one in `sslrootcert`"
-                ))
-            })
+        Ok(Authorities { roots, named })
     }
 }
 
@@ -122,19 +127,85 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
         .map_err(unreadable)
 }
 
-/// Believes any certificate: `sslmode=require` keeps listeners out, not impostors.
+/// Judges the server's certificate.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct Verifier {
+    believed: Believed,
+    /// The signatures that can be checked.
+    known: WebPkiSupportedAlgorithms,
+}
 
-impl ServerCertVerifier for Anyone {
+/// Whose certificate is good enough.
+#[derive(Debug)]
+enum Believed {
+    /// Anybody's: `sslmode=require` keeps listeners out, not impostors.
+    Anyone,
+    /// One that an authority signed, whatever name is on it.
+    AnyName(Authorities),
+    /// One that an authority signed, for the host that was asked for.
+    ThisName(Authorities),
+}
+
+/// Who is asked whether a certificate is good.
+#[derive(Debug)]
+struct Authorities {
+    roots: RootCertStore,
+    /// What `sslrootcert` names: a server that shows one of these very certificates needs nobody else's word. So it is in libpq,
+    /// and servers with a certificate that signed itself are set up that way.
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    fn check(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+        known: &WebPkiSupportedAlgorithms,
+    ) -> Result<(), rustls::Error> {
+        if self.named.iter().any(|one| one == certificate) {
+            return check_dates(certificate, now);
+        }
+        let parsed = ParsedCertificate::try_from(certificate)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, chain, now, known.all)
+    }
+}
+
+/// A certificate that is believed by itself has its time, too.
+fn check_dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), rustls::Error> {
+    let read = x509_cert::Certificate::from_der(certificate);
+    let valid = read
+        .map_err(|_| CertificateError::BadEncoding)?
+        .tbs_certificate
+        .validity;
+    if now.as_secs() < valid.not_before.to_unix_duration().as_secs() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now.as_secs() > valid.not_after.to_unix_duration().as_secs() {
+        return Err(CertificateError::Expired.into());
+    }
+    Ok(())
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        match &self.believed {
+            Believed::Anyone => {}
+            Believed::AnyName(authorities) => {
+                authorities.check(certificate, chain, now, &self.known)?;
+            }
+            Believed::ThisName(authorities) => {
+                authorities.check(certificate, chain, now, &self.known)?;
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+            }
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -144,8 +215,7 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, known)
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.known)
     }
 
     fn verify_tls13_signature(
@@ -154,59 +224,10 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, known)
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.known)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Believes a certificate that an authority signed, whatever name is on it.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        use CertificateError::{NotValidForName, NotValidForNameContext};
-        match self
-            .0
-            .verify_server_cert(certificate, chain, name, ocsp, now)
-        {
-            Err(rustls::Error::InvalidCertificate(
-                NotValidForName | NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.known.supported_schemes()
     }
 }

@@ -7,11 +7,12 @@ use plinth_sql::SqlError;
 use plinth_sql::ast::Statement;
 use plinth_sql::session::{RowSet, Session};
 use tokio::runtime::Handle;
+use tokio_postgres::SimpleQueryMessage;
 
 use crate::engine::{Engine, in_time, refuses_writes};
 use crate::error::{self, EngineError, Result};
 use crate::pool::Lease;
-use crate::session::Settings;
+use crate::session::{RESET, Settings};
 use crate::{script, text};
 
 /// How often a transaction that met another one is tried before it is given up.
@@ -27,8 +28,10 @@ pub struct Tx {
     pub(crate) changed: bool,
     /// It met another transaction, and nothing but running it again will help.
     conflict: bool,
+    /// It ran a script, which may have set what outlasts it.
+    scripted: bool,
     /// The server went away, or takes no writes any more.
-    lost: bool,
+    lost: Option<EngineError>,
     /// Longest a statement may take.
     session: Session,
 }
@@ -43,7 +46,9 @@ impl Engine {
     {
         let work = Arc::new(work);
         for attempt in 1.. {
-            let mut tx = self.begin(session).await?;
+            let begun = self.begin(session).await;
+            self.0.outage.note(&begun);
+            let mut tx = begun?;
             let running = work.clone();
             let ran = tokio::task::spawn_blocking(move || {
                 let result = running(&mut tx);
@@ -53,19 +58,29 @@ impl Engine {
                 .await
                 .map_err(|error| EngineError::Internal(error.to_string()))?;
             let Tx {
-                lease,
+                mut lease,
                 conflict,
                 changed,
+                scripted,
                 lost,
                 ..
             } = tx;
             let mut conflict = conflict;
             let result = match result {
                 Ok(value) if !conflict => {
-                    let committed = async { Ok(lease.client.batch_execute("commit").await?) };
+                    let end = match scripted {
+                        true => format!("commit; {RESET}"),
+                        false => "commit".to_owned(),
+                    };
+                    if scripted {
+                        lease.use_up();
+                    }
+                    let committed = async { Ok(lease.client.batch_execute(&end).await?) };
                     let committed = in_time(&lease, session, committed).await;
                     conflict = committed.as_ref().err().is_some_and(is_conflict);
-                    match self.finish_write(lease, committed).await {
+                    let finished = self.finish_write(lease, committed).await;
+                    self.0.outage.note(&finished);
+                    match finished {
                         Ok(()) => {
                             if changed {
                                 self.refresh().await?;
@@ -77,7 +92,8 @@ impl Engine {
                 }
                 other => {
                     // Left unsettled, it is rolled back by whoever gets it next; a lost one is of no use to anybody.
-                    if lost {
+                    if let Some(error) = lost {
+                        self.0.outage.note::<()>(&Err(error));
                         lease.discard();
                     }
                     other
@@ -99,19 +115,24 @@ impl Engine {
         params: &[Option<String>],
     ) -> Result<RowSet, EngineError> {
         let sql = text::filled(statement, params)?;
+        let messages = self.query_text(session, &sql).await;
+        self.0.outage.note(&messages);
+        let set = text::results(messages?).into_iter().nth(2);
+        Ok(tagged(set.unwrap_or_default(), &sql))
+    }
+
+    async fn query_text(&self, session: &Session, sql: &str) -> Result<Vec<SimpleQueryMessage>> {
         let lease = self.pool_for(session).lend().await?;
-        let settings = Settings::of(session, lease.pooled()).as_sql(true);
+        let settings = Settings::of(session, lease.pooled()).as_sql(true)?;
         let whole = format!("begin; {settings}; {sql}\n; commit");
         let ran = async { Ok(lease.client.simple_query(&whole).await?) };
         let ran = in_time(&lease, session, ran).await;
-        let messages = self.finish_write(lease, ran).await?;
-        let set = text::results(messages).into_iter().nth(2);
-        Ok(tagged(set.unwrap_or_default(), &sql))
+        self.finish_write(lease, ran).await
     }
 
     async fn begin(&self, session: &Session) -> Result<Tx> {
         let lease = self.pool_for(session).lend().await?;
-        let settings = Settings::of(session, lease.pooled()).as_sql(true);
+        let settings = Settings::of(session, lease.pooled()).as_sql(true)?;
         let begin = format!("begin isolation level serializable; {settings}");
         let opened = async { Ok(lease.client.batch_execute(&begin).await?) };
         if let Err(error) = in_time(&lease, session, opened).await {
@@ -122,7 +143,8 @@ impl Engine {
             runtime: Handle::current(),
             changed: false,
             conflict: false,
-            lost: false,
+            scripted: false,
+            lost: None,
             session: session.clone(),
         })
     }
@@ -143,6 +165,7 @@ impl Tx {
     /// Runs a script within the transaction; the spans of errors count from its start. Gives back the notices.
     pub fn script(&mut self, sql: &str) -> Result<Vec<SqlError>, EngineError> {
         let runtime = self.runtime.clone();
+        self.scripted = true;
         let result = runtime.block_on(script::within(self, sql));
         self.note(&result);
         result
@@ -188,7 +211,7 @@ impl Tx {
     pub(crate) async fn plain(&mut self, sql: &str, start: usize) -> Result<RowSet> {
         let ran = async {
             let ran = self.lease.client.simple_query(sql).await;
-            ran.map_err(|error| error::placed(error, sql, start))
+            ran.map_err(|error| error::placed(error, sql, 0, start))
         };
         let messages = in_time(&self.lease, &self.session, ran).await?;
         let set = text::results(messages).pop().unwrap_or_default();
@@ -200,7 +223,9 @@ impl Tx {
             return;
         };
         self.conflict |= is_conflict(error);
-        self.lost |= matches!(error, EngineError::Unavailable(_)) || refuses_writes(error);
+        if error.is_away() || refuses_writes(error) {
+            self.lost = Some(error.clone());
+        }
     }
 }
 

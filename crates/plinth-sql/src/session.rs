@@ -90,12 +90,10 @@ impl fmt::Debug for Ambient {
 }
 
 impl Session {
-    /// The superuser, for the product's own work. Never for a caller's statement.
+    /// The superuser, for the product's own work. Never for a caller's statement. Callers wait for much of it, so it has their
+    /// time; what takes longer says so.
     pub fn system() -> Session {
-        Session {
-            timeout: Duration::from_mins(10),
-            ..Session::role("postgres")
-        }
+        Session::role("postgres")
     }
 
     /// A role without claims.

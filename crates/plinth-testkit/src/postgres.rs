@@ -5,27 +5,29 @@
 //! The oracle's statements go through `psql`, so that what is compared is what a person would see.
 
 pub mod guarded;
+pub mod pgbouncer;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use plinth_db::migrations::{SystemModule, apply_system};
 use plinth_db::{AutoExpose, Clock, Db, ServerOptions};
+pub use plinth_private_postgres::find;
+use plinth_private_postgres::{Cluster, Server};
 use tokio::runtime::Runtime;
 
+use self::pgbouncer::PgBouncer;
 use crate::outcome::{Ask, Failure, Outcome, Who};
 use crate::temp::TempDir;
 
-const START_LIMIT: Duration = Duration::from_mins(1);
 const TEMPLATE: &str = "plinth_template";
 /// Durability is of no use to a database that lives for a minute; a runaway statement must not hold up the run.
-const SETTINGS: [&str; 10] = [
-    "listen_addresses=",
+const SETTINGS: [&str; 9] = [
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
@@ -40,8 +42,9 @@ const SETTINGS: [&str; 10] = [
 /// A running server. Stopped when dropped.
 #[derive(Debug)]
 pub struct Postgres {
-    bin: PathBuf,
-    server: Child,
+    cluster: Cluster,
+    /// Before its folder, so that it ends before that goes away.
+    _server: Server,
     folder: TempDir,
     /// Roles of the template. Roles belong to the whole server, so a case that makes one cleans up.
     roles: Vec<String>,
@@ -58,78 +61,26 @@ pub struct Database<'a> {
     making_roles: Option<MutexGuard<'a, ()>>,
 }
 
-/// The folder of PostgreSQL's programs: `PLINTH_PG_BIN`, the newest Debian package, or the search path.
-pub fn find() -> Option<PathBuf> {
-    if let Some(bin) = std::env::var_os("PLINTH_PG_BIN") {
-        return Some(PathBuf::from(bin)).filter(|bin| bin.join("initdb").exists());
-    }
-    let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter_map(|path| Some((path.file_name()?.to_str()?.parse().ok()?, path.join("bin"))))
-        .filter(|(_, bin)| bin.join("initdb").exists())
-        .collect();
-    versions.sort();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    versions
-        .pop()
-        .map(|(_, bin)| bin)
-        .or_else(|| std::env::split_paths(&path).find(|folder| folder.join("initdb").exists()))
-}
-
 impl Postgres {
     /// Makes a cluster, starts it and runs the system migrations into the template.
     ///
-    /// Call it from a thread that lives as long as the server: on Linux the server is told to stop when the
-    /// thread that started it ends, so that a killed test run leaves nothing behind.
+    /// Call it from a thread that lives as long as the server, which ends with it.
     pub fn start(bin: &Path, modules: &[SystemModule]) -> Result<Postgres> {
         let folder = TempDir::new("postgres")?;
-        let data = folder.path().join("data");
-        if is_root()? {
-            succeed(Command::new("chown").arg("postgres:").arg(folder.path())).context(
-                "PostgreSQL refuses to run as root, and there is no user `postgres` to run it as",
-            )?;
-        }
-        succeed(
-            unprivileged(&bin.join("initdb"))?
-                .args([
-                    "-E",
-                    "UTF8",
-                    "--locale=C.UTF-8",
-                    "-U",
-                    "postgres",
-                    "-A",
-                    "trust",
-                    "--no-sync",
-                    "-D",
-                ])
-                .arg(&data),
-        )?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let mut command = unprivileged(&bin.join("postgres"))?;
-        command.arg("-D").arg(&data).arg("-k").arg(folder.path());
-        for setting in SETTINGS {
-            command.args(["-c", setting]);
-        }
-        let server = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+        let cluster = Cluster::make(bin, folder.path(), "postgres", None)?;
+        let server = cluster.start(None, SETTINGS)?;
         let mut postgres = Postgres {
-            bin: bin.to_owned(),
-            server,
+            cluster,
+            _server: server,
             folder,
             roles: Vec::new(),
             next: AtomicU32::new(0),
             making_roles: Mutex::new(()),
             runtime: Runtime::new()?,
         };
-        postgres.wait_until_ready()?;
         postgres.command("postgres", &format!("create database {TEMPLATE}"))?;
         postgres.runtime.block_on(async {
-            let db = postgres.open(TEMPLATE).await?;
+            let db = postgres.open(TEMPLATE, None).await?;
             let setup = db.set_up().await?;
             apply_system(&db, modules).await?;
             setup.finish("of a server that trusts everyone").await?;
@@ -164,13 +115,28 @@ impl Postgres {
         &self.runtime
     }
 
+    /// `PgBouncer` before this server, which lets in everybody as the server does.
+    pub fn pooler(&self, program: &Path) -> Result<PgBouncer> {
+        let users = ["postgres", "authenticator"].map(|name| (name.to_owned(), String::new()));
+        PgBouncer::start(
+            program,
+            &pgbouncer::Settings {
+                server: format!("host={}", self.folder.path().display()),
+                users: users.to_vec(),
+                lines: vec!["auth_type = trust".to_owned()],
+                user_lines: Vec::new(),
+            },
+        )
+    }
+
     /// Plinth on a database of this server.
-    async fn open(&self, database: &str) -> Result<Db> {
+    async fn open(&self, database: &str, through: Option<&PgBouncer>) -> Result<Db> {
+        let host = match through {
+            Some(pooler) => format!("host=127.0.0.1 port={} pgbouncer=true", pooler.port()),
+            None => format!("host={}", self.folder.path().display()),
+        };
         let options = ServerOptions {
-            url: format!(
-                "host={} user=postgres dbname={database}",
-                self.folder.path().display()
-            ),
+            url: format!("{host} user=postgres dbname={database}"),
             connections: 4,
             wait: Duration::from_secs(10),
             auto_expose: AutoExpose::Protected,
@@ -198,15 +164,8 @@ impl Postgres {
     }
 
     fn psql(&self, database: &str, options: &[&str], input: &str) -> Result<Output> {
-        let mut command = Command::new(self.bin.join("psql"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PG") {
-                command.env_remove(name);
-            }
-        }
-        command
-            .env("PGCLIENTENCODING", "UTF8")
-            .args(["-X", "-q", "-U", "postgres", "-d", database, "-h"]);
+        let mut command = self.cluster.program("psql");
+        command.args(["-X", "-q", "-U", "postgres", "-d", database, "-h"]);
         command.arg(self.folder.path()).args(options);
         let mut child = command
             .stdin(Stdio::piped())
@@ -231,44 +190,19 @@ impl Postgres {
         )?;
         Ok(names.lines().map(str::to_owned).collect())
     }
-
-    fn wait_until_ready(&mut self) -> Result<()> {
-        let began = Instant::now();
-        loop {
-            let ready = Command::new(self.bin.join("pg_isready"))
-                .arg("-q")
-                .arg("-h")
-                .arg(self.folder.path())
-                .status()?;
-            if ready.success() {
-                return Ok(());
-            }
-            if self.server.try_wait()?.is_some() || began.elapsed() > START_LIMIT {
-                let log =
-                    std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-                bail!("the private PostgreSQL did not start:\n{log}");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // SIGINT: a fast shutdown, without waiting for clients.
-        drop(
-            Command::new("kill")
-                .args(["-INT", &self.server.id().to_string()])
-                .status(),
-        );
-        drop(self.server.wait());
-    }
 }
 
 impl Database<'_> {
     /// Plinth on it.
     pub fn open(&self) -> Result<Db> {
-        self.server.runtime.block_on(self.server.open(&self.name))
+        let opened = self.server.open(&self.name, None);
+        self.server.runtime.block_on(opened)
+    }
+
+    /// Plinth on it, with a pooler between.
+    pub fn open_through(&self, pooler: &PgBouncer) -> Result<Db> {
+        let opened = self.server.open(&self.name, Some(pooler));
+        self.server.runtime.block_on(opened)
     }
 
     /// Runs statements in one session, going on after errors. One outcome for each.
@@ -420,41 +354,6 @@ fn is_label(label: &str) -> bool {
             && label
                 .bytes()
                 .all(|byte| byte.is_ascii_uppercase() || byte == b' '))
-}
-
-/// The command as a user who may run PostgreSQL, and who does not outlive us.
-fn unprivileged(program: &Path) -> Result<Command> {
-    if !Path::new("/usr/bin/setpriv").exists() {
-        ensure!(
-            !is_root()?,
-            "PostgreSQL refuses to run as root, and there is no setpriv to become another user with"
-        );
-        return Ok(Command::new(program));
-    }
-    let mut command = Command::new("/usr/bin/setpriv");
-    command.args(["--pdeathsig", "TERM"]);
-    if is_root()? {
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-    }
-    command.arg("--").arg(program).current_dir("/");
-    Ok(command)
-}
-
-fn is_root() -> Result<bool> {
-    Ok(Command::new("id").arg("-u").output()?.stdout.trim_ascii() == b"0")
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-    ensure!(
-        output.status.success(),
-        "{} failed: {}",
-        command.get_program().display(),
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
 }
 
 #[cfg(test)]

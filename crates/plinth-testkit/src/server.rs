@@ -122,6 +122,11 @@ impl Starting {
         }
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        text(&self.log)
+    }
+
     /// Waits until it serves.
     ///
     /// # Panics

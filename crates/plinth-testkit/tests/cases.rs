@@ -1,8 +1,10 @@
 //! Runs every file of `tests/cases` through Plinth on every engine: one test for each (engine, file), such as
-//! `postgres::dialect/numeric_scale`. What has no requests runs through `psql` as well, which says what is right.
+//! `postgres::dialect/numeric_scale`. What has no requests runs through `psql` as well, which says what is right. What has some
+//! runs on PostgreSQL behind `PgBouncer` as well, which hands out connections by transaction.
 //!
 //! `UPDATE_EXPECT=1` writes PostgreSQL's answers into the files. Without PostgreSQL the embedded engine runs
-//! alone and the run says so; with `PLINTH_REQUIRE_POSTGRES` set that is an error.
+//! alone and the run says so; with `PLINTH_REQUIRE_POSTGRES` set that is an error. So it is of `PgBouncer`, with
+//! `PLINTH_REQUIRE_PGBOUNCER`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use plinth_db::Db;
 use plinth_testkit::case::{self, Act, Case, Step};
 use plinth_testkit::outcome::{Ask, Outcome};
+use plinth_testkit::postgres::pgbouncer::{self, PgBouncer};
 use plinth_testkit::{compare, embedded, postgres, rest, rewrite, through};
 
 /// More differences than this in one case tell nothing new.
@@ -37,6 +40,8 @@ fn main() -> Result<()> {
 
 struct Engines {
     embedded: Option<embedded::Template>,
+    /// Before the server, so that it ends first.
+    pooler: Option<PgBouncer>,
     postgres: Option<postgres::Postgres>,
     update: bool,
 }
@@ -45,6 +50,7 @@ impl Engines {
     fn none() -> Engines {
         Engines {
             embedded: None,
+            pooler: None,
             postgres: None,
             update: false,
         }
@@ -70,7 +76,15 @@ impl Engines {
                 }
             };
         }
-        if !asked.starts_with("postgres::") && !asked.starts_with("psql::") && !update {
+        let pooler = pgbouncer::find();
+        if pooler.is_none() && std::env::var_os("PLINTH_REQUIRE_PGBOUNCER").is_some() {
+            bail!("PgBouncer was not found");
+        }
+        if let (Some(server), Some(program), false) = (&engines.postgres, pooler, update) {
+            engines.pooler = Some(server.pooler(&program)?);
+        }
+        let on_server = ["postgres::", "psql::", "pgbouncer::"];
+        if !on_server.iter().any(|one| asked.starts_with(one)) && !update {
             engines.embedded = Some(embedded::Template::new(&modules)?);
         }
         Ok(engines)
@@ -98,19 +112,19 @@ fn trials(file: &Path, engines: &Arc<Engines>, list: bool) -> Vec<Trial> {
             return vec![Trial::test(name, move || Err(Failed::from(message)))];
         }
     };
-    let (embedded, postgres) = match list {
-        true => (true, true),
-        false => (engines.embedded.is_some(), engines.postgres.is_some()),
-    };
+    let embedded = list || engines.embedded.is_some();
+    let postgres = list || engines.postgres.is_some();
+    let pooler = list || engines.pooler.is_some();
     let mut trials = Vec::new();
     for (engine, runner, runs) in [
         ("embedded", on_embedded as Runner, embedded),
         ("postgres", on_postgres, postgres && !engines.update),
+        ("pgbouncer", behind_pgbouncer, pooler && has_requests(&case)),
         // What it answers is what the other two must.
         ("psql", with_psql, postgres && !has_requests(&case)),
     ] {
         let meant = |only: &case::Only| match engine {
-            "psql" => only.engine == "postgres",
+            "psql" | "pgbouncer" => only.engine == "postgres",
             _ => only.engine == engine,
         };
         if runs && case.only.as_ref().is_none_or(meant) {
@@ -146,9 +160,29 @@ fn with_psql(case: &Case, file: &Path, engines: &Engines) -> Result<Vec<Differen
 }
 
 fn on_postgres(case: &Case, _: &Path, engines: &Engines) -> Result<Vec<Difference>> {
+    on_server(case, engines, None)
+}
+
+fn behind_pgbouncer(case: &Case, _: &Path, engines: &Engines) -> Result<Vec<Difference>> {
+    let pooler = engines.pooler.as_ref();
+    on_server(
+        case,
+        engines,
+        Some(pooler.context("PgBouncer is not running")?),
+    )
+}
+
+fn on_server(
+    case: &Case,
+    engines: &Engines,
+    pooler: Option<&PgBouncer>,
+) -> Result<Vec<Difference>> {
     let server = engines.postgres()?;
     let database = server.database(makes_roles(case))?;
-    let db = database.open()?;
+    let db = match pooler {
+        Some(pooler) => database.open_through(pooler)?,
+        None => database.open()?,
+    };
     let found = server.runtime().block_on(through_plinth(case, &db));
     server.runtime().block_on(db.close());
     found

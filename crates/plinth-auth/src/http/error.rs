@@ -132,7 +132,7 @@ pub(crate) fn in_redirect(error: &AuthError) -> InRedirect {
     let (status, code) = parts(error);
     let ours = status.is_server_error();
     if ours {
-        tracing::error!(request.id = %request_id::current(), error = %error, "a link failed for a reason of ours");
+        tell(error);
     }
     InRedirect {
         kind: match status {
@@ -149,6 +149,17 @@ pub(crate) fn in_redirect(error: &AuthError) -> InRedirect {
         } else {
             error.to_string()
         },
+    }
+}
+
+/// The log has what the client does not hear. That the database is away its engine tells, once for all requests.
+fn tell(error: &AuthError) {
+    let id = request_id::current();
+    let is_away = matches!(error, AuthError::Database(cause) if matches!(**cause, plinth_db::Error::Unavailable(_)));
+    if is_away {
+        tracing::debug!(request.id = %id, error = %error, "an auth request found no database");
+    } else {
+        tracing::error!(request.id = %id, error = %error, "an auth request failed for a reason of ours");
     }
 }
 
@@ -176,9 +187,8 @@ fn render(error: &AuthError, new_shape: bool) -> Response {
         body.insert("weak_password".to_owned(), json!({ "reasons": reasons }));
     }
     if is_ours {
-        let id = request_id::current();
-        tracing::error!(request.id = %id, error = %error, "an auth request failed for a reason of ours");
-        body.insert("error_id".to_owned(), json!(id));
+        tell(error);
+        body.insert("error_id".to_owned(), json!(request_id::current()));
     }
 
     let mut response = (status, Value::Object(body).to_string()).into_response();

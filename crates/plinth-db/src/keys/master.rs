@@ -52,10 +52,10 @@ impl MasterKey {
     }
 }
 
-fn failed(file: &Path, source: io::Error) -> KeyError {
+fn failed(file: &Path, cause: io::Error) -> KeyError {
     KeyError::File {
         path: file.to_owned(),
-        source,
+        cause,
     }
 }
 

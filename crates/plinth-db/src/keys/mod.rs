@@ -66,20 +66,22 @@ pub enum KeyError {
         path: std::path::PathBuf,
     },
     /// The master key's file could not be read or made.
-    #[error("cannot use the master key {}: {source}", path.display())]
+    #[error("cannot use the master key {}: {cause}", path.display())]
     File {
         /// The file.
         path: std::path::PathBuf,
         /// Why not.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// There is no master key, but the database holds keys that were sealed by one.
     #[error(
-        "the keys of this database are sealed, and there is no master key to open them\n  put the one it was made with into {}, or set PLINTH_MASTER_KEY\n  if it is lost, restore a backup with new keys: plinth restore --new-keys DIR FILE", path.display()
+        "the keys of this database are sealed, and there is no master key to open them\n  put the one it was made with into {}, or set PLINTH_MASTER_KEY\n  if it is lost, {if_lost}", path.display()
     )]
     MissingMasterKey {
         /// Where it should be.
         path: std::path::PathBuf,
+        /// What to do without it, which depends on where the data are.
+        if_lost: &'static str,
     },
     /// The keys in the database were sealed by another master key, or damaged.
     #[error(

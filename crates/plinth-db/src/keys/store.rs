@@ -32,6 +32,11 @@ pub async fn load_or_create(
         None if exist(db).await? => {
             return Err(KeyError::MissingMasterKey {
                 path: master_key_file.to_owned(),
+                if_lost: if db.is_on_server() {
+                    "run `delete from plinth.keys` in the database, with psql: the next start makes new keys, and all tokens and API keys become invalid"
+                } else {
+                    "restore a backup with new keys: plinth restore --new-keys DIR FILE"
+                },
             });
         }
         None => MasterKey::create(master_key_file)?,

@@ -12,12 +12,12 @@ use crate::Error;
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The folder or a file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {cause}", path.display())]
     Unreadable {
         /// What was read.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file name does not start with digits.
     #[error(
@@ -78,12 +78,12 @@ pub enum MigrationError {
         version: String,
     },
     /// The database could not do its part.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Failed {
         /// The file, or the module's name.
         path: PathBuf,
-        /// Why.
-        source: Error,
+        /// Why. Not its source, because its text is in this one's already.
+        cause: Error,
     },
     /// The bookkeeping could not be read or written.
     #[error(transparent)]
@@ -101,9 +101,9 @@ impl MigrationError {
                     .map(|span| super::position(sql, span.start as usize)),
                 error: Box::new(error),
             },
-            source => MigrationError::Failed {
+            cause => MigrationError::Failed {
                 path: path.to_owned(),
-                source,
+                cause,
             },
         }
     }
@@ -157,5 +157,16 @@ mod tests {
             error.to_string(),
             "migrations/0001_a.sql:2:8: syntax error at or near \"tabel\" (42601) hint: Write table."
         );
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let away = Error::Unavailable("gone".to_owned());
+        let error = MigrationError::in_file(Path::new("0001_a.sql"), "", away);
+        assert_eq!(
+            error.to_string(),
+            "0001_a.sql: the database is not available: gone"
+        );
+        assert!(std::error::Error::source(&error).is_none());
     }
 }

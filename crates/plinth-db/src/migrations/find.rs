@@ -74,9 +74,9 @@ pub fn find(dir: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
                 second: path,
             });
         }
-        let sql = fs::read_to_string(&path).map_err(|source| MigrationError::Unreadable {
+        let sql = fs::read_to_string(&path).map_err(|cause| MigrationError::Unreadable {
             path: path.clone(),
-            source,
+            cause,
         })?;
         let name = name.trim_start_matches(['_', '-', '.', ' ']).to_owned();
         files.push(MigrationFile {
@@ -91,9 +91,9 @@ pub fn find(dir: &Path) -> Result<Vec<MigrationFile>, MigrationError> {
 
 /// Hidden files are left by editors and are no migrations.
 fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, MigrationError> {
-    let unreadable = |source| MigrationError::Unreadable {
+    let unreadable = |cause| MigrationError::Unreadable {
         path: folder.to_owned(),
-        source,
+        cause,
     };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {

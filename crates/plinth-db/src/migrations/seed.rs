@@ -28,7 +28,7 @@ pub fn find_seed(dir: &Path) -> Result<Option<Seed>, MigrationError> {
     };
     match fs::read_to_string(&path) {
         Ok(sql) => Ok(Some(Seed { path, sql })),
-        Err(source) => Err(MigrationError::Unreadable { path, source }),
+        Err(cause) => Err(MigrationError::Unreadable { path, cause }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Printer;
 use crate::ast::{ObjectName, TypeName};
+use crate::types::text::quote_literal;
 
 /// An identifier, quoted unless it is a plain lower-case word that no keyword claims.
 pub fn ident(name: &str) -> String {
@@ -11,9 +12,10 @@ pub fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A string constant. Backslashes stand for themselves, as `standard_conforming_strings` has it.
+/// A string constant that means the same whatever `standard_conforming_strings` is. A server reads a whole message by what
+/// that was before the message came, and a function or another client of a pooler may have left it off.
 pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    quote_literal(text)
 }
 
 /// Whether the text is one lower-case word, as an unquoted identifier would be folded.

@@ -10,22 +10,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use plinth_private_postgres::{Cluster, Server};
 
-use super::{is_root, succeed, unprivileged};
 use crate::http;
 use crate::temp::TempDir;
 
-const START_LIMIT: Duration = Duration::from_mins(1);
 /// Somebody else may take a port between our look and the server's.
 const PORTS: u32 = 5;
 /// The superuser's password, with what a URL has to escape.
 const PASSWORD: &str = "it's a p@ss/word:?&%";
 /// As [`super::SETTINGS`]: nothing here has to survive the machine.
-const SETTINGS: [&str; 7] = [
-    "listen_addresses=127.0.0.1",
+const SETTINGS: [&str; 6] = [
     "fsync=off",
     "synchronous_commit=on",
     "full_page_writes=off",
@@ -37,13 +34,13 @@ const SETTINGS: [&str; 7] = [
 /// A running server. Stopped when dropped.
 #[derive(Debug)]
 pub struct Guarded {
-    bin: PathBuf,
+    cluster: Cluster,
+    /// None while it is stopped.
+    server: Mutex<Option<Server>>,
     folder: TempDir,
     superuser: String,
     settings: Vec<String>,
     port: u16,
-    /// None while it is stopped.
-    server: Mutex<Option<Child>>,
     next: AtomicU32,
 }
 
@@ -62,33 +59,14 @@ impl Guarded {
     /// As with [`Postgres::start`](super::Postgres::start), the server ends with the thread that started it.
     pub fn start_with(bin: &Path, superuser: &str, settings: &[&str]) -> Result<Guarded> {
         let folder = TempDir::new("guarded")?;
-        let password = folder.path().join("password");
-        fs::write(&password, PASSWORD)?;
-        if is_root()? {
-            succeed(
-                Command::new("chown")
-                    .args(["-R", "postgres:"])
-                    .arg(folder.path()),
-            )
-            .context(
-                "PostgreSQL refuses to run as root, and there is no user `postgres` to run it as",
-            )?;
-        }
-        succeed(
-            unprivileged(&bin.join("initdb"))?
-                .args(["-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256"])
-                .args(["--no-sync", "-U", superuser, "--pwfile"])
-                .arg(&password)
-                .arg("-D")
-                .arg(folder.path().join("data")),
-        )?;
+        let cluster = Cluster::make(bin, folder.path(), superuser, Some(PASSWORD))?;
         let mut guarded = Guarded {
-            bin: bin.to_owned(),
+            cluster,
+            server: Mutex::new(None),
             folder,
             superuser: superuser.to_owned(),
             settings: settings.iter().map(|one| (*one).to_owned()).collect(),
             port: 0,
-            server: Mutex::new(None),
             next: AtomicU32::new(0),
         };
         for attempt in 1.. {
@@ -100,6 +78,11 @@ impl Guarded {
             }
         }
         Ok(guarded)
+    }
+
+    /// The superuser and the password.
+    pub fn superuser(&self) -> (&str, &str) {
+        (&self.superuser, PASSWORD)
     }
 
     /// Where it listens.
@@ -175,52 +158,40 @@ impl Guarded {
         Ok(Some(client))
     }
 
+    /// The folder with all that the server keeps.
+    pub fn data(&self) -> PathBuf {
+        self.cluster.data()
+    }
+
     /// Ends it at once, as when its process is killed: nobody is told, nothing is finished.
     pub fn stop(&self) -> Result<()> {
-        self.end("-QUIT")
+        self.server().take().map_or(Ok(()), Server::stop_at_once)
+    }
+
+    /// Stops all its processes where they are, as on a machine that hangs: no connection breaks, and none is answered.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets them go on, not knowing that time has passed.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        match &*self.server() {
+            Some(server) => server.signal_all(signal),
+            None => Ok(()),
+        }
     }
 
     /// Starts it, also again, and waits until it takes connections.
     pub fn restart(&self) -> Result<()> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("log"))?;
-        let mut command = unprivileged(&self.bin.join("postgres"))?;
-        command.arg("-D").arg(self.folder.path().join("data"));
-        command.arg("-k").arg(self.folder.path());
-        command.args(["-p", &self.port.to_string()]);
-        for setting in SETTINGS
+        let settings = SETTINGS
             .into_iter()
-            .chain(self.settings.iter().map(String::as_str))
-        {
-            command.args(["-c", setting]);
-        }
-        let server = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        self.wait_until_ready(self.server().insert(server))
-    }
-
-    fn wait_until_ready(&self, server: &mut Child) -> Result<()> {
-        let began = Instant::now();
-        loop {
-            let ready = Command::new(self.bin.join("pg_isready"))
-                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-                .status()?;
-            // Somebody else may be the one who answers on this port.
-            let ended = server.try_wait()?.is_some();
-            if ready.success() && !ended {
-                return Ok(());
-            }
-            if ended || began.elapsed() > START_LIMIT {
-                let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-                bail!("the private PostgreSQL did not start:\n{log}");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            .chain(self.settings.iter().map(String::as_str));
+        *self.server() = Some(self.cluster.start(Some(self.port), settings)?);
+        Ok(())
     }
 
     fn run_file(&self, user: &str, password: &str, database: &str, file: &Path) -> Result<String> {
@@ -237,40 +208,17 @@ impl Guarded {
     }
 
     fn psql(&self, user: &str, password: &str, database: &str) -> Command {
-        let mut command = Command::new(self.bin.join("psql"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PG") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = self.cluster.program("psql");
         command
             .env("PGPASSWORD", password)
-            .env("PGCLIENTENCODING", "UTF8")
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
             .args(["-U", user, "-d", database]);
         command
     }
 
-    fn end(&self, signal: &str) -> Result<()> {
-        if let Some(mut server) = self.server().take() {
-            succeed(Command::new("kill").args([signal, &server.id().to_string()]))?;
-            server.wait()?;
-        }
-        Ok(())
-    }
-
-    fn server(&self) -> MutexGuard<'_, Option<Child>> {
+    fn server(&self) -> MutexGuard<'_, Option<Server>> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        // SIGINT: a fast shutdown, without waiting for clients.
-        if let Err(error) = self.end("-INT") {
-            eprintln!("a private PostgreSQL may be left: {error:#}");
-        }
     }
 }
 

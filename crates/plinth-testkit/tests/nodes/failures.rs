@@ -3,11 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plinth_testkit::http::{Answer, Request};
+use plinth_testkit::http::{Answer, Request, value};
 use serde_json::json;
 
 use crate::Servers;
-use crate::node::{Application, NOTES, Node, eventually, is_away, is_error};
+use crate::node::{Application, NOTES, Node, eventually, good, is_away, is_error};
 
 /// Policies that raise, each in its own way, on tables with a row.
 const BROKEN: (&str, &str) = (
@@ -131,6 +131,43 @@ pub(crate) fn a_statement_that_takes_too_long_is_ended(servers: &Servers) {
         server.sql("postgres", &napping_in(&database)).unwrap(),
         "0\n"
     );
+}
+
+/// A server reads a message by what was set before it came, and what a function has set can last.
+pub(crate) fn a_backslash_stays_one_whatever_a_function_has_set(servers: &Servers) {
+    const LOOSE: (&str, &str) = (
+        "0002_loose.sql",
+        "create function loose() returns void language plpgsql as $$ begin
+           perform set_config('standard_conforming_strings', 'off', false);
+           perform set_config('request.jwt.claims', '{\"sub\": \"00000000-0000-0000-0000-000000000001\"}', false);
+         end $$;
+         create function echo(text) returns text language sql as 'select $1';
+         create function sub() returns uuid language sql stable as 'select auth.uid()';",
+    );
+    let server = &servers.shared;
+    let database = server.database().unwrap();
+    let node = Application::new(&server.url(&database), &[NOTES, LOOSE])
+        .with("PLINTH_DATABASE_CONNECTIONS", "1")
+        .start();
+    let loose = Request::post("/rest/v1/rpc/loose", "{}");
+    for text in [
+        r"\'; drop table notes; --",
+        r"\\'; drop table notes; --",
+        r"\",
+        "'",
+        r"\x41",
+    ] {
+        good("loose", &node.ask(&loose));
+        let echo = Request::post("/rest/v1/rpc/echo", json!({ "": text }).to_string());
+        // Twice: prepared now, and prepared before.
+        for _ in 0..2 {
+            assert_eq!(good(text, &node.ask(&echo)), json!(text));
+        }
+        let found = format!("/rest/v1/notes?select=id&body=eq.{}", value(text));
+        assert_eq!(node.read(&found), json!([]));
+        assert_eq!(node.read("/rest/v1/rpc/sub"), json!(null));
+    }
+    assert_eq!(node.read("/rest/v1/notes?select=id"), json!([{ "id": 1 }]));
 }
 
 pub(crate) fn a_node_whose_connections_are_all_in_use_says_so(servers: &Servers) {

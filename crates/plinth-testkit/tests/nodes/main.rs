@@ -11,14 +11,17 @@ mod node;
 mod accounts;
 mod attach;
 mod failures;
+mod faults;
 mod letters;
 mod outages;
+mod pgbouncer;
 mod privileges;
 mod refusals;
 mod schema;
 mod start;
 mod supabase;
 mod supabase_schema;
+mod tls;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +60,17 @@ fn main() -> Result<()> {
         let shared = Guarded::start(&bin)?;
         Some(Arc::new(Servers { bin, shared }))
     };
-    let conclusion = libtest_mimic::run(&arguments, tests(servers.as_ref()));
+    let mut tests = tests(servers.as_ref());
+    let pooler = plinth_testkit::postgres::pgbouncer::find();
+    if pooler.is_none() && std::env::var_os("PLINTH_REQUIRE_PGBOUNCER").is_some() {
+        bail!("PgBouncer was not found");
+    }
+    if pooler.is_some() || arguments.list {
+        tests.extend(tests_behind_pgbouncer(servers.as_ref()));
+    } else {
+        eprintln!("PgBouncer was not found: nodes behind it are not tested.");
+    }
+    let conclusion = libtest_mimic::run(&arguments, tests);
     // Stops PostgreSQL, which leaving the process would not.
     drop(servers);
     conclusion.exit();
@@ -117,6 +130,10 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
             servers,
             failures::a_policy_that_fails_is_answered_and_others_go_on,
         ),
+        test(
+            servers,
+            failures::a_backslash_stays_one_whatever_a_function_has_set,
+        ),
         test(servers, failures::a_statement_that_takes_too_long_is_ended),
         test(
             servers,
@@ -138,6 +155,22 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
             servers,
             outages::a_server_that_stops_is_503_until_it_is_back,
         ),
+        test(servers, faults::connections_that_were_given_up_count),
+        test(servers, faults::a_server_that_freezes_is_503_until_it_thaws),
+        test(servers, faults::an_outage_is_a_few_lines_of_the_log),
+        test(
+            servers,
+            faults::a_node_that_starts_in_a_failover_waits_for_the_primary,
+        ),
+        test(servers, faults::every_host_is_named_with_its_reason),
+        test(
+            servers,
+            faults::a_script_whose_commit_no_standby_has_says_so,
+        ),
+        test(servers, faults::status_tells_the_size_of_the_database),
+        test(servers, faults::a_server_that_is_too_old_is_refused),
+        test(servers, tls::each_mode_takes_and_refuses_what_it_should),
+        test(servers, tls::what_is_said_is_encrypted),
         test(
             servers,
             attach::a_database_made_with_psql_is_served_as_it_is,
@@ -146,6 +179,16 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
         test(servers, supabase::a_stack_s_database_is_attached),
         test(servers, supabase::the_stack_goes_on_beside),
         test(servers, supabase::without_the_right_user_it_is_refused),
+    ]
+}
+
+/// What needs `PgBouncer` as well.
+fn tests_behind_pgbouncer(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
+    vec![
+        test(servers, pgbouncer::it_answers_as_without_it),
+        test(servers, pgbouncer::callers_never_meet_on_one_connection),
+        test(servers, pgbouncer::scripts_leave_nothing_behind),
+        test(servers, pgbouncer::a_server_that_is_away_behind_it_is_503),
     ]
 }
 

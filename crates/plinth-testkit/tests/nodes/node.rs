@@ -131,6 +131,11 @@ impl Application {
 }
 
 impl Beginning {
+    /// What it has said so far.
+    pub(crate) fn log(&self) -> String {
+        self.starting.log()
+    }
+
     /// Waits until it serves.
     pub(crate) fn ready(self) -> Node {
         let process = self.starting.ready();
@@ -196,6 +201,11 @@ impl Node {
             "/auth/v1/token?grant_type=refresh_token",
             body,
         ))
+    }
+
+    /// Ends it as `kill -9` does; its folder stays.
+    pub(crate) fn kill(self) -> Application {
+        self.application
     }
 
     /// Runs SQL through this node's folder.

@@ -114,17 +114,33 @@ pub(crate) fn applications_may_first_start_together(servers: &Servers) {
 
 pub(crate) fn a_node_with_another_master_key_is_refused(servers: &Servers) {
     let server = &servers.shared;
-    let url = server.url(&server.database().unwrap());
+    let database = server.database().unwrap();
+    let url = server.url(&database);
     let node = Application::new(&url, &[NOTES]).start();
+    let keys = node.keys.clone();
     let with_key = |key: &str| Application::new(&url, &[NOTES]).with("PLINTH_MASTER_KEY", key);
     with_key(&"22".repeat(32)).is_refused(&["the master key does not open", "PLINTH_MASTER_KEY"]);
     with_key("nonsense").is_refused(&["PLINTH_MASTER_KEY must be 32 bytes"]);
     let keyless = with_key("").without("PLINTH_MASTER_KEY");
-    keyless.is_refused(&["no master key", "PLINTH_MASTER_KEY"]);
+    let ended = keyless.is_refused(&[
+        "no master key",
+        "PLINTH_MASTER_KEY",
+        "delete from plinth.keys",
+    ]);
+    assert!(!ended.stderr.contains("plinth restore"), "{ended:?}");
     let made = keyless.folder().join("data/master.key");
     assert!(!made.exists(), "a fresh key would open nothing");
     // The right one in a file does.
     std::fs::write(&made, MASTER_KEY).unwrap();
-    assert_eq!(keyless.start().keys, node.keys);
+    let keyless = keyless.start();
+    assert_eq!(keyless.keys, node.keys);
     node.read("/rest/v1/notes");
+    drop(node);
+    // With what the message says, there is a way on without it.
+    let application = keyless.kill();
+    std::fs::remove_file(&made).unwrap();
+    server.sql(&database, "delete from plinth.keys").unwrap();
+    let anew = application.start();
+    assert_ne!(anew.keys, keys);
+    anew.read("/rest/v1/notes");
 }

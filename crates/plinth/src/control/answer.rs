@@ -170,6 +170,12 @@ impl Owner {
                 .count()
         };
         let keys = &self.keys;
+        let on_server = self.db.bytes_on_server().await;
+        let on_server = on_server.map_err(|error| error.to_string())?;
+        let database_bytes = match on_server {
+            Some(bytes) => bytes,
+            None => file_size(&self.project.data(self.stage).database()),
+        };
         send(
             replies,
             Reply::Status(Box::new(StatusReport {
@@ -188,7 +194,7 @@ impl Owner {
                     FileState::Missing,
                 ]),
                 migrations_pending: count(&[FileState::Pending]),
-                database_bytes: file_size(&self.project.data(self.stage).database()),
+                database_bytes,
             })),
         );
         Ok(())
