@@ -301,10 +301,10 @@ pub(crate) fn callers_never_meet_on_one_connection(servers: &Servers) {
                         "{who}"
                     );
                     assert_eq!(who["path"], "public,extensions", "{who}");
-                    let note = json!({ "body": format!(r"{round} \'; drop table notes; --") });
+                    let written = json!({ "body": format!(r"{round} \'; drop table notes; --") });
                     good(
                         "a note",
-                        &node.ask_as(token, &Request::post("/rest/v1/notes", note.to_string())),
+                        &node.ask_as(token, &Request::post("/rest/v1/notes", written.to_string())),
                     );
                     let notes = node.read_as(token, "/rest/v1/notes?select=owner,body");
                     let notes = notes.as_array().unwrap();
