@@ -98,11 +98,12 @@ impl From<tokio_postgres::Error> for EngineError {
             SqlState::CANNOT_CONNECT_NOW,
             SqlState::TOO_MANY_CONNECTIONS,
         ];
-        // With a fatal one the connection is over, whatever the reason; poolers have reasons of their own.
-        let is_over = matches!(
-            said.parsed_severity(),
-            Some(Severity::Fatal | Severity::Panic)
-        );
+        // With a fatal one the connection is over, whatever the reason; poolers have reasons of their own, and leave out the form of
+        // the word that no language changes.
+        let is_over = match said.parsed_severity() {
+            Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+            None => said.severity() == "FATAL",
+        };
         if is_over || unavailable.contains(code) {
             return EngineError::Unavailable(said.message().to_owned());
         }

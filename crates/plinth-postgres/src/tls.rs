@@ -178,11 +178,21 @@ fn check_dates(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), ru
         .map_err(|_| CertificateError::BadEncoding)?
         .tbs_certificate
         .validity;
-    if now.as_secs() < valid.not_before.to_unix_duration().as_secs() {
-        return Err(CertificateError::NotValidYet.into());
+    let time = |time: x509_cert::time::Time| UnixTime::since_unix_epoch(time.to_unix_duration());
+    let (not_before, not_after) = (time(valid.not_before), time(valid.not_after));
+    if now < not_before {
+        return Err(CertificateError::NotValidYetContext {
+            time: now,
+            not_before,
+        }
+        .into());
     }
-    if now.as_secs() > valid.not_after.to_unix_duration().as_secs() {
-        return Err(CertificateError::Expired.into());
+    if now > not_after {
+        return Err(CertificateError::ExpiredContext {
+            time: now,
+            not_after,
+        }
+        .into());
     }
     Ok(())
 }

@@ -300,6 +300,7 @@ mod tests {
         assert_eq!(ident("a b"), "\"a b\"");
         assert_eq!(ident("1a"), "\"1a\"");
         assert_eq!(ident("o\"k"), "\"o\"\"k\"");
-        assert_eq!(literal("it's \\ here"), "'it''s \\ here'");
+        assert_eq!(literal("it's here"), "'it''s here'");
+        assert_eq!(literal("it's \\ here"), r"E'it''s \\ here'");
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn a_backslash_stays_one_whatever_a_function_has_set(servers: &Server
            perform set_config('standard_conforming_strings', 'off', false);
            perform set_config('request.jwt.claims', '{\"sub\": \"00000000-0000-0000-0000-000000000001\"}', false);
          end $$;
-         create function echo(text) returns text language sql as 'select $1';
+         create function echo(said text) returns text language sql as 'select said';
          create function sub() returns uuid language sql stable as 'select auth.uid()';",
     );
     let server = &servers.shared;
@@ -158,7 +158,7 @@ pub(crate) fn a_backslash_stays_one_whatever_a_function_has_set(servers: &Server
         r"\x41",
     ] {
         good("loose", &node.ask(&loose));
-        let echo = Request::post("/rest/v1/rpc/echo", json!({ "": text }).to_string());
+        let echo = Request::post("/rest/v1/rpc/echo", json!({ "said": text }).to_string());
         // Twice: prepared now, and prepared before.
         for _ in 0..2 {
             assert_eq!(good(text, &node.ask(&echo)), json!(text));

@@ -52,7 +52,7 @@ pub(crate) fn connections_that_were_given_up_count(servers: &Servers) {
     let stubborn = Request::post("/rest/v1/rpc/stubborn", "{}");
     for _ in 0..3 {
         thread::scope(|scope| {
-            for _ in 0..CONNECTIONS + 1 {
+            for _ in 0..=CONNECTIONS {
                 scope.spawn(|| is_away(&node.ask(&stubborn)));
             }
         });
