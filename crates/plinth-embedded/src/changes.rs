@@ -15,7 +15,9 @@ pub struct Change {
     pub table: Arc<Relation>,
     /// What happened.
     pub kind: ChangeKind,
-    /// The row before, in table order; none for inserts.
+    /// Where the row lies, or lay before; 0 when all rows went at once.
+    pub key: i64,
+    /// The row before, in table order; none for inserts, and when all rows went at once.
     pub old: Option<Arc<Vec<Value>>>,
     /// The row after, in table order; none for deletes.
     pub new: Option<Arc<Vec<Value>>>,
@@ -30,4 +32,6 @@ pub enum ChangeKind {
     Update,
     /// It was deleted.
     Delete,
+    /// All rows of the table were deleted at once.
+    Truncate,
 }

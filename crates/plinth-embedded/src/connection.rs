@@ -296,6 +296,19 @@ impl Conn {
         }
     }
 
+    /// Reads the texts of parameters as values of the types that a plan has for them.
+    pub(crate) fn read_params(&self, plan: &Plan, params: &mut Params) -> Result<()> {
+        for place in 0..params.values.len() {
+            if let ParamValue::Text(_) = &params.values[place] {
+                let value = self.parameter(plan, params, place + 1)?;
+                let ty = plan.params.get(place).cloned();
+                let ty = ty.unwrap_or_else(|| Type::Text.into());
+                params.values[place] = ParamValue::Typed(ty, value);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the text form of a value.
     pub(crate) fn input(&self, ty: &ColumnType, text: &str) -> Result<Value> {
         let catalog = self.state.catalog.read().clone();
@@ -370,7 +383,24 @@ impl Conn {
         Ok(drained)
     }
 
-    /// Runs a plan and shows each of its rows, until one is the last that is wanted.
+    /// Makes the calls that run ahead of a plan; gives what is bound as its row.
+    pub(crate) fn run_ahead(&self, plan: &Plan, params: &Params) -> Result<Vec<Value>> {
+        let mut row = Vec::with_capacity(plan.ahead.len());
+        for call in &plan.ahead {
+            let alone = Plan {
+                sql: format!("SELECT {call}"),
+                columns: vec![(String::new(), Type::Text.into())],
+                ahead: Vec::new(),
+                ..plan.clone()
+            };
+            let given = self.run(&alone, params, &[])?;
+            row.extend(given.into_iter().flatten());
+        }
+        Ok(row)
+    }
+
+    /// Runs a plan and shows each of its rows, until one is the last that is wanted. `row` is what it is bound to; the calls that
+    /// run ahead of it give one where there is none.
     pub(crate) fn each(
         &self,
         plan: &Plan,
@@ -378,6 +408,12 @@ impl Conn {
         row: &[Value],
         mut show: impl FnMut(&rusqlite::Row<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
+        let given;
+        let mut row = row;
+        if row.is_empty() && !plan.ahead.is_empty() {
+            given = self.run_ahead(plan, params)?;
+            row = &given;
+        }
         let sqlite = self.sqlite();
         let mut statement = self.prepare(&sqlite, plan)?;
         // A row is bound whole; the text may not use its last values.

@@ -1,8 +1,7 @@
 //! Worlds made by chance: a schema with rows and policies, and requests about it that both engines must answer alike.
 //!
 //! All of it follows from a seed. The grammar stays where Postgres's answer is determined: orders are total, or the rows are
-//! compared without theirs; nothing is random and no clock is read. What the engines are known to answer differently is left
-//! out by name, in [`known::Reach`].
+//! compared without theirs; nothing is random and no clock is read.
 //!
 //! Requests have shapes. Those of one shape differ in their values and their caller only: plans are kept by shape, and one
 //! caller's must never serve another.
@@ -13,7 +12,6 @@ mod condition;
 pub mod difference;
 mod filters;
 mod functions;
-pub mod known;
 mod reads;
 mod relations;
 mod request;
@@ -33,21 +31,20 @@ pub use world::{Entry, Part, World, world};
 
 #[cfg(test)]
 mod tests {
-    use super::known::Reach;
     use super::*;
 
     const WORLDS: u64 = 60;
 
     #[test]
     fn the_same_seed_gives_the_same_world() {
-        let told = || format!("{:?}", world(7, 40, Reach::ALL));
+        let told = || format!("{:?}", world(7, 40));
         assert_eq!(told(), told());
     }
 
     #[test]
     fn every_statement_parses() {
         for seed in 0..WORLDS {
-            for part in world(seed, 0, Reach::ALL).parts {
+            for part in world(seed, 0).parts {
                 let sql = part.sql();
                 if let Err(error) = plinth_sql::parse::statement(&sql) {
                     panic!("seed {seed}: {error}\n{sql}");
@@ -59,7 +56,7 @@ mod tests {
     #[test]
     fn every_request_is_well_formed() {
         for seed in 0..WORLDS {
-            for request in world(seed, 60, Reach::ALL).requests {
+            for request in world(seed, 60).requests {
                 let target = request.target();
                 let (path, query) = target.split_once('?').unwrap_or((target.as_str(), ""));
                 let parsed = match path.strip_prefix("/rest/v1/rpc/") {
@@ -81,19 +78,11 @@ mod tests {
 
     #[test]
     fn most_requests_have_the_shape_of_another() {
-        let requests = world(3, 85, Reach::default()).requests;
+        let requests = world(3, 85).requests;
         let repeated = requests.iter().filter(|one| {
             let same = |other: &&Request| other.shape == one.shape;
             requests.iter().filter(same).count() > 1
         });
         assert!(repeated.count() > 40);
-    }
-
-    #[test]
-    fn what_worlds_may_hold_is_named() {
-        assert_eq!(Reach::named("").unwrap(), Reach::default());
-        assert_eq!(Reach::named("all").unwrap(), Reach::ALL);
-        assert!(Reach::named("circles, descriptions").unwrap().circles);
-        assert!(Reach::named("nothing").is_err());
     }
 }

@@ -708,7 +708,8 @@ impl Executor {
             on_conflict: None,
             returning: Vec::new(),
         };
-        self.insert(&insert, Params::NONE, None)?;
+        let plan = self.plan_insert(&insert, Params::NONE, None)?;
+        self.run_insert(&plan, Params::NONE)?;
         Ok(())
     }
 

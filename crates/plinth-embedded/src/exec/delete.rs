@@ -10,17 +10,30 @@ use rusqlite::types::Value;
 
 use super::foreign_keys::{Event, Followed, StatementKind};
 use super::trigger::Happening;
-use super::update::{TargetText, target_columns};
+use super::update::{Target, TargetText, target_columns};
 use super::{Executed, Executor};
-use crate::connection::{Params, quoted_table};
+use crate::connection::Params;
 use crate::error::Result;
-use crate::translate::Translator;
+use crate::translate::{Plan, Translator};
+
+/// A delete, ready to run.
+pub(crate) struct DeletePlan {
+    relation: Arc<Relation>,
+    target: Target,
+    pub(super) returning: Option<Plan>,
+}
+
+impl DeletePlan {
+    /// The plans that the statement's parameters go to.
+    pub(super) fn plans(&self) -> impl Iterator<Item = &Plan> {
+        [&self.target.plan].into_iter().chain(&self.returning)
+    }
+}
 
 impl Executor {
-    pub(crate) fn delete(&mut self, delete: &Delete, params: &Params) -> Result<Executed> {
+    pub(crate) fn plan_delete(&self, delete: &Delete, params: &Params) -> Result<DeletePlan> {
         let role = self.role();
         let relation = self.writable(&delete.table, "delete from")?;
-        let width = relation.columns.len();
         let target = self.target(
             &relation,
             params,
@@ -38,9 +51,23 @@ impl Executor {
             &role,
             &target.others,
         )?;
+        Ok(DeletePlan {
+            relation,
+            target,
+            returning,
+        })
+    }
+
+    pub(crate) fn run_delete(&mut self, plan: &DeletePlan, params: &Params) -> Result<Executed> {
+        let DeletePlan {
+            relation,
+            target,
+            returning,
+        } = plan;
+        let width = relation.columns.len();
         let what = Happening::Delete;
-        self.before_statement(&relation, what)?;
-        let triggered = self.has_row_triggers(&relation, what);
+        self.before_statement(relation, what)?;
+        let triggered = self.has_row_triggers(relation, what);
         let read = self.conn.run(&target.plan, params, &[])?;
         let mut seen = HashSet::new();
         let mut deleted = Vec::new();
@@ -58,17 +85,14 @@ impl Executor {
             let mut old = row;
             let rest = old.split_off(width);
             if triggered {
-                if !self.still_there(&relation, key, &old, "deleted")? {
+                if !self.still_there(relation, key, &old, "deleted")? {
                     continue;
                 }
-                if self
-                    .before_row(&relation, what, Some(&old), None)?
-                    .is_none()
-                {
+                if self.before_row(relation, what, Some(&old), None)?.is_none() {
                     continue;
                 }
             }
-            if self.delete_row(&relation, key, &old)? {
+            if self.delete_row(relation, key, &old)? {
                 let mut whole = old.clone();
                 whole.extend(rest);
                 shown.push(whole);
@@ -83,15 +107,15 @@ impl Executor {
                 change: Followed::Delete(old),
             })
             .collect();
-        events.push(Event::statement(&relation, StatementKind::Delete));
+        events.push(Event::statement(relation, StatementKind::Delete));
         self.follow(events)?;
         let mut done = Executed {
             affected: affected as u64,
             tag: format!("DELETE {affected}"),
-            returns_rows: !delete.returning.is_empty(),
+            returns_rows: returning.is_some(),
             ..Executed::default()
         };
-        if let Some(plan) = &returning {
+        if let Some(plan) = returning {
             for row in &shown {
                 done.rows.push(self.project(plan, params, row)?);
             }
@@ -148,9 +172,7 @@ impl Executor {
         }
         for table in &tables {
             self.refuse_pending("TRUNCATE", Some(table.clone()))?;
-            self.conn
-                .sqlite()
-                .execute(&format!("DELETE FROM {}", quoted_table(table)), [])?;
+            self.empty_table(table)?;
             if truncate.restart_identity {
                 let owned: Vec<_> = self
                     .catalog

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::Statement;
+use plinth_sql::catalog::Relation;
 use plinth_sql::shape::{BodyFormat, Embed, EmbedShape, Fetch, Field, FieldValue};
 use plinth_sql::types::json::write_json_string;
 use plinth_sql::types::{ColumnType, Type, io};
@@ -87,6 +88,33 @@ impl<'f> Document<'f> {
             out,
             is_empty: true,
         })
+    }
+
+    /// Whether rows of other statements stand in its rows.
+    pub(super) fn has_embeds(&self) -> bool {
+        self.objects()
+            .is_some_and(|objects| objects.embeds().next().is_some())
+    }
+
+    /// Whether its embeds look at a relation.
+    pub(super) fn reads(&self, relation: &Relation) -> bool {
+        self.objects()
+            .is_some_and(|objects| objects.reads(relation))
+    }
+
+    /// Reads the values that its embeds were given, whether or not they will be needed.
+    pub(super) fn read_values(&mut self) -> Result<()> {
+        match &mut self.layout {
+            Layout::Objects(objects) => objects.read_values(),
+            Layout::Nothing | Layout::Scalars(..) | Layout::Csv(_) => Ok(()),
+        }
+    }
+
+    fn objects(&self) -> Option<&Objects<'f>> {
+        match &self.layout {
+            Layout::Objects(objects) => Some(objects),
+            Layout::Nothing | Layout::Scalars(..) | Layout::Csv(_) => None,
+        }
     }
 
     /// Writes one row.
@@ -207,6 +235,28 @@ impl<'f> Objects<'f> {
         Ok(Objects { entries, strip })
     }
 
+    fn embeds(&self) -> impl Iterator<Item = &Nested<'f>> {
+        self.entries.iter().filter_map(|entry| match &entry.part {
+            Part::Column(..) => None,
+            Part::Embed(nested) => Some(nested),
+        })
+    }
+
+    fn reads(&self, relation: &Relation) -> bool {
+        let mut embeds = self.embeds();
+        embeds.any(|nested| nested.plan.reads(relation) || nested.objects.reads(relation))
+    }
+
+    fn read_values(&mut self) -> Result<()> {
+        for entry in &mut self.entries {
+            if let Part::Embed(nested) = &mut entry.part {
+                nested.conn.read_params(&nested.plan, &mut nested.params)?;
+                nested.objects.read_values()?;
+            }
+        }
+        Ok(())
+    }
+
     fn object(&mut self, row: &impl Lent, out: &mut Vec<u8>) -> Result<()> {
         out.push(b'{');
         let start = out.len();
@@ -258,11 +308,7 @@ impl<'f> Nested<'f> {
         };
         let plan = planner.plan_query(query, &params, embed.fetch.id)?;
         let objects = Objects::of(planner, &embed.fetch.fields, &plan.columns, strip)?;
-        let repeatable = plan.repeatable
-            && objects.entries.iter().all(|entry| match &entry.part {
-                Part::Column(..) => true,
-                Part::Embed(nested) => nested.repeatable,
-            });
+        let repeatable = plan.repeatable && objects.embeds().all(|nested| nested.repeatable);
         Ok(Nested {
             conn: planner.conn,
             embed,

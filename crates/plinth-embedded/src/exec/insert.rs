@@ -20,32 +20,33 @@ use crate::connection::Params;
 use crate::error::Result;
 
 impl Executor {
-    /// Runs an insert. One with an id is planned once for each role, as long as the schema stays.
-    pub(crate) fn insert(
+    /// The plan of an insert. One with an id is planned once for each role, as long as the schema stays.
+    pub(crate) fn plan_insert(
         &mut self,
         insert: &Insert,
         params: &Params,
         id: Option<StatementId>,
-    ) -> Result<Executed> {
-        if let Some(expanded) = expand_records(insert, params) {
-            return self.insert(&expanded, params, None);
-        }
+    ) -> Result<Arc<InsertPlan>> {
         let role = self.role();
+        if let Some(expanded) = expand_records(insert, params) {
+            return Ok(Arc::new(self.plan_new_insert(&expanded, params, &role)?));
+        }
+        let id = id.filter(|_| !self.is_judge);
         if let Some(id) = id {
             let kept = self.state().kept.lock().insert(&self.catalog, id, &role);
             if let Some(plan) = kept {
-                return self.run_insert(&plan, params);
+                return Ok(plan);
             }
         }
-        let plan = Arc::new(self.plan_insert(insert, params, &role)?);
+        let plan = Arc::new(self.plan_new_insert(insert, params, &role)?);
         if let Some(id) = id.filter(|_| plan.is_timeless()) {
             let mut kept = self.state().kept.lock();
             kept.keep_insert(&self.catalog, id, &role, plan.clone());
         }
-        self.run_insert(&plan, params)
+        Ok(plan)
     }
 
-    fn run_insert(&mut self, plan: &InsertPlan, params: &Params) -> Result<Executed> {
+    pub(crate) fn run_insert(&mut self, plan: &InsertPlan, params: &Params) -> Result<Executed> {
         let InsertPlan {
             relation,
             returning,
@@ -72,11 +73,11 @@ impl Executor {
             self.before_statement(relation, Happening::Update(&set))?;
         }
         let mut touched = HashSet::new();
-        let mut written = Vec::new();
         for row in rows {
             if self.conn.out_of_time() {
                 return Err(crate::EngineError::Timeout);
             }
+            let row = self.with_defaults(row, params)?;
             let changed = self.before_row(relation, Happening::Insert, None, Some(row))?;
             let Some(mut row) = changed else {
                 continue;
@@ -119,13 +120,13 @@ impl Executor {
             }
             done.affected += 1;
             done.inserted += 1;
+            if let Some(plan) = returning {
+                done.rows.push(self.project(plan, params, &row)?);
+            }
             events.push(Event {
                 relation: relation.clone(),
-                change: Followed::Insert(row.clone()),
+                change: Followed::Insert(row),
             });
-            if returning.is_some() {
-                written.push(row);
-            }
         }
         if upsert.is_some() {
             events.push(Event::statement(relation, StatementKind::Update(set)));
@@ -133,10 +134,6 @@ impl Executor {
         events.push(Event::statement(relation, StatementKind::Insert));
         self.follow(events)?;
         if let Some(plan) = returning {
-            // After all foreign-key work, as Postgres answers; conflicts were answered as they came.
-            for row in &written {
-                done.rows.push(self.project(plan, params, row)?);
-            }
             done.columns.clone_from(&plan.columns);
         }
         done.tag = format!("INSERT 0 {}", done.affected);

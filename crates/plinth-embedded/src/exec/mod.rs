@@ -11,6 +11,7 @@ mod function;
 mod infer;
 mod insert;
 mod kept;
+mod past;
 pub(crate) mod plpgsql;
 mod row;
 pub(crate) mod script;
@@ -40,16 +41,19 @@ use crate::connection::{Conn, Params, text_of};
 use crate::error::{EngineError, Result};
 use crate::settings::SettingsMark;
 use crate::state::{ConnState, Work};
-use crate::translate;
+use crate::translate::{self, Calls, Plan, calls_of};
 
 /// Runs statements on one connection, for the session that the connection is in.
 ///
 /// It is made anew for each function that a statement calls, so what must outlive it is in the connection's
 /// [`ConnState`].
+#[derive(Clone)]
 pub(crate) struct Executor {
     pub(crate) conn: Conn,
     /// The catalog as it will be when the transaction commits.
     pub(crate) catalog: Arc<Catalog>,
+    /// It asks for no privileges and runs nothing: it finds what else is wrong with a statement, which Postgres tells first.
+    is_judge: bool,
 }
 
 /// What a statement came to.
@@ -73,10 +77,18 @@ pub(crate) struct Mark {
 }
 
 impl Executor {
+    pub(crate) fn new(conn: Conn, catalog: Arc<Catalog>) -> Executor {
+        Executor {
+            conn,
+            catalog,
+            is_judge: false,
+        }
+    }
+
     /// An executor for what is called on a connection while a statement runs on it.
     pub(crate) fn within(conn: Conn) -> Executor {
         let catalog = conn.state.catalog.read().clone();
-        Executor { conn, catalog }
+        Executor::new(conn, catalog)
     }
 
     /// Runs one statement in a savepoint of its own.
@@ -84,8 +96,13 @@ impl Executor {
         if only_reads(statement) {
             return self.run(statement, params, None);
         }
+        self.marked(|exec, _| exec.run(statement, params, None))
+    }
+
+    /// Does something after a mark, which is kept when it succeeds and gone back to when it fails.
+    fn marked<T>(&mut self, work: impl FnOnce(&mut Executor, &Mark) -> Result<T>) -> Result<T> {
         let mark = self.mark()?;
-        match self.run(statement, params, None) {
+        match work(self, &mark) {
             Ok(done) => {
                 self.keep(mark)?;
                 Ok(done)
@@ -101,6 +118,9 @@ impl Executor {
 
     /// SQLite gives a transaction up on a full disk or an interrupt: nothing more may happen in its name.
     fn refuse_if_lost(&self) -> Result<()> {
+        if self.is_judge {
+            return Err(EngineError::Internal("a judge runs nothing".into()));
+        }
         if self.lost() {
             return Err(EngineError::Internal("the transaction is gone".into()));
         }
@@ -114,24 +134,21 @@ impl Executor {
         params: &Params,
         id: Option<StatementId>,
     ) -> Result<Executed> {
-        self.refuse_if_lost()?;
-        if self.conn.out_of_time() {
-            return Err(EngineError::Timeout);
-        }
-        if self.state().read_only
-            && let Some(verb) = written_by(statement)
-        {
-            return Err(SqlError::new(
-                "25006",
-                format!("cannot execute {verb} in a read-only transaction"),
-            )
-            .into());
-        }
+        self.refuse_unless_runnable(statement)?;
         match statement {
             Statement::Query(query) => self.query(query, params),
-            Statement::Insert(insert) => self.insert(insert, params, id),
-            Statement::Update(update) => self.update(update, params),
-            Statement::Delete(delete) => self.delete(delete, params),
+            Statement::Insert(insert) => {
+                let plan = self.plan_insert(insert, params, id)?;
+                self.run_insert(&plan, params)
+            }
+            Statement::Update(update) => {
+                let plan = self.plan_update(update, params)?;
+                self.run_update(&plan, params)
+            }
+            Statement::Delete(delete) => {
+                let plan = self.plan_delete(delete, params)?;
+                self.run_delete(&plan, params)
+            }
             Statement::Truncate(truncate) => self.truncate(truncate),
             Statement::Set(set) => self.set(set),
             Statement::Show(name) => self.show(name),
@@ -177,19 +194,47 @@ impl Executor {
         }
     }
 
-    fn query(&mut self, query: &Query, params: &Params) -> Result<Executed> {
-        let role = self.role();
-        let mut translator = self.translator(&role, params);
-        translator.lower_barrier();
-        let mut out = translator.query(query, None)?;
-        if translator.needs_barrier() {
-            translator = self.translator(&role, params);
-            out = translator.query(query, None)?;
+    fn refuse_unless_runnable(&self, statement: &Statement) -> Result<()> {
+        self.refuse_if_lost()?;
+        if self.conn.out_of_time() {
+            return Err(EngineError::Timeout);
         }
-        let plan = translator.finish(out.sql, out.columns)?;
+        if self.state().read_only
+            && let Some(verb) = written_by(statement)
+        {
+            return Err(SqlError::new(
+                "25006",
+                format!("cannot execute {verb} in a read-only transaction"),
+            )
+            .into());
+        }
+        Ok(())
+    }
+
+    fn query(&mut self, query: &Query, params: &Params) -> Result<Executed> {
+        let plan = self.plan_query(query, params, false)?;
         let rows = self.conn.run(&plan, params, &[])?;
         self.follow_catalog();
         Ok(selected(plan.columns, rows))
+    }
+
+    /// The plan of a query: a document's, or one that is run as it stands.
+    fn plan_query(&self, query: &Query, params: &Params, of_document: bool) -> Result<Plan> {
+        let role = self.role();
+        let mut translator = self.translator(&role, params);
+        translator.lower_barrier();
+        let calls = match of_document {
+            true => calls_of(&translator, query),
+            false => Calls::InPlace,
+        };
+        translator.calls.clone_from(&calls);
+        let mut out = translator.query(query, None)?;
+        if translator.needs_barrier() {
+            translator = self.translator(&role, params);
+            translator.calls = calls;
+            out = translator.query(query, None)?;
+        }
+        Ok(translator.finish(out.sql, out.columns)?)
     }
 
     /// `DO`.
@@ -227,6 +272,7 @@ impl Executor {
             translator.row_security_off = !session.settings.row_security();
         }
         translator.raise_barrier();
+        translator.defining = self.is_judge;
         translator
     }
 

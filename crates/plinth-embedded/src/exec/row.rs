@@ -85,7 +85,7 @@ impl Executor {
             Some(demands) => demands,
             None => {
                 let made = Arc::new(self.demands(relation, role, policies)?);
-                if made.timeless {
+                if made.timeless && !self.is_judge {
                     let mut kept = self.state().kept.lock();
                     kept.keep_demands(&self.catalog, key, made.clone());
                 }
@@ -297,6 +297,7 @@ impl Executor {
         self.work().changes.push(Change {
             table: rules.relation.clone(),
             kind: ChangeKind::Insert,
+            key,
             old: None,
             new: Some(row.clone()),
         });
@@ -312,41 +313,16 @@ impl Executor {
         new: &[Value],
     ) -> Result<i64> {
         let relation = &rules.relation;
-        let changed: Vec<usize> = (0..new.len())
-            .filter(|place| !same(&old[*place], &new[*place]))
-            .collect();
-        if !changed.is_empty() {
+        if !old.iter().zip(new).all(|(old, new)| same(old, new)) {
             self.refuse_equal_nulls(rules, new, Some(key))?;
-            let sets: Vec<String> = changed
-                .iter()
-                .enumerate()
-                .map(|(number, place)| {
-                    format!(
-                        "{} = ?{}",
-                        names::quoted_column(&relation.columns[*place].name),
-                        number + 2
-                    )
-                })
-                .collect();
-            let sql = format!(
-                "UPDATE {} SET {} WHERE rowid = ?1",
-                quoted_table(relation),
-                sets.join(", ")
-            );
-            let mut values = vec![Value::Integer(key)];
-            values.extend(changed.iter().map(|place| new[*place].clone()));
-            let written = self
-                .conn
-                .sqlite()
-                .prepare_cached(&sql)?
-                .execute(rusqlite::params_from_iter(values));
-            if let Err(error) = written {
+            if let Err(error) = self.write_changed(relation, key, old, new) {
                 return Err(self.explain(error, rules, new, Some(key)));
             }
         }
         self.work().changes.push(Change {
             table: relation.clone(),
             kind: ChangeKind::Update,
+            key,
             old: Some(Arc::new(old.to_vec())),
             new: Some(Arc::new(new.to_vec())),
         });
@@ -355,6 +331,44 @@ impl Executor {
             Some(Value::Integer(key)) => *key,
             _ => key,
         })
+    }
+
+    /// Writes those values of a row that are others than before; gives the number of rows, which is one.
+    pub(super) fn write_changed(
+        &self,
+        relation: &Relation,
+        key: i64,
+        old: &[Value],
+        new: &[Value],
+    ) -> rusqlite::Result<usize> {
+        let changed: Vec<usize> = (0..new.len())
+            .filter(|place| !same(&old[*place], &new[*place]))
+            .collect();
+        if changed.is_empty() {
+            return Ok(1);
+        }
+        let sets: Vec<String> = changed
+            .iter()
+            .enumerate()
+            .map(|(number, place)| {
+                format!(
+                    "{} = ?{}",
+                    names::quoted_column(&relation.columns[*place].name),
+                    number + 2
+                )
+            })
+            .collect();
+        let sql = format!(
+            "UPDATE {} SET {} WHERE rowid = ?1",
+            quoted_table(relation),
+            sets.join(", ")
+        );
+        let mut values = vec![Value::Integer(key)];
+        values.extend(changed.iter().map(|place| new[*place].clone()));
+        self.conn
+            .sqlite()
+            .prepare_cached(&sql)?
+            .execute(rusqlite::params_from_iter(values))
     }
 
     /// `UNIQUE NULLS NOT DISTINCT`: SQLite's index lets nulls pass, so they are looked for here.
@@ -398,11 +412,26 @@ impl Executor {
             self.work().changes.push(Change {
                 table: relation.clone(),
                 kind: ChangeKind::Delete,
+                key,
                 old: Some(Arc::new(old.to_vec())),
                 new: None,
             });
         }
         Ok(gone > 0)
+    }
+
+    /// Deletes all rows at once.
+    pub(super) fn empty_table(&self, relation: &Arc<Relation>) -> Result<()> {
+        let sql = format!("DELETE FROM {}", quoted_table(relation));
+        self.conn.sqlite().execute(&sql, [])?;
+        self.work().changes.push(Change {
+            table: relation.clone(),
+            kind: ChangeKind::Truncate,
+            key: 0,
+            old: None,
+            new: None,
+        });
+        Ok(())
     }
 
     /// Which unique constraint a failed write broke, in Postgres's words.
@@ -509,7 +538,8 @@ impl Executor {
 }
 
 /// The statement that writes a new row, whose columns are `?1`, `?2`, ….
-fn insert_text(relation: &Relation) -> String {
+/// What writes a whole row.
+pub(super) fn insert_text(relation: &Relation) -> String {
     let table = quoted_table(relation);
     if relation.columns.is_empty() {
         return format!("INSERT INTO {table} DEFAULT VALUES");

@@ -30,10 +30,7 @@ impl Tx {
     pub(crate) fn new(conn: Conn, shared: Arc<Shared>) -> Tx {
         let catalog = shared.catalog();
         Tx {
-            exec: Executor {
-                conn,
-                catalog: catalog.clone(),
-            },
+            exec: Executor::new(conn, catalog.clone()),
             shared,
             committed: catalog,
             began: SettingsMark::default(),

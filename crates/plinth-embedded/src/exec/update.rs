@@ -10,7 +10,7 @@ use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
 use super::foreign_keys::{Event, Followed, StatementKind};
-use super::row::{RowPolicies, bound_row};
+use super::row::{RowPolicies, RowRules, bound_row};
 use super::trigger::Happening;
 use super::{Executed, Executor, no_target_column};
 use crate::connection::{Params, quoted_table};
@@ -33,11 +33,25 @@ pub(crate) struct Target {
     pub(crate) others: Vec<Item>,
 }
 
+/// An update, ready to run.
+pub(crate) struct UpdatePlan {
+    relation: Arc<Relation>,
+    target: Target,
+    rules: RowRules,
+    pub(super) returning: Option<Plan>,
+}
+
+impl UpdatePlan {
+    /// The plans that the statement's parameters go to.
+    pub(super) fn plans(&self) -> impl Iterator<Item = &Plan> {
+        [&self.target.plan].into_iter().chain(&self.returning)
+    }
+}
+
 impl Executor {
-    pub(crate) fn update(&mut self, update: &Update, params: &Params) -> Result<Executed> {
+    pub(crate) fn plan_update(&self, update: &Update, params: &Params) -> Result<UpdatePlan> {
         let role = self.role();
         let relation = self.writable(&update.table, "update")?;
-        let width = relation.columns.len();
         let target = self.target(
             &relation,
             params,
@@ -68,10 +82,26 @@ impl Executor {
             .iter()
             .map(|assigned| assigned.place)
             .collect();
+        Ok(UpdatePlan {
+            relation,
+            target,
+            rules,
+            returning,
+        })
+    }
+
+    pub(crate) fn run_update(&mut self, plan: &UpdatePlan, params: &Params) -> Result<Executed> {
+        let UpdatePlan {
+            relation,
+            target,
+            rules,
+            returning,
+        } = plan;
+        let width = relation.columns.len();
         let set = rules.written.clone();
         let what = Happening::Update(&set);
-        self.before_statement(&relation, what)?;
-        let triggered = self.has_row_triggers(&relation, what);
+        self.before_statement(relation, what)?;
+        let triggered = self.has_row_triggers(relation, what);
         let read = self.conn.run(&target.plan, params, &[])?;
 
         let mut seen = HashSet::new();
@@ -95,20 +125,20 @@ impl Executor {
                 new[assigned.place] = value.clone();
             }
             if triggered {
-                if !self.still_there(&relation, key, &old, "updated")? {
+                if !self.still_there(relation, key, &old, "updated")? {
                     continue;
                 }
-                let changed = self.before_row(&relation, what, Some(&old), Some(new))?;
+                let changed = self.before_row(relation, what, Some(&old), Some(new))?;
                 let Some(changed) = changed else {
                     continue;
                 };
                 new = changed;
-                if !self.still_there(&relation, key, &old, "updated")? {
+                if !self.still_there(relation, key, &old, "updated")? {
                     continue;
                 }
             }
-            self.check_row(&rules, &mut new)?;
-            self.update_row(&rules, key, &old, &new)?;
+            self.check_row(rules, &mut new)?;
+            self.update_row(rules, key, &old, &new)?;
             updated.push((old, new));
             rests.push(rest[target.assigned.len()..].to_vec());
         }
@@ -125,15 +155,15 @@ impl Executor {
                 },
             })
             .collect();
-        events.push(Event::statement(&relation, StatementKind::Update(set)));
+        events.push(Event::statement(relation, StatementKind::Update(set)));
         self.follow(events)?;
         let mut done = Executed {
             affected: affected as u64,
             tag: format!("UPDATE {affected}"),
-            returns_rows: !update.returning.is_empty(),
+            returns_rows: returning.is_some(),
             ..Executed::default()
         };
-        if let Some(plan) = &returning {
+        if let Some(plan) = returning {
             for ((_, new), rest) in updated.iter().zip(rests) {
                 let mut row = new.clone();
                 row.extend(rest);

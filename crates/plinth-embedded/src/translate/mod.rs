@@ -9,6 +9,7 @@ mod builtin;
 mod call;
 mod coerce;
 mod column;
+mod constant;
 mod expr;
 mod from;
 mod lock;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use plinth_sql::SqlError;
 use plinth_sql::ast::{Expr, ObjectName, Query, Span};
-use plinth_sql::catalog::{Catalog, Privilege, QName, Relation};
+use plinth_sql::catalog::{Catalog, Function, Privilege, QName, Relation};
 use plinth_sql::types::{ColumnType, Type};
 
 #[cfg(test)]
@@ -63,6 +64,21 @@ pub(crate) struct Plan {
     pub(crate) timeless: bool,
     /// With the same parameters it gives the same rows, as often as it runs in one transaction that only reads.
     pub(crate) repeatable: bool,
+    /// It calls users' functions that run by themselves, and may look at anything.
+    pub(crate) calls_users: bool,
+    /// Calls that run ahead of it; what they give is bound as its row.
+    pub(crate) ahead: Vec<String>,
+}
+
+impl Plan {
+    /// Whether it looks at a relation, as far as its own text says.
+    pub(crate) fn reads(&self, relation: &Relation) -> bool {
+        self.calls_users
+            || self
+                .fence
+                .tables
+                .contains(&crate::names::table(&relation.name))
+    }
 }
 
 /// Functions of SQLite's text whose result differs from one call to the next.
@@ -86,6 +102,18 @@ pub(crate) enum Bind {
     Row(usize),
     /// A value of the session.
     Context(Context),
+}
+
+/// How functions in the `FROM` of a statement are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// Where they stand.
+    InPlace,
+    /// Those that may change something run ahead of the statement, each by itself: these texts. What they give is bound as its
+    /// row.
+    Ahead(Vec<String>),
+    /// Not at all, and nobody is asked for privileges on them: the statement has no rows.
+    Never,
 }
 
 /// A value of the session, bound rather than computed per row so that indexes serve policies.
@@ -294,6 +322,8 @@ pub(crate) struct Translator<'a> {
     aggregates_seen: usize,
     fence: Fence,
     uses: Vec<Use>,
+    /// The first function that may not be called here.
+    closed_function: Option<Arc<Function>>,
     /// Something was seen in a condition that can raise or calls a function.
     leaky: bool,
     /// Depth of our own text (policies), which is not the caller's.
@@ -318,8 +348,10 @@ pub(crate) struct Translator<'a> {
     pub(crate) writes: bool,
     /// A user's function is called that may do anything.
     pub(crate) calls_users: bool,
-    /// The text is read in order to be stored: what it needs privileges for is asked when it runs.
+    /// The text is not read in order to be run but to be stored, or judged: what it needs privileges for is asked when it runs.
     pub(crate) defining: bool,
+    /// How functions in `FROM` are called.
+    pub(crate) calls: Calls,
     /// `SET row_security = off`: an error rather than a policy.
     pub(crate) row_security_off: bool,
 }
@@ -354,6 +386,7 @@ impl<'a> Translator<'a> {
             aggregates_seen: 0,
             fence: Fence::default(),
             uses: Vec::new(),
+            closed_function: None,
             leaky: false,
             trusted: 0,
             in_condition: 0,
@@ -367,6 +400,7 @@ impl<'a> Translator<'a> {
             writes: false,
             calls_users: false,
             defining: false,
+            calls: Calls::InPlace,
             row_security_off: false,
         }
     }
@@ -411,6 +445,11 @@ impl<'a> Translator<'a> {
             fence: Arc::new(self.fence),
             timeless,
             repeatable,
+            calls_users: self.calls_users,
+            ahead: match self.calls {
+                Calls::Ahead(calls) => calls,
+                Calls::InPlace | Calls::Never => Vec::new(),
+            },
         })
     }
 
@@ -469,6 +508,24 @@ impl<'a> Translator<'a> {
             self.role = role;
         }
         result
+    }
+
+    /// Reads what will not be part of the statement, because a constant beside it decides. As in Postgres it may not be wrong,
+    /// but nobody is asked for privileges on what it reads.
+    fn dropped<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, SqlError>,
+    ) -> Result<(), SqlError> {
+        let known = (self.uses.clone(), self.fence.clone(), self.binds.len());
+        let seen = (self.leaky, self.policed, self.writes, self.calls_users);
+        let defining = std::mem::replace(&mut self.defining, true);
+        let result = read(self);
+        self.defining = defining;
+        (self.leaky, self.policed, self.writes, self.calls_users) = seen;
+        let binds;
+        (self.uses, self.fence, binds) = known;
+        self.binds.truncate(binds);
+        result.map(drop)
     }
 
     /// Notes that a column of a relation is used.
@@ -548,6 +605,12 @@ impl<'a> Translator<'a> {
     }
 
     fn check_privileges(&self) -> Result<(), SqlError> {
+        if let Some(function) = &self.closed_function {
+            return Err(SqlError::new(
+                "42501",
+                format!("permission denied for function {}", function.name.name),
+            ));
+        }
         for used in &self.uses {
             let catalog = self.catalog;
             let schema = &used.relation.name.schema;
@@ -624,16 +687,54 @@ pub(crate) fn query(
     query: &Query,
     now: i64,
 ) -> Result<Plan, SqlError> {
+    translated((catalog, role, search_path), params, query, now, false)
+}
+
+/// The same without asking for privileges. What comes of it is never run: it tells what else is wrong with a query.
+pub(crate) fn judged(
+    catalog: &Catalog,
+    role: &str,
+    search_path: &[String],
+    params: Vec<ColumnType>,
+    query: &Query,
+    now: i64,
+) -> Result<Plan, SqlError> {
+    translated((catalog, role, search_path), params, query, now, true)
+}
+
+fn translated(
+    (catalog, role, search_path): (&Catalog, &str, &[String]),
+    params: Vec<ColumnType>,
+    query: &Query,
+    now: i64,
+    judged: bool,
+) -> Result<Plan, SqlError> {
     let mut translator = Translator::new(catalog, role, search_path, params.clone());
     translator.now = now;
+    translator.defining = judged;
+    translator.calls = calls_of(&translator, query);
     let mut out = translator.query(query, None)?;
     if translator.needs_barrier() {
         translator = Translator::new(catalog, role, search_path, params);
         translator.now = now;
+        translator.defining = judged;
+        translator.calls = calls_of(&translator, query);
         translator.raise_barrier();
         out = translator.query(query, None)?;
     }
     translator.finish(out.sql, out.columns)
+}
+
+/// How a server calls functions in the `FROM` of a document's query that may change something: whether or not what they give
+/// can be shown, but neither for a page of no rows nor where its planner sees that there are none.
+pub(crate) fn calls_of(translator: &Translator<'_>, query: &Query) -> Calls {
+    if translator.finds_nothing(query) {
+        Calls::Never
+    } else if query.limit == Some(Expr::Number("0".to_owned())) {
+        Calls::InPlace
+    } else {
+        Calls::Ahead(Vec::new())
+    }
 }
 
 /// Whether a function is built in and changes nothing.

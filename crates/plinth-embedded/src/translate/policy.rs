@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Expr, PolicyCommand};
+use plinth_sql::ast::{Expr, FromItem, JoinKind, Names, PolicyCommand, Query, SetExpr};
 use plinth_sql::catalog::{Policy, Relation};
 
-use super::Translator;
+use super::constant::Folded;
 use super::from::stored_columns;
+use super::{ItemColumn, Translator};
 
 /// A condition on a new row, with the policy that a failure names.
 #[derive(Clone, Debug)]
@@ -34,15 +35,62 @@ impl Translator<'_> {
         let mut terms = Vec::new();
         for command in commands {
             let (permissive, restrictive) = self.policies(relation, *command);
-            let any = self.conditions(relation, sqlite, &permissive, Policy::existing_row)?;
-            terms.push(if any.is_empty() {
-                "0".to_owned()
-            } else {
-                format!("({})", any.join(" OR "))
-            });
-            terms.extend(self.conditions(relation, sqlite, &restrictive, Policy::existing_row)?);
+            let columns = stored_columns(relation, sqlite);
+            let permissive = conditions(&permissive, Policy::existing_row);
+            terms.push(self.any_of(relation, &columns, permissive)?);
+            for (_, folded) in conditions(&restrictive, Policy::existing_row) {
+                terms.push(self.policy_expr(relation, &columns, &folded)?);
+            }
         }
         Ok(Some(terms.join(" AND ")))
+    }
+
+    /// Whether Postgres's planner sees at once that a query has no rows: its `FROM` has a table, or its condition asks for a row
+    /// of one, whose policies show this role none whatever is in it.
+    pub(crate) fn finds_nothing(&self, query: &Query) -> bool {
+        let SetExpr::Select(select) = &query.body else {
+            return false;
+        };
+        let condition = select.selection.as_ref();
+        let grouped = !select.group_by.is_empty() || select.having.is_some();
+        !grouped
+            && (select.from.iter().any(|item| self.shows_nothing(item))
+                || condition.is_some_and(|condition| self.never_holds(condition)))
+    }
+
+    fn never_holds(&self, condition: &Expr) -> bool {
+        match condition {
+            Expr::And(left, right) => self.never_holds(left) || self.never_holds(right),
+            Expr::Exists(query) => self.finds_nothing(query),
+            _ => false,
+        }
+    }
+
+    fn shows_nothing(&self, item: &FromItem) -> bool {
+        match item {
+            FromItem::Table { name, .. } => {
+                let relation = self.catalog.relation(name, &self.search_path);
+                relation.is_some_and(|relation| self.is_closed(relation))
+            }
+            FromItem::Join {
+                left,
+                right,
+                kind: JoinKind::Inner | JoinKind::Cross,
+                ..
+            } => self.shows_nothing(left) || self.shows_nothing(right),
+            FromItem::Join { .. } | FromItem::Subquery { .. } | FromItem::Function { .. } => false,
+        }
+    }
+
+    /// Whether the policies of a table show this role no row whatever is in it.
+    fn is_closed(&self, relation: &Relation) -> bool {
+        if !self.catalog.row_security_applies(&self.role, relation) {
+            return false;
+        }
+        let (permissive, restrictive) = self.policies(relation, PolicyCommand::Select);
+        let mut restrictive = conditions(&restrictive, Policy::existing_row);
+        conditions(&permissive, Policy::existing_row).all(|(_, folded)| folded.is_false())
+            || restrictive.any(|(_, folded)| folded.is_false())
     }
 
     /// What a new row must satisfy for this command; columns are whatever `columns` says. Empty when policies do
@@ -52,7 +100,7 @@ impl Translator<'_> {
         relation: &Arc<Relation>,
         command: PolicyCommand,
         using: bool,
-        columns: &[super::ItemColumn],
+        columns: &[ItemColumn],
     ) -> Result<Vec<Check>, SqlError> {
         if !self.catalog.row_security_applies(&self.role, relation) {
             return Ok(Vec::new());
@@ -64,26 +112,14 @@ impl Translator<'_> {
             Policy::new_row
         };
         let (permissive, restrictive) = self.policies(relation, command);
-        let mut any = Vec::new();
-        for policy in &permissive {
-            if let Some(condition) = pick(policy) {
-                any.push(self.policy_expr(relation, columns.to_vec(), condition)?);
-            }
-        }
-        let sql = if any.is_empty() {
-            "0".to_owned()
-        } else {
-            format!("({})", any.join(" OR "))
-        };
+        let sql = self.any_of(relation, columns, conditions(&permissive, pick))?;
         let mut checks = vec![Check { sql, policy: None }];
-        for policy in &restrictive {
-            if let Some(condition) = pick(policy) {
-                let sql = self.policy_expr(relation, columns.to_vec(), condition)?;
-                checks.push(Check {
-                    sql,
-                    policy: Some(policy.name.clone()),
-                });
-            }
+        for (policy, folded) in conditions(&restrictive, pick) {
+            let sql = self.policy_expr(relation, columns, &folded)?;
+            checks.push(Check {
+                sql,
+                policy: Some(policy.name.clone()),
+            });
         }
         Ok(checks)
     }
@@ -100,33 +136,39 @@ impl Translator<'_> {
         Err(SqlError::new("42501", message))
     }
 
-    fn conditions(
+    /// Whether any of the permissive policies lets a row through. One that lets every row through drops the others.
+    fn any_of<'p>(
         &mut self,
         relation: &Arc<Relation>,
-        sqlite: &str,
-        policies: &[Policy],
-        pick: fn(&Policy) -> Option<&Expr>,
-    ) -> Result<Vec<String>, SqlError> {
-        let mut texts = Vec::with_capacity(policies.len());
-        for policy in policies {
-            if let Some(condition) = pick(policy) {
-                texts.push(self.policy_expr(
-                    relation,
-                    stored_columns(relation, sqlite),
-                    condition,
-                )?);
+        columns: &[ItemColumn],
+        permissive: impl Iterator<Item = (&'p Policy, Folded)>,
+    ) -> Result<String, SqlError> {
+        let permissive: Vec<Folded> = permissive.map(|(_, folded)| folded).collect();
+        let open = permissive.iter().any(Folded::is_true);
+        let mut any = Vec::with_capacity(permissive.len());
+        for folded in &permissive {
+            if open && !folded.is_true() {
+                self.dropped(|this| this.policy_expr(relation, columns, folded))?;
+            } else {
+                any.push(self.policy_expr(relation, columns, folded)?);
             }
         }
-        Ok(texts)
+        Ok(match any.as_slice() {
+            [] => "0".to_owned(),
+            any => format!("({})", any.join(" OR ")),
+        })
     }
 
     fn policy_expr(
         &mut self,
         relation: &Arc<Relation>,
-        columns: Vec<super::ItemColumn>,
-        condition: &Expr,
+        columns: &[ItemColumn],
+        folded: &Folded,
     ) -> Result<String, SqlError> {
-        if self.policies_of.contains(&relation.name) {
+        // A policy without subqueries leads nowhere, so it may be met again; a function that it calls bounds itself.
+        let mut parts = std::iter::once(&folded.condition).chain(&folded.dropped);
+        let leads_on = parts.any(|part| Names::of_expr(part).subqueries);
+        if leads_on && self.policies_of.contains(&relation.name) {
             return Err(SqlError::new(
                 "42P17",
                 format!(
@@ -141,8 +183,11 @@ impl Translator<'_> {
             this.policed = false;
             this.leaky = false;
             this.barrier = barrier;
-            this.in_table_scope(&name, columns.clone(), |this| {
-                this.condition_expr(condition, "POLICY")
+            this.in_table_scope(&name, columns.to_vec(), |this| {
+                for part in &folded.dropped {
+                    this.dropped(|this| this.condition_expr(part, "POLICY"))?;
+                }
+                this.condition_expr(&folded.condition, "POLICY")
             })
         };
         // The policy's text may raise on rows of its own table; the rows of other protected tables that it looks at
@@ -179,6 +224,15 @@ impl Translator<'_> {
             .cloned()
             .partition(|policy| policy.permissive)
     }
+}
+
+/// The conditions of policies, as far as they have the one that counts.
+fn conditions(
+    policies: &[Policy],
+    pick: fn(&Policy) -> Option<&Expr>,
+) -> impl Iterator<Item = (&Policy, Folded)> {
+    let folded = move |policy| pick(policy).map(|condition| (policy, Folded::of(condition)));
+    policies.iter().filter_map(folded)
 }
 
 /// Which of a policy's two conditions counts.

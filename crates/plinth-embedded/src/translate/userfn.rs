@@ -14,7 +14,7 @@ use super::call::no_function;
 use super::coerce::{How, castable};
 use super::from::{SetSource, positional};
 use super::query::QueryOut;
-use super::{EXPANSION_DEPTH, Ex, ExKind, Frame, Translator};
+use super::{Bind, Calls, EXPANSION_DEPTH, Ex, ExKind, Frame, Translator};
 use crate::names::literal;
 use crate::settings::search_path;
 
@@ -32,7 +32,7 @@ impl Translator<'_> {
                 function.name.display()
             )));
         }
-        if !self.may_inline(&function) {
+        if !self.may_execute(&function) || !self.may_inline(&function) {
             return self.called_value(&function, args);
         }
         let (args, source) = self.hold_arguments(args);
@@ -66,7 +66,13 @@ impl Translator<'_> {
     /// A user's function in `FROM`.
     pub(super) fn user_set(&mut self, call: &Call, sqlite: &str) -> Result<SetSource, SqlError> {
         let (function, args) = self.resolve(call)?;
-        if !self.may_inline(&function) {
+        let never = self.calls == Calls::Never && self.scopes.len() == 1;
+        let may = if never && self.expanding.is_empty() {
+            self.catalog.may_execute(&self.user, &function)
+        } else {
+            self.may_execute(&function)
+        };
+        if !may || !self.may_inline(&function) {
             return self.called_rows(&function, args, sqlite);
         }
         let given: Vec<String> = args
@@ -94,8 +100,12 @@ impl Translator<'_> {
             .map(|(name, (_, ty))| (name, ty))
             .collect();
         let scalar = !matches!(function.returns.ty, Type::Record | Type::Row(_));
-        if !function.returns.set && !out.at_most_one {
-            out.sql = format!("SELECT * FROM ({}) LIMIT 1", out.sql);
+        if !function.returns.set {
+            // One row always: of nulls where the body finds none.
+            out.sql = format!(
+                "SELECT r.* FROM (SELECT 1) LEFT JOIN (SELECT * FROM ({}) LIMIT 1) AS r ON 1",
+                out.sql
+            );
         }
         if of_siblings {
             let rows = self.beside(&out.sql, columns, sqlite);
@@ -107,6 +117,16 @@ impl Translator<'_> {
             ordinal: None,
             scalar,
         })
+    }
+
+    /// Whether a function may be called at this place. When not, the statement will be refused: once all of it has been read,
+    /// because what is wrong with it otherwise is told first.
+    fn may_execute(&mut self, function: &Arc<Function>) -> bool {
+        let may = self.defining || self.catalog.may_execute(&self.user, function);
+        if !may && self.closed_function.is_none() {
+            self.closed_function = Some(function.clone());
+        }
+        may
     }
 
     /// Whether the body stands in place of the call; else the function runs by itself.
@@ -147,10 +167,20 @@ impl Translator<'_> {
         args: Vec<(Option<String>, Ex)>,
         sqlite: &str,
     ) -> Result<SetSource, SqlError> {
-        self.calls_users = true;
         let columns = result_columns(self.catalog, function);
         let constant = args.iter().all(|(_, ex)| is_constant(ex));
-        let call = self.call_text("plinth_rows", function, args);
+        let mut call = self.call_text("plinth_rows", function, args);
+        let changes = function.volatility == Volatility::Volatile;
+        let at_top = self.expanding.is_empty();
+        match &mut self.calls {
+            Calls::Ahead(ahead) if constant && changes && at_top => {
+                ahead.push(call);
+                let place = ahead.len() - 1;
+                call = self.bind(Bind::Row(place));
+            }
+            Calls::Never if self.scopes.len() == 1 && at_top => "NULL".clone_into(&mut call),
+            Calls::InPlace | Calls::Ahead(_) | Calls::Never => self.calls_users = true,
+        }
         let fields = |from: &str| -> Vec<String> {
             (0..columns.len())
                 .map(|place| format!("plinth_field({from}.value, {place})"))
@@ -235,12 +265,6 @@ impl Translator<'_> {
         };
         let function = function.clone();
         self.open_schema(&function.name.schema)?;
-        if !self.defining && !self.catalog.may_execute(&self.user, &function) {
-            return Err(SqlError::new(
-                "42501",
-                format!("permission denied for function {}", function.name.name),
-            ));
-        }
         let mut args = Vec::with_capacity(function.args.len());
         for (place, wanted) in function.args.iter().enumerate() {
             let by_name = given

@@ -1,10 +1,10 @@
 //! Columns and arguments as Swagger properties.
 
-use plinth_sql::ast::Expr;
-use plinth_sql::catalog::{Column, Relation};
+use plinth_sql::ast::{Expr, VisitMut, walk_expr};
+use plinth_sql::catalog::{Column, QName, Relation};
 use plinth_sql::print;
-use plinth_sql::types::{ColumnType, Type};
-use serde_json::{Map, Value, json};
+use plinth_sql::types::{ColumnType, Type, io};
+use serde_json::{Map, Value};
 
 use crate::names;
 use crate::plan::Context;
@@ -37,7 +37,11 @@ pub(super) fn definition(cx: &Context, relation: &Relation) -> Value {
 
 fn property(cx: &Context, relation: &Relation, column: &Column) -> Value {
     let mut property = of_type(cx, &column.ty);
-    if let Some(default) = column.default.as_ref().and_then(default) {
+    let default = column
+        .default
+        .as_ref()
+        .and_then(|expr| default(cx, expr, &column.ty));
+    if let Some(default) = default {
         property.insert("default".to_owned(), default);
     }
     if let Some(description) = description(relation, column) {
@@ -91,22 +95,62 @@ fn full_name(ty: &Type) -> String {
     }
 }
 
-/// Constants as themselves, other expressions as text.
-fn default(expr: &Expr) -> Option<Value> {
+/// What a column has when nothing is given: a constant as answers show it, anything else as its text. None for null.
+fn default(cx: &Context, expr: &Expr, ty: &ColumnType) -> Option<Value> {
+    if *expr == Expr::Null {
+        return None;
+    }
+    let shown = constant(expr).and_then(|text| as_shown(cx, &text, ty));
+    Some(shown.unwrap_or_else(|| {
+        let mut expr = expr.clone();
+        BareConstants.expr(&mut expr);
+        print::expr(&expr).into()
+    }))
+}
+
+/// The text of a constant, whichever way it is written: PostgreSQL has `'-1'::integer` for `-1`.
+fn constant(expr: &Expr) -> Option<String> {
     Some(match expr {
-        Expr::Null => return None,
-        Expr::Bool(value) => json!(value),
-        Expr::Number(digits) => {
-            serde_json::from_str(digits).unwrap_or_else(|_| digits.as_str().into())
-        }
-        Expr::String(text) => text.as_str().into(),
-        Expr::Cast { expr, .. }
-            if matches!(**expr, Expr::String(_) | Expr::Number(_) | Expr::Bool(_)) =>
-        {
-            return default(expr);
-        }
-        other => print::expr(other).into(),
+        Expr::Bool(value) => value.to_string(),
+        Expr::Number(text) | Expr::String(text) => text.clone(),
+        Expr::Cast { expr, .. } => constant(expr)?,
+        Expr::Unary { op, expr, .. } if op == "-" => match &**expr {
+            Expr::Number(digits) => format!("-{digits}"),
+            _ => return None,
+        },
+        _ => return None,
     })
+}
+
+/// A constant of a type as JSON. None for what no value of the type can be read from, and for times that mean the moment at
+/// which they are read, such as `'now'`.
+fn as_shown(cx: &Context, text: &str, ty: &ColumnType) -> Option<Value> {
+    let is_time = matches!(
+        ty.ty,
+        Type::Date | Type::Time | Type::Timestamp | Type::Timestamptz
+    );
+    if is_time && !text.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let labels = |name: &QName| cx.catalog.enums.get(name).map(|found| found.labels.clone());
+    let value = io::input(ty, text, &labels, 0).ok()?;
+    let mut json = Vec::new();
+    io::write_json(&ty.ty, value.as_ref(), &mut json);
+    serde_json::from_slice(&json).ok()
+}
+
+/// Takes the casts from constant texts: PostgreSQL writes `lower('X'::text)` for `lower('X')`.
+struct BareConstants;
+
+impl VisitMut for BareConstants {
+    fn expr(&mut self, expr: &mut Expr) {
+        walk_expr(self, expr);
+        if let Expr::Cast { expr: inner, .. } = expr
+            && let Expr::String(text) = &mut **inner
+        {
+            *expr = Expr::String(std::mem::take(text));
+        }
+    }
 }
 
 /// The comment, and what the column is a key of. The tags are what generators look for.

@@ -52,7 +52,7 @@ pub(super) fn policies(random: &mut Random, scene: &Scene<'_>, place: usize) -> 
         }
         // A door that keeps most requests worth something.
         if random.chance(70) {
-            let everything = match scene.reach.constant_policies {
+            let everything = match random.chance(50) {
                 true => "true".to_owned(),
                 false => format!("{key} is not null"),
             };

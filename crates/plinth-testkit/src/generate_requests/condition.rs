@@ -3,7 +3,6 @@
 use plinth_sql::print::ident;
 
 use super::choice::{maybe, one, weighted};
-use super::known::Reach;
 use super::schema::{Column, Key, Table, listed};
 use super::values::Ty;
 use crate::random::Random;
@@ -12,7 +11,6 @@ use crate::random::Random;
 pub(super) struct Scene<'a> {
     pub(super) tables: &'a [Table],
     pub(super) helpers: &'a [Helper],
-    pub(super) reach: Reach,
 }
 
 /// Two functions for policies, `private.my_WORD()` and `private.may_WORD(key)`, that tell the caller's rows of a table.
@@ -132,7 +130,7 @@ pub(super) fn condition(
         );
     }
     let within = Within::new(scene, place);
-    let rule = weighted(random, &within.rules(scene.reach));
+    let rule = weighted(random, &within.rules());
     within.write(random, scene, rule)
 }
 
@@ -190,15 +188,10 @@ impl<'a> Within<'a> {
     }
 
     /// The kinds that are possible, by likelihood.
-    fn rules(&self, reach: Reach) -> Vec<(u64, Rule)> {
-        let (always, never) = if reach.constant_policies {
-            (3, 1)
-        } else {
-            (0, 0)
-        };
+    fn rules(&self) -> Vec<(u64, Rule)> {
         let mut rules = vec![
-            (always, Rule::True),
-            (never, Rule::False),
+            (3, Rule::True),
+            (1, Rule::False),
             (2, Rule::Role),
             (2, Rule::Claim),
         ];
@@ -211,7 +204,7 @@ impl<'a> Within<'a> {
         if !self.keys.is_empty() {
             rules.extend([(4, Rule::ExistsParent), (3, Rule::InParents)]);
         }
-        if !self.children.is_empty() && reach.circles {
+        if !self.children.is_empty() {
             rules.push((1, Rule::ExistsChild));
         }
         if !self.own.is_empty() {

@@ -3,7 +3,6 @@
 use plinth_sql::print::ident;
 
 use super::choice::maybe;
-use super::known::Reach;
 use super::schema::{Column, Table, listed};
 use super::values::Ty;
 use crate::random::Random;
@@ -54,7 +53,6 @@ impl Function {
 pub(super) fn functions(
     random: &mut Random,
     tables: &[Table],
-    reach: Reach,
     statements: &mut Vec<String>,
 ) -> Vec<Function> {
     statements.push(
@@ -74,7 +72,7 @@ pub(super) fn functions(
             statements: &mut *statements,
             functions: &mut functions,
         };
-        making.readers(random, reach);
+        making.readers(random);
         making.writers(random);
     }
     functions
@@ -102,9 +100,9 @@ struct Reader {
 }
 
 impl Making<'_> {
-    fn readers(&mut self, random: &mut Random, reach: Reach) {
+    fn readers(&mut self, random: &mut Random) {
         let definer = maybe(random, 30, " security definer set search_path = 'public'");
-        for reader in self.chosen_readers(random, reach) {
+        for reader in self.chosen_readers(random) {
             let name = format!("{}_{}", reader.prefix, self.table.word());
             let arguments: Vec<String> = reader
                 .arguments
@@ -131,7 +129,7 @@ impl Making<'_> {
         }
     }
 
-    fn chosen_readers(&self, random: &mut Random, reach: Reach) -> Vec<Reader> {
+    fn chosen_readers(&self, random: &mut Random) -> Vec<Reader> {
         let table = self.table;
         let (name, order) = (ident(&table.name), listed(&table.primary));
         let mut readers = Vec::new();
@@ -154,7 +152,7 @@ impl Making<'_> {
             });
         }
         if let Some(ty) = table.single_key()
-            && random.chance(if reach.row_functions { 35 } else { 0 })
+            && random.chance(35)
         {
             readers.push(Reader {
                 prefix: "find",

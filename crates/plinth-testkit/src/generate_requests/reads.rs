@@ -147,7 +147,6 @@ impl Maker<'_> {
 
     /// What is wanted of the rows that a function gives.
     fn rows_of_call(&mut self, request: &mut Request, table: usize) {
-        self.calls_writer = request.writes;
         let source = self.model.source(table);
         let selects = self.shape.chance(45);
         if selects {

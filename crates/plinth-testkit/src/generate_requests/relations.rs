@@ -10,8 +10,6 @@ pub(super) struct Relation {
     pub(super) target: usize,
     /// At most one row is related.
     pub(super) one: bool,
-    /// The key is on this side.
-    pub(super) forward: bool,
     /// What a select list may call it, by likelihood. Plain names that mean several relations are the least likely.
     pub(super) forms: Vec<(u64, String)>,
 }
@@ -51,12 +49,7 @@ pub(super) fn relations(tables: &[Table], place: usize) -> Vec<Relation> {
         if forward {
             forms.push((1, key.name.clone()));
         }
-        relations.push(Relation {
-            target,
-            one,
-            forward,
-            forms,
-        });
+        relations.push(Relation { target, one, forms });
     }
     for (target, junction) in junctions {
         if target != place {
@@ -64,7 +57,6 @@ pub(super) fn relations(tables: &[Table], place: usize) -> Vec<Relation> {
             relations.push(Relation {
                 target,
                 one: false,
-                forward: false,
                 forms: vec![(3, hinted), plain(target)],
             });
         }
@@ -143,13 +135,11 @@ fn to_itself(table: &Table, place: usize) -> Vec<Relation> {
         found.push(Relation {
             target: place,
             one: true,
-            forward: true,
             forms: vec![(1, column.clone())],
         });
         found.push(Relation {
             target: place,
             one: false,
-            forward: false,
             forms: vec![(1, format!("{}!{column}", table.name))],
         });
     }

@@ -9,6 +9,8 @@ use crate::random::Random;
 
 /// So many of a hundred requests have the shape of one before.
 const REPEATED_PERCENT: u64 = 72;
+/// So many of a hundred values are none of their type.
+pub(super) const FAULTY_PERCENT: u64 = 1;
 
 /// What a request does.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +32,7 @@ pub(super) fn requests(random: &mut Random, model: &Model, count: usize) -> Vec<
         let (deed, seed) = if !shapes.is_empty() && random.chance(REPEATED_PERCENT) {
             *one(random, &shapes)
         } else {
-            let shape = (deed(random, model), random.bits());
+            let shape = (deed(random), random.bits());
             shapes.push(shape);
             shape
         };
@@ -41,8 +43,6 @@ pub(super) fn requests(random: &mut Random, model: &Model, count: usize) -> Vec<
             shape: Random::new(seed),
             values,
             who,
-            writes: false,
-            calls_writer: false,
             related_order: None,
         };
         let mut request = match deed {
@@ -61,8 +61,7 @@ pub(super) fn requests(random: &mut Random, model: &Model, count: usize) -> Vec<
     requests
 }
 
-fn deed(random: &mut Random, model: &Model) -> Deed {
-    let described = if model.reach.descriptions { 2 } else { 0 };
+fn deed(random: &mut Random) -> Deed {
     weighted(
         random,
         &[
@@ -72,7 +71,7 @@ fn deed(random: &mut Random, model: &Model) -> Deed {
             (5, Deed::Delete),
             (2, Deed::Put),
             (12, Deed::Call),
-            (described, Deed::Describe),
+            (2, Deed::Describe),
         ],
     )
 }
@@ -84,10 +83,6 @@ pub(super) struct Maker<'a> {
     pub(super) values: Random,
     /// The caller's number.
     pub(super) who: usize,
-    /// It changes a table.
-    pub(super) writes: bool,
-    /// It calls a function that changes a table.
-    pub(super) calls_writer: bool,
     /// An embed by which the rows may be ordered, and what is in it.
     pub(super) related_order: Option<(String, Source)>,
 }
@@ -106,7 +101,7 @@ impl Maker<'_> {
                 return self.values.pick(&known).to_owned();
             }
         }
-        if self.values.chance(self.model.reach.faulty_percent()) {
+        if self.values.chance(FAULTY_PERCENT) {
             return "nonsense".to_owned();
         }
         match column.name.as_str() {

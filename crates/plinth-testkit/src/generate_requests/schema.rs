@@ -145,11 +145,6 @@ impl Table {
         }
     }
 
-    pub(super) fn always_numbered(&self) -> bool {
-        let always = |column: &Column| column.identity == Some(Identity::Always);
-        self.columns.iter().any(always)
-    }
-
     fn add(&mut self, column: Column) {
         self.columns.push(column);
     }

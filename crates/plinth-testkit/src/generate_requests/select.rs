@@ -64,7 +64,7 @@ impl Maker<'_> {
         if !level.embeds || level.depth == DEEPEST {
             return items;
         }
-        let relations = self.relations(source, level.depth);
+        let relations = self.relations(source);
         let number = match level.depth {
             0 => weighted(&mut self.shape, &[(45, 0), (40, 1), (15, 2)]),
             _ => weighted(&mut self.shape, &[(65, 0), (35, 1)]),
@@ -78,21 +78,11 @@ impl Maker<'_> {
         items
     }
 
-    fn relations(&self, source: &Source, depth: u32) -> Vec<Relation> {
+    fn relations(&self, source: &Source) -> Vec<Relation> {
         if !source.embeds {
             return Vec::new();
         }
-        let (tables, reach) = (&self.model.tables, self.model.reach);
-        let mut found = relations(tables, source.table);
-        let changes = self.writes || self.calls_writer;
-        if changes && !reach.embeds_of_what_is_written {
-            let safe = |it: &Relation| it.forward && it.target != source.table && depth == 0;
-            found.retain(safe);
-        }
-        if changes && !reach.refused_embeds_of_writes {
-            found.retain(|relation| tables[relation.target].plain);
-        }
-        found
+        relations(&self.model.tables, source.table)
     }
 
     fn column_item(&mut self, source: &Source, used: &mut BTreeSet<String>) -> Option<String> {
@@ -133,10 +123,7 @@ impl Maker<'_> {
             return None;
         }
         let spread = self.shape.chance(if relation.one { 12 } else { 4 });
-        // Whether there is anything to embed must not decide whether the function is called.
-        let conditional = !self.calls_writer || self.model.reach.inner_embeds_of_calls;
-        let inner = self.shape.chance(22) && conditional;
-        let inner = if inner { "!inner" } else { "" };
+        let inner = if self.shape.chance(22) { "!inner" } else { "" };
         let (prefix, item) = if spread {
             let items = self.spread_items(&target, used).join(",");
             let prefix = format!("{}{bare}.", level.prefix);
@@ -164,7 +151,7 @@ impl Maker<'_> {
         if !relation.one && !spread {
             self.page_of_embed(&target, &prefix, parameters);
         }
-        if level.depth == 0 && !spread && self.shape.chance(10) && conditional {
+        if level.depth == 0 && !spread && self.shape.chance(10) {
             let test = self.shape.pick(&["is.null", "not.is.null"]);
             parameters.push((key.clone(), vec![test.to_owned()]));
         }

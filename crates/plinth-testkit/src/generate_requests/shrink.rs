@@ -221,7 +221,6 @@ fn mentions(text: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::known::Reach;
     use super::super::world::world;
     use super::*;
 
@@ -243,7 +242,7 @@ mod tests {
     fn every_cut_leaves_less() {
         let size = |world: &World| format!("{:?}{:?}", world.parts, world.requests).len();
         for seed in 0..20 {
-            let world = world(seed, 5, Reach::ALL);
+            let world = world(seed, 5);
             for cut in cuts(&world, true) {
                 let smaller = without(&world, &cut);
                 assert!(size(&smaller) < size(&world), "{cut:?}");

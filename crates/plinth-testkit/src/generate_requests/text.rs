@@ -94,7 +94,6 @@ fn expected(answer: &Seen) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::known::Reach;
     use super::super::world::world;
     use super::*;
     use crate::case::{Act, parse};
@@ -107,7 +106,7 @@ mod tests {
             body: "[]".to_owned(),
         };
         for seed in 0..20 {
-            let world = world(seed, 10, Reach::ALL);
+            let world = world(seed, 10);
             let answers = vec![answer.clone(); 10];
             let text = case(&world, "A fact.", "one\ntwo", &answers, &[]);
             let case = parse(&text).unwrap();

@@ -6,7 +6,6 @@ use super::access;
 use super::choice::one;
 use super::condition::{self, Scene};
 use super::functions::{self, Function};
-use super::known::Reach;
 use super::request::Request;
 use super::requests;
 use super::rows;
@@ -64,11 +63,10 @@ pub(super) struct Model {
     pub(super) tables: Vec<Table>,
     pub(super) views: Vec<View>,
     pub(super) functions: Vec<Function>,
-    pub(super) reach: Reach,
 }
 
-/// The world of a seed with so many requests. `reach` says what it may hold beside that on which the engines agree.
-pub fn world(seed: u64, requests: usize, reach: Reach) -> World {
+/// The world of a seed with so many requests.
+pub fn world(seed: u64, requests: usize) -> World {
     let mut random = Random::new(seed);
     let random = &mut random;
     let mut tables = schema::tables(random);
@@ -90,7 +88,6 @@ pub fn world(seed: u64, requests: usize, reach: Reach) -> World {
         let scene = Scene {
             tables: &tables,
             helpers: &helpers,
-            reach,
         };
         let rules = access::policies(random, &scene, place);
         let asks_others = rules.statements.iter().any(|sql| sql.contains(" from "));
@@ -104,16 +101,14 @@ pub fn world(seed: u64, requests: usize, reach: Reach) -> World {
     let scene = Scene {
         tables: &tables,
         helpers: &helpers,
-        reach,
     };
     let views = views::views(random, &scene, &mut statements);
-    let functions = functions::functions(random, &tables, reach, &mut statements);
+    let functions = functions::functions(random, &tables, &mut statements);
     parts.extend(statements.into_iter().map(Part::Statement));
     let model = Model {
         tables,
         views,
         functions,
-        reach,
     };
     World {
         seed,

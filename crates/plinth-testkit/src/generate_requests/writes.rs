@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::choice::{count, one, place, weighted};
 use super::request::{Body, Request};
-use super::requests::{Maker, accept, prefer};
+use super::requests::{FAULTY_PERCENT, Maker, accept, prefer};
 use super::schema::{Column, Identity, Table};
 use super::values::{SUBJECTS, Ty, fresh_uuid, json, json_array};
 use super::world::Source;
@@ -32,27 +32,20 @@ enum Insert {
 
 impl<'a> Maker<'a> {
     pub(super) fn insert(&mut self) -> Request {
-        self.writes = true;
         let of = place(&mut self.shape, self.model.tables.len());
         let (table, source) = (&self.model.tables[of], self.model.source(of));
         let mut request = Request::new("POST", format!("/rest/v1/{}", table.name));
         request.writes = true;
-        let mut kind = weighted(
+        let kind = weighted(
             &mut self.shape,
             &[(60, Insert::One), (25, Insert::Many), (15, Insert::Upsert)],
         );
-        let alone = !self.model.reach.several_numbered_rows;
-        let numbered = alone && table.always_numbered();
-        if numbered && kind == Insert::Many {
-            kind = Insert::One;
-        }
         let number = match kind {
             Insert::One => 1,
-            _ if numbered => 1,
             Insert::Upsert => count(&mut self.shape, 1, 3),
             Insert::Many => count(&mut self.shape, 2, 3),
         };
-        let columns = self.inserted_columns(table, alone && number > 1);
+        let columns = self.inserted_columns(table);
         let mut rows: Vec<Row> = (0..number).map(|_| self.row(table, &columns)).collect();
         let mut preferences: Vec<String> = Vec::new();
         match kind {
@@ -63,15 +56,12 @@ impl<'a> Maker<'a> {
         let single = number == 1 && (kind == Insert::One || self.shape.chance(50));
         let single = single && self.shape.chance(85);
         request.body = Some(Body { rows, single });
-        let upserts = kind == Insert::Upsert && number > 1;
-        request.unordered = upserts && !self.model.reach.order_of_upserts;
-        let headers_only = if request.unordered { 0 } else { 10 };
         let returns = weighted(
             &mut self.shape,
             &[
                 (58, "representation"),
                 (15, "minimal"),
-                (headers_only, "headers-only"),
+                (10, "headers-only"),
                 (17, ""),
             ],
         );
@@ -88,10 +78,9 @@ impl<'a> Maker<'a> {
             }
         }
         if returns == "representation" {
-            let csv = if request.unordered { "" } else { "csv" };
             let media = weighted(
                 &mut self.shape,
-                &[(84, ""), (8, "object"), (4, csv), (4, "stripped")],
+                &[(84, ""), (8, "object"), (4, "csv"), (4, "stripped")],
             );
             self.representation(&mut request, &source, (45, media));
         }
@@ -99,16 +88,15 @@ impl<'a> Maker<'a> {
         request
     }
 
-    /// The columns of an insert: those that need a value, and some others. With `counted` none that the database could count
-    /// is left to it.
-    fn inserted_columns(&mut self, table: &'a Table, counted: bool) -> Vec<&'a Column> {
+    /// The columns of an insert: those that need a value, and some others.
+    fn inserted_columns(&mut self, table: &'a Table) -> Vec<&'a Column> {
         let mut columns = Vec::new();
         for column in &table.columns {
             let generated = column.generated.is_some();
             let chosen = if generated || column.identity == Some(Identity::Always) {
-                self.model.reach.values_for_generated && self.shape.chance(2)
+                self.shape.chance(2)
             } else if column.identity.is_some() {
-                self.shape.chance(12) || counted
+                self.shape.chance(12)
             } else {
                 let needed = !column.nullable && column.default.is_none();
                 self.shape.chance(if needed { 98 } else { 60 })
@@ -195,7 +183,6 @@ impl<'a> Maker<'a> {
     }
 
     pub(super) fn update(&mut self) -> Request {
-        self.writes = true;
         let of = place(&mut self.shape, self.model.tables.len());
         let (table, source) = (&self.model.tables[of], self.model.source(of));
         let given = |column: &&Column| column.generated.is_none() && column.identity.is_none();
@@ -204,12 +191,7 @@ impl<'a> Maker<'a> {
             .filter(|column| !table.is_primary(&column.name))
             .collect();
         if columns.is_empty() || self.shape.chance(6) {
-            let reach = self.model.reach.values_for_generated;
-            let settable = |column: &&Column| {
-                let always = column.identity == Some(Identity::Always);
-                reach || (column.generated.is_none() && !always)
-            };
-            columns = table.columns.iter().filter(settable).collect();
+            columns = table.columns.iter().collect();
         }
         if columns.is_empty() {
             return self.insert();
@@ -230,7 +212,6 @@ impl<'a> Maker<'a> {
     }
 
     pub(super) fn delete(&mut self) -> Request {
-        self.writes = true;
         let of = place(&mut self.shape, self.model.tables.len());
         let source = self.model.source(of);
         let mut request = Request::new("DELETE", format!("/rest/v1/{}", source.name));
@@ -278,12 +259,8 @@ impl<'a> Maker<'a> {
     }
 
     pub(super) fn put(&mut self) -> Request {
-        self.writes = true;
         let of = place(&mut self.shape, self.model.tables.len());
         let (table, source) = (&self.model.tables[of], self.model.source(of));
-        if table.always_numbered() && !self.model.reach.values_for_generated {
-            return self.insert();
-        }
         let mut request = Request::new("PUT", format!("/rest/v1/{}", table.name));
         request.writes = true;
         let key = self.key_filter(&mut request, &source);
@@ -353,7 +330,7 @@ impl<'a> Maker<'a> {
         if column.nullable && self.values.chance(12) {
             return None;
         }
-        let faulty = self.values.chance(self.model.reach.faulty_percent());
+        let faulty = self.values.chance(FAULTY_PERCENT);
         let as_text = json(column.ty, Some("")) == "\"\"";
         if faulty && as_text {
             return Some("nonsense".to_owned());

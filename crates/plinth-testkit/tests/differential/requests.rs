@@ -2,8 +2,7 @@
 //! afterwards.
 //!
 //! `PLINTH_SEEDS` chooses worlds and `PLINTH_REQUESTS` how many requests each gets. `PLINTH_MINUTES=N` tries new worlds for so
-//! long and prints the number of each. `PLINTH_REACH` adds what the engines are known to answer differently (`all`, or fields
-//! of [`Reach`] with commas between). A difference is shrunk, and the case that shows it is written into the folder that
+//! long and prints the number of each. A difference is shrunk, and the case that shows it is written into the folder that
 //! `PLINTH_FOUND` names.
 
 use std::collections::BTreeMap;
@@ -16,7 +15,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use plinth_db::Db;
 use plinth_testkit::generate_requests::difference::{self, HEADERS, Kind, Seen};
-use plinth_testkit::generate_requests::known::Reach;
 use plinth_testkit::generate_requests::{World, shrink, text, world};
 use plinth_testkit::outcome::{Ask, Outcome, Who};
 use plinth_testkit::{compare, rest, through};
@@ -175,11 +173,7 @@ fn made(seed: u64) -> Result<World> {
         Ok(text) => text.parse().context("PLINTH_REQUESTS must be a number")?,
         Err(_) => REQUESTS,
     };
-    let reach = match std::env::var("PLINTH_REACH") {
-        Ok(text) => Reach::named(&text)?,
-        Err(_) => Reach::default(),
-    };
-    Ok(world(seed, requests, reach))
+    Ok(world(seed, requests))
 }
 
 /// Where the engines differ. A difference in what may have changed something is the last: what follows rests on other rows.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Insert, InsertSource, Overriding, PolicyCommand, SetExpr};
+use plinth_sql::ast::{Expr, Insert, InsertSource, Overriding, PolicyCommand, SetExpr};
 use plinth_sql::catalog::{Column, Privilege, Relation, RelationKind};
 
 use super::super::row::{RowPolicies, RowRules};
@@ -21,10 +21,20 @@ pub(crate) struct InsertPlan {
     pub(super) conflict: Option<Conflict>,
     /// What every new row must pass.
     pub(super) rules: RowRules,
-    pub(super) returning: Option<Plan>,
+    pub(in crate::exec) returning: Option<Plan>,
 }
 
 impl InsertPlan {
+    /// The plans that the statement's parameters go to.
+    pub(in crate::exec) fn plans(&self) -> impl Iterator<Item = &Plan> {
+        let conflict = self.conflict.as_ref().and_then(Conflict::plan);
+        self.source
+            .plans()
+            .into_iter()
+            .chain(conflict)
+            .chain(&self.returning)
+    }
+
     /// Whether it holds at any time: no constant like `'now'` is in it.
     pub(super) fn is_timeless(&self) -> bool {
         self.source.is_timeless()
@@ -35,7 +45,7 @@ impl InsertPlan {
 }
 
 impl Executor {
-    pub(super) fn plan_insert(
+    pub(super) fn plan_new_insert(
         &mut self,
         insert: &Insert,
         params: &Params,
@@ -46,6 +56,7 @@ impl Executor {
         }
         let relation = self.writable(&insert.table, "insert into")?;
         let columns = self.target_columns(&relation, insert)?;
+        refuse_values_for_generated(&relation, &columns, insert)?;
         let mut privileges = self.translator(role, Params::NONE);
         privileges.require(
             &relation,
@@ -171,11 +182,33 @@ impl Executor {
     }
 }
 
-/// Whether a value may be given for this column at all.
-pub(super) fn check_explicit(
-    column: &Column,
-    overriding: Option<Overriding>,
+/// Refuses values for columns that the database fills in by itself. Postgres does so before it asks for privileges.
+fn refuse_values_for_generated(
+    relation: &Relation,
+    columns: &[usize],
+    insert: &Insert,
 ) -> Result<(), SqlError> {
+    let rows = match &insert.source {
+        InsertSource::Default => return Ok(()),
+        InsertSource::Query(query) => match &query.body {
+            SetExpr::Values(rows) => Some(rows),
+            _ => None,
+        },
+    };
+    for (number, place) in columns.iter().enumerate() {
+        let given = rows.is_none_or(|rows| {
+            let is_given = |value: &Expr| !matches!(value, Expr::Default);
+            rows.iter().any(|row| row.get(number).is_some_and(is_given))
+        });
+        if given {
+            check_explicit(&relation.columns[*place], insert.overriding)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value may be given for this column at all.
+fn check_explicit(column: &Column, overriding: Option<Overriding>) -> Result<(), SqlError> {
     if column.generated.is_some() {
         return Err(SqlError::new(
             "428C9",

@@ -34,6 +34,11 @@ pub(super) struct ConflictUpdate {
 }
 
 impl Conflict {
+    /// The plan of what an update assigns.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.update.as_ref().map(|update| &update.plan)
+    }
+
     /// Whether it holds at any time: no constant like `'now'` is in it.
     pub(super) fn is_timeless(&self) -> bool {
         self.update.as_ref().is_none_or(|update| {

@@ -9,7 +9,7 @@ use plinth_sql::types::ColumnType;
 use rusqlite::types::Value;
 
 use super::super::Executor;
-use super::plan::{InsertPlan, check_explicit, default_sql};
+use super::plan::{InsertPlan, default_sql};
 use crate::connection::{ParamValue, Params};
 use crate::error::Result;
 use crate::translate::{Bind, Context, Plan, Translator};
@@ -54,6 +54,13 @@ pub(super) struct Defaults {
     computed: Option<Computed>,
 }
 
+/// A row before its turn comes: what the statement gives, and the defaults of the other columns. As in Postgres these are
+/// made row by row, so that a row that is refused has cost no number of a sequence to those behind it.
+pub(super) struct Proposed<'p> {
+    row: Vec<Value>,
+    defaults: &'p Defaults,
+}
+
 /// A default that needs no statement.
 enum Ready {
     Sequence(QName),
@@ -67,6 +74,17 @@ struct Computed {
 }
 
 impl Source {
+    /// The plans that the statement's parameters go to.
+    pub(super) fn plans(&self) -> Vec<&Plan> {
+        match self {
+            Source::Rows(rows) => {
+                let computed = rows.iter().filter_map(|row| row.computed.as_ref());
+                computed.map(|computed| &computed.plan).collect()
+            }
+            Source::Query { plan, .. } => vec![plan],
+        }
+    }
+
     /// Whether it holds at any time: no constant like `'now'` is in it.
     pub(super) fn is_timeless(&self) -> bool {
         match self {
@@ -121,23 +139,26 @@ impl Executor {
                 }
                 Ok(Source::Rows(planned))
             }
-            _ => self.plan_query(relation, query, columns, said),
+            _ => self.plan_selected(relation, query, columns, said),
         }
     }
 
-    /// The rows to insert, in table order, defaults filled in; all are read before the first is written.
-    pub(super) fn source_rows(
+    /// The rows to insert, in table order; all that is given for them is read before the first is written.
+    pub(super) fn source_rows<'p>(
         &mut self,
-        insert: &InsertPlan,
+        insert: &'p InsertPlan,
         params: &Params,
-    ) -> Result<Vec<Vec<Value>>> {
+    ) -> Result<Vec<Proposed<'p>>> {
         let relation = &insert.relation;
         let mut rows = Vec::new();
         match &insert.source {
             Source::Rows(planned) => {
                 rows.reserve(planned.len());
                 for planned in planned {
-                    rows.push(self.evaluate_row(relation, planned, params)?);
+                    rows.push(Proposed {
+                        row: self.given_values(relation, planned, params)?,
+                        defaults: &planned.defaults,
+                    });
                 }
             }
             Source::Query {
@@ -150,15 +171,14 @@ impl Executor {
                     for (place, value) in places.iter().zip(values) {
                         row[*place] = value;
                     }
-                    self.fill_defaults(defaults, params, &mut row)?;
-                    rows.push(row);
+                    rows.push(Proposed { row, defaults });
                 }
             }
         }
         Ok(rows)
     }
 
-    fn plan_query(
+    fn plan_selected(
         &mut self,
         relation: &Arc<Relation>,
         query: &Query,
@@ -169,9 +189,6 @@ impl Executor {
             role,
         }: Said<'_>,
     ) -> Result<Source> {
-        for place in columns {
-            check_explicit(&relation.columns[*place], insert.overriding)?;
-        }
         let mut query = query.clone();
         if query.with.is_none() {
             query.with.clone_from(&insert.with);
@@ -239,7 +256,6 @@ impl Executor {
             if insert.overriding == Some(Overriding::User) && column.identity.is_some() {
                 continue;
             }
-            check_explicit(column, insert.overriding)?;
             written.push(*place);
             match value {
                 Expr::Null => {}
@@ -316,7 +332,31 @@ impl Executor {
         Ok(Defaults { ready, computed })
     }
 
-    fn evaluate_row(
+    /// Fails if a text that is given is no value of its column.
+    pub(in crate::exec) fn read_given(&self, insert: &InsertPlan, params: &Params) -> Result<()> {
+        if let Source::Rows(rows) = &insert.source {
+            for row in rows {
+                self.read_row(&insert.relation, row, params)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn given_values(
+        &self,
+        relation: &Relation,
+        planned: &RowPlan,
+        params: &Params,
+    ) -> Result<Vec<Value>> {
+        let mut row = self.read_row(relation, planned, params)?;
+        if let Some(computed) = &planned.computed {
+            self.fill(computed, params, &mut row)?;
+        }
+        Ok(row)
+    }
+
+    /// The row as far as it is given by texts.
+    fn read_row(
         &self,
         relation: &Relation,
         planned: &RowPlan,
@@ -335,14 +375,15 @@ impl Executor {
                 row[*place] = self.conn.input(&relation.columns[*place].ty, text)?;
             }
         }
-        if let Some(computed) = &planned.computed {
-            self.fill(computed, params, &mut row)?;
-        }
-        self.fill_defaults(&planned.defaults, params, &mut row)?;
         Ok(row)
     }
 
-    fn fill_defaults(&self, defaults: &Defaults, params: &Params, row: &mut [Value]) -> Result<()> {
+    /// The whole row.
+    pub(super) fn with_defaults(
+        &self,
+        Proposed { mut row, defaults }: Proposed<'_>,
+        params: &Params,
+    ) -> Result<Vec<Value>> {
         for (place, default) in &defaults.ready {
             row[*place] = match default {
                 Ready::Sequence(name) => {
@@ -351,10 +392,10 @@ impl Executor {
                 Ready::Context(context) => self.conn.context(*context)?,
             };
         }
-        match &defaults.computed {
-            Some(computed) => self.fill(computed, params, row),
-            None => Ok(()),
+        if let Some(computed) = &defaults.computed {
+            self.fill(computed, params, &mut row)?;
         }
+        Ok(row)
     }
 
     fn fill(&self, computed: &Computed, params: &Params, row: &mut [Value]) -> Result<()> {
