@@ -72,7 +72,7 @@ pub(crate) fn write(
         plans: Known::None { exec: &beside },
         values,
     };
-    let planned = plan_write(exec, &planner, write, &params).map_err(|error| {
+    let made = plan_write(exec, &planner, write, &params).map_err(|error| {
         told_first(error, || {
             let judge = Executor {
                 is_judge: true,
@@ -85,7 +85,7 @@ pub(crate) fn write(
             plan_write(&mut judge.clone(), &planner, write, &params).map(drop)
         })
     });
-    let (plan, mut document) = planned?;
+    let (plan, mut document) = made?;
     let answer = match &plan {
         WritePlan::Change(plan) => change(exec, plan, &params, &mut document, write)?,
         WritePlan::Call(plan) => call(exec, plan, &params, &mut document, write)?,
