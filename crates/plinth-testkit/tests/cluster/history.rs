@@ -73,9 +73,9 @@ impl History {
                 .filter(|one| one.writer == *writer && numbers.contains(&one.number))
                 .collect();
             told += &format!("writer {writer} misses {}:\n", numbers.len());
-            let last = all.len().saturating_sub(SHOWN);
+            let tail = all.len().saturating_sub(SHOWN);
             for (place, one) in all.iter().enumerate() {
-                if place < SHOWN || place >= last {
+                if place < SHOWN || place >= tail {
                     told += &format!("  {one}\n");
                 }
             }
