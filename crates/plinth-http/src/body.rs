@@ -49,9 +49,14 @@ pub async fn read_body(mut body: Body, limit_bytes: usize) -> Result<Bytes, Body
             Err(_) => return Err(BodyError::TooSlow),
         }
     }
+    discard_body(body).await;
+    Err(BodyError::TooLarge { limit_bytes })
+}
+
+/// Reads a body that nobody wants and throws it away, up to a bound, so that the client comes to read the answer.
+pub async fn discard_body(body: Body) {
     // Whether the rest comes or not changes nothing.
     let _best_effort = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
-    Err(BodyError::TooLarge { limit_bytes })
 }
 
 async fn discard(mut body: Body) {

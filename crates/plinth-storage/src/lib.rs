@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use plinth_db::keys::MasterKey;
+use plinth_db::keys::Keys;
 use plinth_db::migrations::SystemModule;
 use plinth_http::App;
 use tokio::sync::Notify;
@@ -29,9 +29,11 @@ use tokio::sync::Notify;
 pub use check::CheckConfig;
 pub use http::{ROUTES, router};
 pub use images::ImageConfig;
+pub use s3::keys as s3_keys;
 pub use store::{S3Config, StoreConfig};
 
 use check::Check;
+use error::StorageError;
 use images::Images;
 use sign::UrlSigner;
 use store::Store;
@@ -70,7 +72,7 @@ pub struct Storage {
     /// Woken when bytes have become superfluous.
     sweeper: Arc<Notify>,
     /// Who writes which resumable upload now.
-    upload_locks: tus::Locks,
+    locks: tus::Locks,
     s3: s3::State,
 }
 
@@ -78,3 +80,74 @@ pub struct Storage {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open the store of files: {0}")]
 pub struct OpenError(String);
+
+/// How often what is to be removed is looked for, where nobody says that there is something.
+const SWEEP_ROUND: Duration = Duration::from_mins(1);
+
+impl Storage {
+    /// Opens the store of files and puts uploads that a crash has left in their place, or away.
+    ///
+    /// `keys` are the project's: signed URLs are signed with a key derived from them, so they end with it.
+    pub async fn open(app: App, config: Config, keys: &Keys) -> Result<Storage, OpenError> {
+        let opened = |error: StorageError| OpenError(error.to_string());
+        let store = Store::open(&config.store).await.map_err(opened)?;
+        let images = config.images.clone();
+        let images = tokio::task::spawn_blocking(move || Images::open(&images)).await;
+        let images = images
+            .map_err(|error| OpenError(error.to_string()))?
+            .map_err(|error| OpenError(error.to_string()))?;
+        let check = config.check.as_ref().map(Check::open).transpose();
+        let secret = keys.jwt_secret.expose().as_bytes();
+        let storage = Storage {
+            signer: UrlSigner::derive(secret, app.db.clock().clone()),
+            check: check.map_err(OpenError)?,
+            config: Arc::new(config),
+            store,
+            images,
+            sweeper: Arc::default(),
+            locks: tus::Locks::default(),
+            s3: s3::State::new(keys),
+            app,
+        };
+        store::sweep::recover(&storage).await.map_err(opened)?;
+        Ok(storage)
+    }
+
+    /// Removes bytes that are needed no more as they come up, until it is dropped.
+    pub async fn run_sweeper(self) {
+        loop {
+            if let Err(error) = store::sweep::sweep(&self).await {
+                tracing::error!(%error, "superfluous files cannot be removed");
+            }
+            // What an earlier run or another node left has nobody who wakes us.
+            let _woken_or_due =
+                tokio::time::timeout(SWEEP_ROUND, self.sweeper.notified()).await;
+        }
+    }
+}
+
+impl FromRef<Storage> for App {
+    fn from_ref(storage: &Storage) -> App {
+        storage.app.clone()
+    }
+}
+
+/// The tables and functions of the schema `storage` that this service needs beyond the base's.
+pub fn module() -> SystemModule {
+    SystemModule {
+        name: "storage",
+        migrations: &[
+            (
+                "0001",
+                "storage",
+                include_str!("../migrations/0001_storage.sql"),
+            ),
+            (
+                "0002",
+                "uploads",
+                include_str!("../migrations/0002_uploads.sql"),
+            ),
+            ("0003", "s3", include_str!("../migrations/0003_s3.sql")),
+        ],
+    }
+}

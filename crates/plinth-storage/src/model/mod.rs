@@ -1,6 +1,7 @@
 //! Rows: what buckets and objects are called, who may do what with them, and which version is the object.
 
 mod array;
+pub(crate) use array::literal as array_literal;
 pub(crate) mod bucket;
 pub(crate) mod list;
 pub(crate) mod object;

@@ -97,7 +97,8 @@ pub(crate) async fn put(
     stored: Stored,
 ) -> Result<Object, StorageError> {
     if let Some(check) = &storage.check {
-        check.run(storage, object, &stored).await?;
+        let owner = who.owner.as_deref();
+        check.inspect(&storage.store, owner, object, &stored).await?;
     }
     let now = storage.app.db.clock().now();
     let metadata = json!({
