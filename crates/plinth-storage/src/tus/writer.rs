@@ -143,8 +143,10 @@ impl Writer {
         }
         let mut state = self.upload.state.clone();
         let (storage, id, lease) = (&self.storage, self.upload.id, self.lease);
+        let before = state.offset();
         let saved = |state: UploadState| async move {
-            match counts_at_once {
+            // What says only where bytes will be counts for nobody, and must be found again by whoever removes them.
+            match counts_at_once || state.offset() == before {
                 true => upload::record(storage, id, lease, &state, Lease::Kept).await,
                 false => Ok(()),
             }
@@ -153,16 +155,13 @@ impl Writer {
             .store
             .append(id, &mut state, &mut chunk, left, saved)
             .await;
+        // It counts once the row says so. Until then it is what a discard has to know.
+        self.upload.state = state;
         match appended {
-            Ok(_) => {
-                self.judge(chunk).await?;
-                self.upload.state = state;
-                Ok(())
-            }
+            Ok(_) => self.judge(chunk).await,
             Err(error) => {
                 // A disk may be full after many bytes that are safe.
                 if counts_at_once {
-                    self.upload.state = state;
                     self.record(Lease::Kept).await?;
                 }
                 Err(error.into())
