@@ -99,7 +99,10 @@ impl Place {
     fn files(&self) -> Vec<String> {
         match &self.services {
             Some(services) => services.store.files(&services.bucket).unwrap(),
-            None => files_below(&self.folder.path().join("data/dev/media")),
+            None => ["objects", "incoming", "uploads"]
+                .iter()
+                .flat_map(|kind| files_below(&self.folder.path().join("data/dev/media").join(kind)))
+                .collect(),
         }
     }
 
@@ -134,14 +137,13 @@ fn wake(server: &Process) {
     }
 }
 
-/// What is kept for speed alone is not counted.
 fn files_below(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() && entry.file_name() != "cache" {
+        if path.is_dir() {
             found.extend(files_below(&path));
-        } else if path.is_file() {
+        } else {
             found.push(path.display().to_string());
         }
     }
