@@ -258,41 +258,20 @@ impl Drop for Joined<'_> {
 impl Kind {
     /// By the first bytes, whatever somebody said that it is.
     pub(crate) fn of(bytes: &[u8]) -> Option<Kind> {
-        match bytes {
-            [0xff, 0xd8, 0xff, ..] => Some(Kind::Jpeg),
-            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Kind::Png),
-            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Kind::Gif),
-            [
-                b'R',
-                b'I',
-                b'F',
-                b'F',
-                _,
-                _,
-                _,
-                _,
-                b'W',
-                b'E',
-                b'B',
-                b'P',
-                ..,
-            ] => Some(Kind::WebP),
-            [
-                _,
-                _,
-                _,
-                _,
-                b'f',
-                b't',
-                b'y',
-                b'p',
-                b'a',
-                b'v',
-                b'i',
-                b'f',
-                ..,
-            ] => Some(Kind::Avif),
-            _ => None,
+        let has =
+            |at: usize, text: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(text));
+        if has(0, b"\xff\xd8\xff") {
+            Some(Kind::Jpeg)
+        } else if has(0, b"\x89PNG\r\n\x1a\n") {
+            Some(Kind::Png)
+        } else if has(0, b"GIF87a") || has(0, b"GIF89a") {
+            Some(Kind::Gif)
+        } else if has(0, b"RIFF") && has(8, b"WEBP") {
+            Some(Kind::WebP)
+        } else if has(4, b"ftypavif") {
+            Some(Kind::Avif)
+        } else {
+            None
         }
     }
 
