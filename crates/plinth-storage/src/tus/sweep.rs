@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::upload;
+use super::{upload, writer};
 use crate::Storage;
 use crate::error::StorageError;
 
@@ -20,16 +20,13 @@ pub(crate) async fn sweep(storage: &Storage) -> Result<(), StorageError> {
         if !upload::claim_expired(storage, upload.id, lease).await? {
             continue;
         }
-        if !upload.is_finished {
-            let abandoned = storage.store.abandon_upload(upload.id, upload.state).await;
-            match abandoned {
-                Ok(()) => {}
-                Err(error @ StorageError::StoreAway(_)) => return Err(error),
-                // One that cannot be removed must not keep the others.
-                Err(error) => {
-                    tracing::error!(%error, upload.id = %upload.id, "an expired upload could not be removed");
-                    continue;
-                }
+        match writer::abandon(storage, &upload).await {
+            Ok(()) => {}
+            Err(error @ StorageError::StoreAway(_)) => return Err(error),
+            // One that cannot be removed must not keep the others.
+            Err(error) => {
+                tracing::error!(%error, upload.id = %upload.id, "an expired upload could not be removed");
+                continue;
             }
         }
         upload::delete(storage, upload.id, lease).await?;

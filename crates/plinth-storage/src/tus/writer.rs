@@ -191,16 +191,17 @@ impl Writer {
 
     /// Makes the upload an object. `is_again`: an earlier writer may have got as far as the commit and not been able to say so.
     async fn finish(&mut self, is_again: bool) -> Result<(), TusError> {
-        let is_there = is_again
-            && object::find_version(&self.storage, self.upload.id)
-                .await?
-                .is_some();
+        let is_there = is_again && is_object(&self.storage, &self.upload).await?;
         if !is_there && let Err(error) = self.put().await {
             // What may go well another time is tried again with the next request; the bytes are all there.
-            if is_final(&error) {
-                self.discard().await?;
+            if !is_final(&error) {
+                return Err(error);
             }
-            return Err(error);
+            // A commit of which nobody heard in time would be refused a second time.
+            if !is_object(&self.storage, &self.upload).await? {
+                self.discard().await?;
+                return Err(error);
+            }
         }
         let finished = upload::finish(&self.storage, &mut self.upload, self.lease).await;
         if let Err(error) = finished {
@@ -229,11 +230,24 @@ impl Writer {
 
     /// Ends the upload: its bytes first, so that the row is there as long as they are.
     pub(super) async fn discard(&self) -> Result<(), TusError> {
-        let Upload { id, state, .. } = &self.upload;
-        let abandoned = self.storage.store.abandon_upload(*id, state.clone());
-        abandoned.await?;
-        Ok(upload::delete(&self.storage, *id, self.lease).await?)
+        abandon(&self.storage, &self.upload).await?;
+        Ok(upload::delete(&self.storage, self.upload.id, self.lease).await?)
     }
+}
+
+/// Removes what an upload has in the store. Of one that has become an object nothing is removed, whatever its row says.
+pub(super) async fn abandon(storage: &Storage, upload: &Upload) -> Result<(), StorageError> {
+    if is_object(storage, upload).await? {
+        return Ok(());
+    }
+    let state = upload.state.clone();
+    storage.store.abandon_upload(upload.id, state).await
+}
+
+/// Whether the upload has become an object, which its row may not know.
+async fn is_object(storage: &Storage, upload: &Upload) -> Result<bool, StorageError> {
+    Ok(upload.is_finished
+        || upload.is_whole() && object::find_version(storage, upload.id).await?.is_some())
 }
 
 /// Renews the lease as long as it is awaited; ends when the lease is lost, or may be.
