@@ -50,10 +50,10 @@ impl Command {
         };
         let status = tokio::select! {
             status = child.wait() => status.map_err(|error| format!("the command was lost: {error}"))?,
-            broken = fed => match broken {
-                Err(error) => return Err(error),
-                Ok(never) => match never {},
-            },
+            broken = fed => {
+                let Err(error) = broken;
+                return Err(error);
+            }
         };
         group.has_ended();
         match status.code() {

@@ -35,6 +35,8 @@ pub(crate) use params::{Recipe, Transform};
 
 /// Sources that are being fetched or decoded, for each core: one is fetched while another is decoded.
 const SOURCES_PER_CORE: usize = 2;
+/// Longest side that `WebP` can express.
+const LONGEST_SIDE: u16 = 16_383;
 /// When to come back where too much waits.
 const BUSY_SECONDS: u64 = 2;
 
@@ -129,6 +131,10 @@ impl Images {
             .or_else(|| std::thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get);
         let places = threads.saturating_mul(config.waiting_per_worker.saturating_add(1));
+        let config = ImageConfig {
+            side_pixels: config.side_pixels.clamp(1, LONGEST_SIDE),
+            ..config.clone()
+        };
         Ok(Images {
             shared: Arc::new(Shared {
                 cache: Cache::open(&config.cache_folder, config.cache_bytes)?,
@@ -137,7 +143,7 @@ impl Images {
                 flights: Mutex::default(),
                 places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)),
                 slots: Arc::new(Semaphore::new(threads * SOURCES_PER_CORE)),
-                config: config.clone(),
+                config,
             }),
         })
     }

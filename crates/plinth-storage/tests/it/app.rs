@@ -12,7 +12,7 @@ use plinth_db::keys::Keys;
 use plinth_db::migrations::apply_system;
 use plinth_db::{AutoExpose, Clock, Db, Durability, OpenOptions, Rows, Session};
 use plinth_http::{App, Gate, GateKeys, Limits, Mode, read_body};
-use plinth_storage::{Config, ImageConfig, Storage, StoreConfig};
+use plinth_storage::{CheckConfig, Config, ImageConfig, Storage, StoreConfig};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -35,6 +35,8 @@ pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     pub(crate) db: Db,
     pub(crate) keys: Keys,
+    /// Who is asked about uploads from the next restart on.
+    pub(crate) check: Option<CheckConfig>,
     gate: Arc<Gate>,
     /// None in the middle of a restart.
     running: Option<Running>,
@@ -82,6 +84,7 @@ pub(crate) async fn start() -> TestApp {
         clock,
         db,
         keys,
+        check: None,
         running: None,
         folder,
     };
@@ -104,7 +107,7 @@ impl TestApp {
         let config = Config {
             store: StoreConfig::Folder(self.folder.join("media")),
             images: ImageConfig::in_folder(self.folder.join("images")),
-            check: None,
+            check: self.check.clone(),
             upload_bytes: UPLOAD_BYTES,
             resumable_lifetime: Duration::from_hours(1),
             signed_upload_lifetime: Duration::from_mins(1),
@@ -113,6 +116,11 @@ impl TestApp {
         let storage = Storage::open(shared, config, &self.keys).await.unwrap();
         let router = plinth_storage::router(storage.clone());
         self.running = Some(Running { storage, router });
+    }
+
+    /// Everything of this test.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.folder
     }
 
     pub(crate) fn router(&self) -> Router {
