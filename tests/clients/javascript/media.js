@@ -6,12 +6,14 @@
 // environment's to say, as for every Plinth. One line for each fact; ends with 0 when all hold, else with 1.
 
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 
 import { buckets } from './media/buckets.js'
 import { delivery } from './media/delivery.js'
 import { images } from './media/images.js'
 import { listing } from './media/listing.js'
+import { nodes } from './media/nodes.js'
 import { objects } from './media/objects.js'
 import { policies } from './media/policies.js'
 import { resumable } from './media/resumable.js'
@@ -25,6 +27,10 @@ const SETTINGS = `
 [limits]
 upload_bytes = 20000000
 `
+
+// Where rows and bytes are both on services, a second node serves the same; it needs the same key.
+const SHARED = process.env.PLINTH_DATABASE_URL && process.env.PLINTH_STORAGE_STORE === 's3'
+if (SHARED) process.env.PLINTH_MASTER_KEY = randomBytes(32).toString('hex')
 
 const fact = new Facts()
 const plinth = new Plinth(process.argv[2], APP, SETTINGS)
@@ -40,6 +46,7 @@ try {
   await delivery(fact, plinth, ann)
   await images(fact, plinth, ann, ben)
   await resumable(fact, plinth, ann, ben)
+  if (SHARED) await nodes(fact, plinth, ann)
   await fact.check('SIGTERM ends it with 0', async () => assert.equal(await plinth.stop(), 0))
   await fact.check('every row has its bytes, and nothing is there without a row', () =>
     plinth.run('storage', 'check', plinth.folder),

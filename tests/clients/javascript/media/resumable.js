@@ -160,15 +160,7 @@ export async function resumable(fact, plinth, ann, ben) {
 
   await fact.check('while one piece is on its way, another is a 423', async () => {
     const location = (await create('locked.zip')).headers.get('location')
-    const headers = { 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' }
-    const slow = request(location, {
-      method: 'PATCH',
-      // The server asks for the body when it has begun with this request.
-      headers: { ...headers, 'content-length': '1000', expect: '100-continue', authorization: `Bearer ${ann.token}` },
-    })
-    slow.on('error', () => {})
-    slow.flushHeaders()
-    await once(slow, 'continue')
+    const slow = await beginPiece(location, ann)
     assert.equal((await patch(location, 0, noise(1000))).status, 423)
     slow.destroy()
     const content = noise(1000)
@@ -251,8 +243,25 @@ export async function resumable(fact, plinth, ann, ben) {
   })
 }
 
+/** A piece of 1000 bytes of which none comes; done when the server has begun with it, which it says by asking for the body. */
+export async function beginPiece(location, person) {
+  const headers = {
+    'tus-resumable': '1.0.0',
+    'upload-offset': '0',
+    'content-type': 'application/offset+octet-stream',
+    'content-length': '1000',
+    expect: '100-continue',
+    authorization: `Bearer ${person.token}`,
+  }
+  const piece = request(location, { method: 'PATCH', headers })
+  piece.on('error', () => {})
+  piece.flushHeaders()
+  await once(piece, 'continue')
+  return piece
+}
+
 /** Sends all of it; done when the server has it. */
-const upload = (content, options) => finished(new tus.Upload(content, options))
+export const upload = (content, options) => finished(new tus.Upload(content, options))
 
 function finished(upload) {
   return new Promise((done, failed) => {
@@ -263,7 +272,7 @@ function finished(upload) {
 }
 
 /** `Upload-Metadata`: names, and values in base64. */
-function encoded(metadata) {
+export function encoded(metadata) {
   const pairs = Object.entries(metadata).map(([name, value]) => `${name} ${Buffer.from(value).toString('base64')}`)
   return pairs.join(',')
 }
