@@ -4,6 +4,7 @@
 //! counts, and must still be synced and written down.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::StreamExt as _;
@@ -23,6 +24,9 @@ use crate::Storage;
 use crate::error::StorageError;
 use crate::model::{Bucket, Who, object};
 use crate::store::UploadState;
+
+/// How long the answer to a writer's last statement may be behind the answer to another statement.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A writer that holds an upload's lock and lease.
 pub(super) struct Writer {
@@ -94,6 +98,8 @@ impl Writer {
     async fn run(mut self, sent: Option<Sent>) -> Result<Upload, TusError> {
         let (storage, id, lease) = (self.storage.clone(), self.upload.id, self.lease);
         let done = tokio::select! {
+            // The work itself ends the lease when it is done.
+            biased;
             done = self.advance(sent) => done,
             lost = keep_lease(&storage, id, lease) => Err(lost),
         };
@@ -246,8 +252,10 @@ pub(super) async fn abandon(storage: &Storage, upload: &Upload) -> Result<(), St
 
 /// Whether the upload has become an object, which its row may not know.
 async fn is_object(storage: &Storage, upload: &Upload) -> Result<bool, StorageError> {
-    Ok(upload.is_finished
-        || upload.is_whole() && object::find_version(storage, upload.id).await?.is_some())
+    if upload.is_finished || !upload.is_whole() {
+        return Ok(upload.is_finished);
+    }
+    Ok(object::find_version(storage, upload.id).await?.is_some())
 }
 
 /// Renews the lease as long as it is awaited; ends when the lease is lost, or may be.
@@ -259,7 +267,11 @@ async fn keep_lease(storage: &Storage, id: Uuid, lease: Uuid) -> TusError {
         let renewed = tokio::time::timeout(RENEWAL, upload::renew(storage, id, lease)).await;
         match renewed {
             Ok(Ok(true)) => renewed_at = asked_at,
-            Ok(Ok(false)) => return StorageError::Locked.into(),
+            Ok(Ok(false)) => {
+                // Perhaps it is the work that has ended it, and is about to say so.
+                tokio::time::sleep(LAST_WORD).await;
+                return StorageError::Locked.into();
+            }
             // There is time for another try.
             Ok(Err(_)) | Err(_) if renewed_at.elapsed() + 2 * RENEWAL < LEASE => {}
             Ok(Err(error)) => return error.into(),
