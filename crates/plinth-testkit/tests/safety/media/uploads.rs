@@ -12,9 +12,13 @@ use plinth_testkit::random::Random;
 
 use super::place::BUCKET;
 
-/// Several pieces of what the store takes at once.
-const LARGEST: u64 = 1_500_000;
-const PIECE: usize = 200_000;
+/// Most files are not larger than this, so that there are many.
+const USUAL: u64 = 1_000_000;
+/// Some are, and go to S3 in several parts.
+const LARGEST: u64 = 20_000_000;
+const PIECE: usize = 500_000;
+/// Bytes by chance are repeated after so many, which no size of a piece is a multiple of.
+const BLOCK: usize = 100_003;
 
 /// One of several at once, each with names of its own.
 pub(super) struct Writer {
@@ -53,9 +57,11 @@ struct Killed;
 impl Content {
     fn bytes(self) -> Vec<u8> {
         let mut random = Random::new(self.seed);
-        let mut bytes: Vec<u8> = (0..self.length.div_ceil(8))
+        let block: Vec<u8> = (0..BLOCK.div_ceil(8))
             .flat_map(|_| random.bits().to_le_bytes())
+            .take(BLOCK)
             .collect();
+        let mut bytes = block.repeat(self.length.div_ceil(BLOCK));
         bytes.truncate(self.length);
         bytes
     }
@@ -296,9 +302,14 @@ impl Writer {
     }
 
     fn new_content(&mut self) -> Content {
+        let most = if self.random.chance(10) {
+            LARGEST
+        } else {
+            USUAL
+        };
         Content {
             seed: self.random.bits(),
-            length: usize::try_from(1 + self.random.below(LARGEST)).unwrap(),
+            length: usize::try_from(1 + self.random.below(most)).unwrap(),
         }
     }
 }
