@@ -1,6 +1,5 @@
 //! The body of a request as the store reads it: no more than belongs to the upload, no longer than a client may take.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::checksum::Checksum;
 use super::locks::Pulse;
+use crate::error::StorageError;
 
 /// How often silence is noticed.
 const ROUND: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ impl Chunk {
 
 impl Stream for Chunk {
     /// Errors never come; stores want a type for them.
-    type Item = io::Result<Bytes>;
+    type Item = Result<Bytes, StorageError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let chunk = &mut *self;
@@ -123,6 +123,8 @@ impl Stream for Chunk {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use futures_util::{StreamExt as _, stream};
 
     use super::*;
