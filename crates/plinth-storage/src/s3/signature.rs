@@ -1,0 +1,303 @@
+//! Proves signatures.
+//!
+//! `s3s` proves them over the path that a request has, and routes by the same path. Here they differ: a client signs
+//! `/storage/v1/s3/bucket/key`, and the operation is about `/bucket/key`. So a request passes two services. The one made here
+//! proves the signature over the path that was signed and hands the request out, body and all; the one in `mod` routes it.
+//!
+//! Which path was signed is tried, out of those that this place has: under the service's prefix, under its own host's root, and
+//! under the path of the public URL. No header says so, because a header's prefix would let a signature for one object open another.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body as AxumBody, BodyDataStream, HttpBody as _};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Request, Uri};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt as _};
+use parking_lot::Mutex;
+use plinth_db::keys::Secret;
+use plinth_http::discard_body;
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::config::S3ConfigProvider;
+use s3s::route::S3Route;
+use s3s::service::S3ServiceBuilder;
+use s3s::validation::NameValidation;
+use s3s::{
+    Body, HttpResponse, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, TrailingHeaders,
+    s3_error,
+};
+
+use tokio::runtime::Handle;
+
+use super::chunked;
+use crate::{PREFIX, Storage};
+
+/// Longest silence of a client in the middle of a body.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How bodies say that their checksum follows them and that their chunks are not signed.
+const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+
+/// Bytes as a client sends them.
+type Incoming = BoxStream<'static, io::Result<Bytes>>;
+
+/// A request whose signature is right.
+pub(super) struct Proved {
+    /// As they were sent, but for the length of a body that was in chunks.
+    pub(super) headers: HeaderMap,
+    /// The bytes that are meant.
+    pub(super) body: Body,
+    /// What follows them.
+    pub(super) trailers: Trailers,
+}
+
+/// The headers behind a body.
+#[derive(Clone, Default)]
+pub(super) enum Trailers {
+    #[default]
+    None,
+    /// Of chunks without signatures.
+    Plain(chunked::Trailers),
+    /// Of signed chunks.
+    Signed(TrailingHeaders),
+}
+
+impl Trailers {
+    /// One of them, once the body has been read.
+    pub(super) fn get(&self, name: &str) -> Option<String> {
+        let find = |headers: &HeaderMap| {
+            let value = headers.get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        match self {
+            Trailers::None => None,
+            Trailers::Plain(trailers) => trailers.lock().as_ref().and_then(find),
+            Trailers::Signed(trailers) => trailers.read(find).flatten(),
+        }
+    }
+}
+
+/// Proves a request's signature with one of the secrets, or gives back what to answer.
+///
+/// # Errors
+/// The answer, or an error where not even that can be made.
+pub(super) async fn prove(
+    storage: &Storage,
+    config: &Arc<dyn S3ConfigProvider>,
+    parts: &Parts,
+    body: AxumBody,
+    access_key: &str,
+    secrets: &[Secret],
+) -> S3Result<Result<Proved, HttpResponse>> {
+    let kind = parts.headers.get("x-amz-content-sha256");
+    let kind = kind.map_or(&b""[..], HeaderValue::as_bytes);
+    let unsigned_chunks = kind == UNSIGNED_CHUNKS.as_bytes();
+    let incoming = incoming(parts, body);
+    // What is not signed chunk by chunk is proved by the headers alone, and its bytes go another way.
+    let (signed, aside) = match unsigned_chunks {
+        true => (stream::empty().boxed(), Some(incoming)),
+        false if kind.starts_with(b"STREAMING-") => (chunked::guard(incoming), None),
+        false => (incoming, None),
+    };
+    let signed = Arc::new(Mutex::new(Some(signed)));
+
+    let mut answer = None;
+    for uri in signed_uris(storage, &parts.uri) {
+        for secret in secrets {
+            let caught = Caught::default();
+            let mut builder = S3ServiceBuilder::new(Nothing);
+            builder.set_config(Arc::clone(config));
+            builder.set_validation(AnyName);
+            builder.set_auth(OneKey {
+                access_key: access_key.to_owned(),
+                secret: secret.clone(),
+            });
+            builder.set_route(Catch(caught.clone()));
+            let mut request = Request::new(once(&signed));
+            *request.method_mut() = parts.method.clone();
+            *request.uri_mut() = uri.clone();
+            *request.version_mut() = parts.version;
+            request.headers_mut().clone_from(&parts.headers);
+            let answered = builder.build().call(request).await;
+            let proved = caught.0.lock().take();
+            if let Some(proved) = proved {
+                return Ok(Ok(open(proved, aside, &parts.headers)));
+            }
+            answer = Some(answered.map_err(|_| S3Error::new(S3ErrorCode::InternalError))?);
+        }
+    }
+    answer.map(Err).ok_or_else(|| s3_error!(AccessDenied, "Signature is required"))
+}
+
+/// The request without its wrapping.
+fn open(proved: S3Request<Body>, aside: Option<Incoming>, sent: &HeaderMap) -> Proved {
+    let S3Request {
+        input,
+        mut headers,
+        trailing_headers,
+        ..
+    } = proved;
+    let (body, trailers) = match aside {
+        Some(aside) => {
+            let (decoded, trailers) = chunked::decode(aside);
+            let body = Body::http_body_unsync(AxumBody::from_stream(decoded));
+            (body, Trailers::Plain(trailers))
+        }
+        None => (input, trailing_headers.map_or(Trailers::None, Trailers::Signed)),
+    };
+    // Also where the transfer was chunked, so that nothing announced a length.
+    if let Some(length) = sent.get("x-amz-decoded-content-length") {
+        headers.insert(CONTENT_LENGTH, length.clone());
+    }
+    headers.remove(AUTHORIZATION);
+    Proved {
+        headers,
+        body,
+        trailers,
+    }
+}
+
+/// The targets that a client may have signed for this one.
+fn signed_uris(storage: &Storage, uri: &Uri) -> Vec<Uri> {
+    let public: Option<Uri> = storage.app.public_url.parse().ok();
+    let public = public.as_ref().map_or("", Uri::path).trim_end_matches('/');
+    let mounts = [
+        format!("{public}{PREFIX}/s3"),
+        format!("{PREFIX}/s3"),
+        "/s3".to_owned(),
+    ];
+    let path = uri.path();
+    let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+    let mut targets: Vec<Uri> = Vec::new();
+    for mount in mounts {
+        // `/s3` and `/s3/` are the same place, and arrive here as the same path.
+        let paths = if path == "/" { &["/", ""][..] } else { &[path][..] };
+        for path in paths {
+            let target = format!("{mount}{path}{query}").parse().ok();
+            targets.extend(target.filter(|target| !targets.contains(target)));
+        }
+    }
+    targets
+}
+
+/// A body as it arrives. It ends with an error when the client falls silent or goes away.
+fn incoming(parts: &Parts, body: AxumBody) -> Incoming {
+    if body.is_end_stream() {
+        return stream::empty().boxed();
+    }
+    let arriving = Arriving {
+        body: Some(body.into_data_stream()),
+        asks_first: parts.headers.contains_key(EXPECT),
+    };
+    stream::unfold(arriving, |mut arriving| async move {
+        let next = arriving.next().await?;
+        Some((next, arriving))
+    })
+    .boxed()
+}
+
+struct Arriving {
+    /// None at its end.
+    body: Option<BodyDataStream>,
+    /// The client sends nothing before it hears that it may.
+    asks_first: bool,
+}
+
+impl Arriving {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        let next = tokio::time::timeout(SILENCE, self.body.as_mut()?.next()).await;
+        let next = match next {
+            Ok(Some(Ok(bytes))) => return Some(Ok(bytes)),
+            Ok(None) => None,
+            Ok(Some(Err(error))) => Some(Err(io::Error::other(error))),
+            Err(_) => Some(Err(io::ErrorKind::TimedOut.into())),
+        };
+        self.body = None;
+        next
+    }
+}
+
+impl Drop for Arriving {
+    /// A request that is refused before its body was read: a client that still sends would see its connection end and not
+    /// the answer. One that waits for permission gets the answer instead.
+    fn drop(&mut self) {
+        let unread = self.body.take().filter(|_| !self.asks_first);
+        if let (Some(body), Ok(runtime)) = (unread, Handle::try_current()) {
+            runtime.spawn(discard_body(AxumBody::from_stream(body)));
+        }
+    }
+}
+
+/// A body that whoever reads first takes for himself: a proof that fails has read nothing.
+fn once(slot: &Arc<Mutex<Option<Incoming>>>) -> Body {
+    let slot = Arc::clone(slot);
+    let stream = stream::unfold(None::<Incoming>, move |taken| {
+        let slot = Arc::clone(&slot);
+        async move {
+            let taken = taken.or_else(|| slot.lock().take());
+            next(taken?).await
+        }
+    });
+    Body::http_body_unsync(AxumBody::from_stream(stream))
+}
+
+async fn next<S: Stream + Unpin>(mut stream: S) -> Option<(S::Item, Option<S>)> {
+    let item = stream.next().await?;
+    Some((item, Some(stream)))
+}
+
+/// Has no operations: nothing gets past the route.
+struct Nothing;
+
+impl S3 for Nothing {}
+
+/// Names are judged once the prefix is gone.
+struct AnyName;
+
+impl NameValidation for AnyName {
+    fn validate_bucket_name(&self, _: &str) -> bool {
+        true
+    }
+}
+
+struct OneKey {
+    access_key: String,
+    secret: Secret,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for OneKey {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        // Two readers of one header that disagree must not end in a proof.
+        if access_key == self.access_key {
+            Ok(SecretKey::from(self.secret.expose()))
+        } else {
+            Err(s3_error!(InvalidAccessKeyId))
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Caught(Arc<Mutex<Option<S3Request<Body>>>>);
+
+/// Takes every request whose signature is right.
+struct Catch(Caught);
+
+#[async_trait::async_trait]
+impl S3Route for Catch {
+    fn is_match(&self, _: &Method, _: &Uri, _: &HeaderMap, _: &mut Extensions) -> bool {
+        true
+    }
+
+    async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+        // Signatures of version 2 have no region, and those for other services are for other things.
+        if request.region.is_none() || request.service.as_deref() != Some("s3") {
+            return Err(s3_error!(AccessDenied, "Signature is required"));
+        }
+        *self.0.0.lock() = Some(request);
+        Ok(S3Response::new(Body::empty()))
+    }
+}
