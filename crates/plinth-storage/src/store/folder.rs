@@ -6,7 +6,8 @@
 //!   objects/xx/VERSION  bytes whose row is committed; xx are the last two digits of the version
 //!   incoming/VERSION    bytes that are being written, or whose row is about to be committed
 //!   uploads/ID/bytes    an upload in several requests
-//!   uploads/ID/00001    a part of an upload in numbered parts
+//!   uploads/ID/00001-…  a part of an upload in numbered parts, by its number and digest: of two that are sent at once, the
+//!                       one that the rows name is joined or none
 //! ```
 //!
 //! An upload is written and synced in `incoming/`, its row is committed, and then it is renamed to its place. The rename needs
@@ -166,6 +167,11 @@ impl Folder {
     pub(super) fn path_of(&self, version: Uuid) -> Option<PathBuf> {
         let mut places = self.places(version).into_iter();
         places.find(|path| path.symlink_metadata().is_ok_and(|about| about.is_file()))
+    }
+
+    /// `uploads/ID/00001-MD5`.
+    fn part_path(&self, id: Uuid, number: u16, etag: &str) -> PathBuf {
+        self.upload_folder(id).join(format!("{number:05}-{etag}"))
     }
 
     fn home(&self, version: Uuid, home: Home) -> PathBuf {

@@ -8,32 +8,34 @@
 mod digest;
 pub(crate) mod folder;
 pub(crate) mod fsck;
+mod reading;
 pub(crate) mod rows;
 pub(crate) mod s3;
 #[cfg(test)]
 mod stage;
+mod state;
 pub(crate) mod sweep;
 
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 use plinth_db::Db;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::StorageError;
-use digest::Digest;
 use folder::{FileReading, Folder, Recovered};
+pub(crate) use reading::Reading;
+use reading::{Source, within};
 use s3::S3;
 pub use s3::{S3Config, S3Credentials};
+pub(crate) use state::{Part, UploadState};
 
 /// Where the bytes of objects are.
 #[derive(Clone, Debug)]
@@ -77,55 +79,12 @@ enum Claim {
     S3(s3::Claim),
 }
 
-/// A part of a multipart upload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Part {
-    /// From 1; their order is that of the bytes.
-    pub number: u16,
-    /// How many bytes.
-    pub size: u64,
-    /// Their fingerprint, without quotes.
-    pub etag: String,
-}
-
-/// How far an upload in several requests has come. The caller keeps it in the upload's row, so that any node can go on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct UploadState {
-    /// Bytes that are safe.
-    #[serde(default)]
-    offset: u64,
-    /// The digest of those bytes, as [`Digest::save`] writes it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    digest: String,
-    /// The multipart upload in the S3 store.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    upload: Option<String>,
-    /// What the S3 store calls the parts it has, in their order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    parts: Vec<String>,
-    /// Bytes behind the last part, too few for a part of their own: they lie in an object beside it.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    tail: u64,
-}
-
 /// An upload that is being received.
 pub(crate) struct Incoming(Receiving);
 
 enum Receiving {
     Folder(folder::Incoming),
     S3(s3::Incoming),
-}
-
-/// Bytes on their way out.
-pub(crate) struct Reading {
-    size: u64,
-    range: Range<u64>,
-    source: Source,
-}
-
-enum Source {
-    File(FileReading),
-    Remote(BoxStream<'static, io::Result<Bytes>>),
 }
 
 impl Store {
@@ -479,23 +438,6 @@ impl Store {
     }
 }
 
-impl UploadState {
-    /// Bytes that are safe.
-    pub(crate) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// The digest of the bytes that are safe.
-    fn digest(&self) -> Result<Digest, StorageError> {
-        if self.digest.is_empty() {
-            return Ok(Digest::default());
-        }
-        Digest::resume(&self.digest).ok_or_else(|| {
-            StorageError::Internal("an upload's state holds a digest that is none".to_owned())
-        })
-    }
-}
-
 impl Incoming {
     /// Bytes so far.
     pub(crate) fn size(&self) -> u64 {
@@ -532,29 +474,6 @@ impl Receiving {
     }
 }
 
-impl Reading {
-    /// Bytes of the whole version.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Bytes that come.
-    pub(crate) fn len(&self) -> u64 {
-        self.range.end - self.range.start
-    }
-}
-
-impl Stream for Reading {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        match &mut self.get_mut().source {
-            Source::File(file) => Pin::new(file).poll_next(cx),
-            Source::Remote(stream) => stream.as_mut().poll_next(cx),
-        }
-    }
-}
-
 /// Whether a failed transaction may have been committed all the same: its end was not heard.
 fn may_have_committed(error: &StorageError) -> bool {
     use plinth_db::Error;
@@ -565,27 +484,8 @@ fn may_have_committed(error: &StorageError) -> bool {
     }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands out a reference"
-)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
-}
-
-/// A range as far as the bytes go. One that begins behind them cannot be had.
-fn within(range: Option<Range<u64>>, size: u64) -> Result<Range<u64>, StorageError> {
-    let Some(range) = range else {
-        return Ok(0..size);
-    };
-    if range.start >= size || range.end <= range.start {
-        return Err(StorageError::InvalidRange { size });
-    }
-    Ok(range.start..range.end.min(size))
 }
 
 /// What went wrong with a disk, for whoever asked for the bytes.
@@ -609,20 +509,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_ends_where_the_bytes_end() {
-        assert_eq!(within(None, 10).unwrap(), 0..10);
-        assert_eq!(within(Some(2..5), 10).unwrap(), 2..5);
-        assert_eq!(within(Some(2..500), 10).unwrap(), 2..10);
-        for bad in [10..11, 5..5] {
-            assert!(matches!(
-                within(Some(bad), 10),
-                Err(StorageError::InvalidRange { size: 10 })
-            ));
-        }
-        assert!(within(Some(0..1), 0).is_err());
-    }
-
-    #[test]
     fn a_full_disk_is_told_apart() {
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert!(matches!(away("writing", &full), StorageError::StoreFull));
@@ -631,12 +517,5 @@ mod tests {
             away("writing", &broken),
             StorageError::StoreAway(_)
         ));
-    }
-
-    #[test]
-    fn a_fresh_state_is_an_empty_object() {
-        let state = UploadState::default();
-        assert_eq!(serde_json::to_string(&state).unwrap(), r#"{"offset":0}"#);
-        assert_eq!(serde_json::from_str::<UploadState>("{}").unwrap(), state);
     }
 }

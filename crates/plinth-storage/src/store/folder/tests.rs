@@ -321,8 +321,13 @@ async fn parts_come_in_any_order_and_again() {
             .unwrap()
     };
     let last = put(9, &bytes[700_000..]).await;
-    put(3, b"a first try").await;
+    let try_out = put(3, b"a first try").await;
     let first = put(3, &bytes[..700_000]).await;
+    let replaced = store.join_parts(&stage.db, id, state.clone(), &[try_out]);
+    assert!(matches!(
+        replaced.await,
+        Err(StorageError::InvalidRequest(_))
+    ));
     assert_eq!((first.number, first.size), (3, 700_000));
     assert_eq!(format!("\"{}\"", first.etag), etag(&bytes[..700_000]));
     let large = store

@@ -218,17 +218,27 @@ impl Folder {
     fn join_into(&self, id: Uuid, parts: &[Part], whole: &std::path::Path) -> io::Result<()> {
         let mut to = open::new_file(whole)?;
         for part in parts {
-            let path = self.upload_folder(id).join(format!("{:05}", part.number));
-            let mut from = open::open_file(&path)?;
+            if !part.etag.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(changed(part));
+            }
+            let mut from = match open::open_file(&self.part_path(id, part.number, &part.etag)) {
+                Err(error) if is_gone(&error) && self.upload_folder(id).is_dir() => {
+                    return Err(changed(part));
+                }
+                opened => opened?,
+            };
             // Within the kernel, and by sharing blocks where the file system can.
             if io::copy(&mut from, &mut to)? != part.size {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("part {} has changed meanwhile", part.number),
-                ));
+                return Err(changed(part));
             }
         }
         to.sync_all()?;
         self.sync_incoming()
     }
+}
+
+/// Somebody has sent another part of this number meanwhile.
+fn changed(part: &Part) -> io::Error {
+    let text = format!("part {} has changed meanwhile", part.number);
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }

@@ -129,11 +129,9 @@ impl Incoming {
     /// Waits until a part is on disk, in its place.
     pub(in crate::store) async fn finish_part(mut self, number: u16) -> Result<Part, StorageError> {
         let (id, size) = (self.version, self.size);
-        let place = move |writer: Writer| {
-            let place = writer.folder.upload_folder(id).join(format!("{number:05}"));
-            writer.finish_part(&place)
-        };
-        let (_, etag) = self.end(place).await?;
+        let etag = self
+            .end(move |writer| writer.finish_part(id, number))
+            .await?;
         Ok(Part { number, size, etag })
     }
 
@@ -283,16 +281,24 @@ impl Writer {
         Ok((Arc::clone(&self.folder), digest.finish()))
     }
 
-    /// The whole part is on disk, under its number. Gives the digest.
-    fn finish_part(mut self, place: &std::path::Path) -> io::Result<(Arc<Folder>, String)> {
+    /// The whole part is on disk, under its number and digest, and no other of this number is. Gives the digest.
+    fn finish_part(mut self, id: Uuid, number: u16) -> io::Result<String> {
         self.file()?.sync_all()?;
-        fs::rename(&self.path, place)?;
+        let etag = std::mem::take(&mut self.digest).finish();
+        let place = self.folder.part_path(id, number, &etag);
+        fs::rename(&self.path, &place)?;
         self.temporary = false;
-        if let Some(upload) = place.parent() {
-            sync_folder(upload)?;
+        let upload = self.folder.upload_folder(id);
+        let others = format!("{number:05}-");
+        for entry in fs::read_dir(&upload)? {
+            let entry = entry?;
+            let is_other = entry.file_name().to_string_lossy().starts_with(&others);
+            if is_other && entry.path() != place {
+                remove_file(&entry.path())?;
+            }
         }
-        let digest = std::mem::take(&mut self.digest);
-        Ok((Arc::clone(&self.folder), digest.finish()))
+        sync_folder(&upload)?;
+        Ok(etag)
     }
 
     fn file(&mut self) -> io::Result<&mut File> {
