@@ -192,7 +192,10 @@ mod tests {
     fn generated_keys_are_fresh_and_well_formed() {
         let clock = Clock::fixed(jiff::Timestamp::from_second(1_700_000_000).unwrap());
         let master = MasterKey([3; 32]);
-        let (one, two) = (generate(&clock, &master).unwrap(), generate(&clock, &master).unwrap());
+        let (one, two) = (
+            generate(&clock, &master).unwrap(),
+            generate(&clock, &master).unwrap(),
+        );
         assert_ne!(one.jwt_secret, two.jwt_secret);
         assert!(one.jwt_secret.expose().len() >= 32);
         for key in [one.publishable.as_str(), one.secret.expose()] {

@@ -50,9 +50,10 @@ impl Principal {
     /// Refuses buckets that the key does not name.
     pub(super) fn check_bucket(&self, bucket: &str) -> S3Result {
         match &self.buckets {
-            Some(named) if !named.iter().any(|name| name == bucket) => {
-                Err(s3_error!(AccessDenied, "This access key is for other buckets"))
-            }
+            Some(named) if !named.iter().any(|name| name == bucket) => Err(s3_error!(
+                AccessDenied,
+                "This access key is for other buckets"
+            )),
             _ => Ok(()),
         }
     }
@@ -110,7 +111,10 @@ impl Claimed {
 
     fn in_header(headers: &HeaderMap) -> S3Result<Claimed> {
         let malformed = || {
-            s3_error!(AuthorizationHeaderMalformed, "The authorization header is malformed")
+            s3_error!(
+                AuthorizationHeaderMalformed,
+                "The authorization header is malformed"
+            )
         };
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
@@ -174,11 +178,7 @@ impl Claimed {
     }
 
     /// Finds what would prove the claim.
-    pub(super) async fn candidate(
-        &self,
-        storage: &Storage,
-        parts: &Parts,
-    ) -> S3Result<Candidate> {
+    pub(super) async fn candidate(&self, storage: &Storage, parts: &Parts) -> S3Result<Candidate> {
         match &self.token {
             Some(token) => session(storage, parts, token.expose()),
             None => key(storage, parts, &self.access_key).await,
@@ -187,11 +187,7 @@ impl Claimed {
 }
 
 /// An access key of `plinth s3-keys`.
-pub(super) async fn key(
-    storage: &Storage,
-    parts: &Parts,
-    access_key: &str,
-) -> S3Result<Candidate> {
+pub(super) async fn key(storage: &Storage, parts: &Parts, access_key: &str) -> S3Result<Candidate> {
     let db = &storage.app.db;
     let known = storage.s3.keys.find(db, access_key).await;
     let Some(known) = known.map_err(StorageError::from)? else {
@@ -236,9 +232,7 @@ fn session(storage: &Storage, parts: &Parts, token: &str) -> S3Result<Candidate>
             s3_error!(ExpiredToken, "The provided token has expired.")
         }
         GateError::Token(_) | GateError::NoKey | GateError::UnknownKey => invalid_token(),
-        GateError::ExposedServiceKey
-        | GateError::UnknownRole(_)
-        | GateError::RoleNotGranted(_) => {
+        GateError::ExposedServiceKey | GateError::UnknownRole(_) | GateError::RoleNotGranted(_) => {
             S3Error::with_message(S3ErrorCode::AccessDenied, error.to_string())
         }
     })?;
@@ -287,7 +281,11 @@ pub(super) struct Query(Vec<(String, String)>);
 impl Query {
     pub(super) fn of(parts: &Parts) -> Query {
         let text = parts.uri.query().unwrap_or_default();
-        Query(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+        Query(
+            form_urlencoded::parse(text.as_bytes())
+                .into_owned()
+                .collect(),
+        )
     }
 
     fn has(&self, name: &str) -> bool {
@@ -324,10 +322,13 @@ impl Query {
         let kept = pairs.filter(|pair| {
             let mut read = form_urlencoded::parse(pair.as_bytes());
             !read.next().is_some_and(|(name, _)| {
-                name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+                name.get(..6)
+                    .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
             })
         });
-        kept.filter(|pair| !pair.is_empty()).collect::<Vec<_>>().join("&")
+        kept.filter(|pair| !pair.is_empty())
+            .collect::<Vec<_>>()
+            .join("&")
     }
 }
 
@@ -374,7 +375,10 @@ mod tests {
         assert_eq!(claimed.access_key, "PLNTA");
         assert_eq!((claimed.token, claimed.presigned), (None, false));
         let value = header(&format!("ref/{SCOPE}"), "host;x-amz-security-token");
-        let claimed = read("/", &[("authorization", &value), ("x-amz-security-token", "t")]);
+        let claimed = read(
+            "/",
+            &[("authorization", &value), ("x-amz-security-token", "t")],
+        );
         assert_eq!(claimed.unwrap().token, Some(Secret::new("t")));
     }
 
@@ -392,7 +396,9 @@ mod tests {
         }
         let without_host = header(&format!("a/{SCOPE}"), "x-amz-date");
         assert!(read("/b/k", &[("authorization", &without_host)]).is_err());
-        let url = format!("/b/k?X-Amz-Signature=0&X-Amz-Credential=a/{SCOPE}&X-Amz-Expires=60&X-Amz-SignedHeaders=host");
+        let url = format!(
+            "/b/k?X-Amz-Signature=0&X-Amz-Credential=a/{SCOPE}&X-Amz-Expires=60&X-Amz-SignedHeaders=host"
+        );
         assert!(read(&url, &[]).unwrap().presigned);
         assert_eq!(
             read(&url, &[("x-amz-copy-source", "/secret/k")]),
@@ -404,10 +410,24 @@ mod tests {
     fn what_cannot_be_proved_is_refused_by_name() {
         let code = |target: &str, headers: &[(&str, &str)]| read(target, headers).unwrap_err();
         assert_eq!(code("/b", &[]), "AccessDenied");
-        assert_eq!(code("/b", &[("authorization", "AWS a:b")]), "InvalidRequest");
-        assert_eq!(code("/b", &[("authorization", "Bearer t")]), "InvalidRequest");
-        assert_eq!(code("/b?AWSAccessKeyId=a&Signature=b&Expires=1", &[]), "InvalidRequest");
-        for credential in ["a", "a/b/c/s3/other", "a/d/r/sts/aws4_request", "/d/r/s3/aws4_request"] {
+        assert_eq!(
+            code("/b", &[("authorization", "AWS a:b")]),
+            "InvalidRequest"
+        );
+        assert_eq!(
+            code("/b", &[("authorization", "Bearer t")]),
+            "InvalidRequest"
+        );
+        assert_eq!(
+            code("/b?AWSAccessKeyId=a&Signature=b&Expires=1", &[]),
+            "InvalidRequest"
+        );
+        for credential in [
+            "a",
+            "a/b/c/s3/other",
+            "a/d/r/sts/aws4_request",
+            "/d/r/s3/aws4_request",
+        ] {
             let value = header(credential, "host");
             assert_eq!(
                 code("/b", &[("authorization", &value)]),
@@ -415,16 +435,30 @@ mod tests {
                 "{credential}"
             );
         }
-        let twice = format!("{}, SignedHeaders=host;x-amz-acl", header(&format!("a/{SCOPE}"), "host"));
-        assert_eq!(code("/b", &[("authorization", &twice)]), "AuthorizationHeaderMalformed");
+        let twice = format!(
+            "{}, SignedHeaders=host;x-amz-acl",
+            header(&format!("a/{SCOPE}"), "host")
+        );
+        assert_eq!(
+            code("/b", &[("authorization", &twice)]),
+            "AuthorizationHeaderMalformed"
+        );
         let url = |expires: &str| {
-            format!("/b?X-Amz-Signature=0&X-Amz-Credential=a/{SCOPE}&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host")
+            format!(
+                "/b?X-Amz-Signature=0&X-Amz-Credential=a/{SCOPE}&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host"
+            )
         };
         assert!(read(&url("604800"), &[]).is_ok());
-        assert_eq!(code(&url("604801"), &[]), "AuthorizationQueryParametersError");
+        assert_eq!(
+            code(&url("604801"), &[]),
+            "AuthorizationQueryParametersError"
+        );
         assert_eq!(code(&url("-1"), &[]), "AuthorizationQueryParametersError");
         let both = header(&format!("a/{SCOPE}"), "host");
-        assert_eq!(code(&url("60"), &[("authorization", &both)]), "InvalidArgument");
+        assert_eq!(
+            code(&url("60"), &[("authorization", &both)]),
+            "InvalidArgument"
+        );
     }
 
     #[test]

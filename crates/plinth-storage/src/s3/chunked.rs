@@ -263,7 +263,8 @@ mod tests {
         Ok(all)
     }
 
-    const BODY: &[u8] = b"4\r\nabcd\r\n5;chunk-signature=00\r\nefghi\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+    const BODY: &[u8] =
+        b"4\r\nabcd\r\n5;chunk-signature=00\r\nefghi\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
 
     #[tokio::test]
     async fn chunks_come_apart_however_they_are_cut() {

@@ -48,9 +48,15 @@ impl CopySource {
         let text = std::str::from_utf8(value.as_bytes()).map_err(|_| invalid())?;
         let text = match text.split_once("?versionId=") {
             None | Some((_, "null")) => text.split('?').next().unwrap_or_default(),
-            Some(_) => return Err(not_implemented("Copying another version than the present one")),
+            Some(_) => {
+                return Err(not_implemented(
+                    "Copying another version than the present one",
+                ));
+            }
         };
-        let decoded = percent_decode_str(text).decode_utf8().map_err(|_| invalid())?;
+        let decoded = percent_decode_str(text)
+            .decode_utf8()
+            .map_err(|_| invalid())?;
         let path = decoded.strip_prefix('/').unwrap_or(&decoded);
         match path.split_once('/') {
             Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(CopySource {
@@ -118,7 +124,10 @@ mod tests {
     fn a_source_is_a_bucket_and_a_key() {
         let place = |bucket: &str, key: &str| Ok(Some((bucket.to_owned(), key.to_owned())));
         assert_eq!(take("/b/a/k.txt"), place("b", "a/k.txt"));
-        assert_eq!(take("My_Bucket/a%20k+1?versionId=null"), place("My_Bucket", "a k+1"));
+        assert_eq!(
+            take("My_Bucket/a%20k+1?versionId=null"),
+            place("My_Bucket", "a k+1")
+        );
         for bad in ["", "/", "b", "b/", "/b/", "b/%ff"] {
             assert_eq!(take(bad), Err("InvalidArgument".to_owned()), "{bad}");
         }

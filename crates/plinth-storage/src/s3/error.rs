@@ -135,21 +135,55 @@ mod tests {
             (StorageError::NoSuchKey, "NoSuchKey", 404),
             (StorageError::NoSuchUpload, "NoSuchUpload", 404),
             (StorageError::AlreadyExists, "PreconditionFailed", 412),
-            (StorageError::BucketAlreadyExists, "BucketAlreadyOwnedByYou", 409),
+            (
+                StorageError::BucketAlreadyExists,
+                "BucketAlreadyOwnedByYou",
+                409,
+            ),
             (StorageError::NotEmpty, "BucketNotEmpty", 409),
-            (StorageError::AccessDenied(String::new()), "AccessDenied", 403),
+            (
+                StorageError::AccessDenied(String::new()),
+                "AccessDenied",
+                403,
+            ),
             (StorageError::TooLarge, "EntityTooLarge", 400),
             (StorageError::InvalidRange { size: 3 }, "InvalidRange", 416),
-            (StorageError::InvalidKey("a//b".to_owned()), "InvalidKey", 400),
-            (StorageError::InvalidMimeType("a/b".to_owned()), "InvalidMimeType", 415),
+            (
+                StorageError::InvalidKey("a//b".to_owned()),
+                "InvalidKey",
+                400,
+            ),
+            (
+                StorageError::InvalidMimeType("a/b".to_owned()),
+                "InvalidMimeType",
+                415,
+            ),
             (StorageError::StoreFull, "StorageFull", 507),
-            (StorageError::StoreAway(String::new()), "ServiceUnavailable", 503),
-            (StorageError::Busy { retry_after_seconds: 2 }, "SlowDown", 503),
-            (StorageError::Internal("secret".to_owned()), "InternalError", 500),
+            (
+                StorageError::StoreAway(String::new()),
+                "ServiceUnavailable",
+                503,
+            ),
+            (
+                StorageError::Busy {
+                    retry_after_seconds: 2,
+                },
+                "SlowDown",
+                503,
+            ),
+            (
+                StorageError::Internal("secret".to_owned()),
+                "InternalError",
+                500,
+            ),
         ] {
             let s3_error = S3Error::from(error);
             assert_eq!(s3_error.code().as_str(), code);
-            assert_eq!(s3_error.status_code().map(|status| status.as_u16()), Some(status), "{code}");
+            assert_eq!(
+                s3_error.status_code().map(|status| status.as_u16()),
+                Some(status),
+                "{code}"
+            );
             assert!(!s3_error.message().unwrap_or_default().contains("secret"));
         }
     }

@@ -47,7 +47,9 @@ pub(super) fn check(method: &Method, headers: &HeaderMap) -> S3Result {
         let known = HARMLESS.iter().find(|(known, _)| *known == name);
         if let Some((_, harmless)) = known {
             let says = |value: &axum::http::HeaderValue| {
-                harmless.iter().any(|text| value.as_bytes() == text.as_bytes())
+                harmless
+                    .iter()
+                    .any(|text| value.as_bytes() == text.as_bytes())
             };
             if !headers.get_all(name).iter().all(says) {
                 return Err(refused(name));
@@ -105,19 +107,39 @@ mod tests {
     fn what_is_not_kept_is_refused_by_name() {
         for (name, value, refused) in [
             ("x-amz-acl", "private", None),
-            ("x-amz-acl", "public-read", Some("AccessControlListNotSupported")),
+            (
+                "x-amz-acl",
+                "public-read",
+                Some("AccessControlListNotSupported"),
+            ),
             ("x-amz-grant-read", "id=1", Some("NotImplemented")),
             ("x-amz-storage-class", "STANDARD", None),
-            ("x-amz-storage-class", "GLACIER", Some("InvalidStorageClass")),
-            ("x-amz-server-side-encryption", "AES256", Some("NotImplemented")),
+            (
+                "x-amz-storage-class",
+                "GLACIER",
+                Some("InvalidStorageClass"),
+            ),
+            (
+                "x-amz-server-side-encryption",
+                "AES256",
+                Some("NotImplemented"),
+            ),
             ("x-amz-tagging", "a=b", Some("NotImplemented")),
             ("content-encoding", "aws-chunked", None),
-            ("content-encoding", "gzip,aws-chunked", Some("NotImplemented")),
+            (
+                "content-encoding",
+                "gzip,aws-chunked",
+                Some("NotImplemented"),
+            ),
             ("content-disposition", "attachment", Some("NotImplemented")),
             ("x-amz-meta-mtime", "1", None),
             ("x-amz-checksum-crc32", "AAAAAA==", None),
         ] {
-            assert_eq!(code(&Method::PUT, name, value).as_deref(), refused, "{name}: {value}");
+            assert_eq!(
+                code(&Method::PUT, name, value).as_deref(),
+                refused,
+                "{name}: {value}"
+            );
         }
         assert_eq!(code(&Method::GET, "content-encoding", "gzip"), None);
     }

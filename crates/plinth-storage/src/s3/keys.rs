@@ -81,7 +81,9 @@ pub async fn create(
     buckets: Option<&[String]>,
 ) -> Result<(S3Key, Secret), S3KeyError> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control)
+    if name.is_empty()
+        || name.chars().count() > MAX_NAME_CHARS
+        || name.chars().any(char::is_control)
     {
         return Err(S3KeyError::Invalid(format!(
             "a key's name has 1 to {MAX_NAME_CHARS} characters"
@@ -89,7 +91,9 @@ pub async fn create(
     }
     for bucket in buckets.unwrap_or_default() {
         if BucketName::parse(bucket).is_err() {
-            return Err(S3KeyError::Invalid(format!("no bucket can be called {bucket:?}")));
+            return Err(S3KeyError::Invalid(format!(
+                "no bucket can be called {bucket:?}"
+            )));
         }
     }
     let id = uuid::Builder::from_random_bytes(random()?).into_uuid();
@@ -289,7 +293,9 @@ mod tests {
 
     #[test]
     fn keys_have_the_form_that_tools_take() {
-        let key = access_key(std::array::from_fn(|place| u8::try_from(place * 13).unwrap()));
+        let key = access_key(std::array::from_fn(|place| {
+            u8::try_from(place * 13).unwrap()
+        }));
         assert_eq!(key.len(), PREFIX.len() + ACCESS_KEY_CHARS);
         assert!(key.starts_with(PREFIX) && key.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         let secret = secret([255; SECRET_BYTES]);

@@ -24,9 +24,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body as AxumBody;
 use axum::extract::{Request, State as Extracted};
-use axum::http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -45,7 +43,7 @@ use auth::{Claimed, Principal, Query};
 use copy::CopySource;
 use keys::KnownKeys;
 use ops::Operations;
-use signature::Proved;
+use signature::{Proof, Proved};
 
 /// Largest XML body: 10,000 parts with their checksums, or 1,000 names.
 const XML_BYTES: usize = 4 << 20;
@@ -154,11 +152,14 @@ impl Endpoint {
         let storage = &self.storage;
         let claimed = Claimed::read(&parts)?;
         let candidate = claimed.candidate(storage, &parts).await?;
-        let access_key = &claimed.access_key;
-        let secrets = &candidate.secrets;
-        let proved =
-            signature::prove(storage, &self.config, &parts, body, access_key, secrets).await?;
-        let proved = match proved {
+        let access_key = claimed.access_key.as_str();
+        let proof = Proof {
+            public_url: &storage.app.public_url,
+            config: &self.config,
+            access_key,
+            secrets: &candidate.secrets,
+        };
+        let proved = match proof.of(&parts, body).await? {
             Ok(proved) => proved,
             Err(refusal) => {
                 tracing::warn!(
@@ -244,7 +245,9 @@ fn bucket_of(uri: &Uri) -> S3Result<Option<String>> {
 /// A form that a browser sends, with its signature among the fields.
 fn is_form(parts: &Parts) -> bool {
     let value = parts.headers.get(CONTENT_TYPE);
-    let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim();
     parts.method == Method::POST && essence.eq_ignore_ascii_case("multipart/form-data")
 }

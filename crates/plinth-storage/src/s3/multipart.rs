@@ -14,9 +14,9 @@ use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyPartResult,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput,
-    MultipartUpload, Part as PartShape, Range, UploadPartCopyInput, UploadPartCopyOutput,
-    UploadPartInput, UploadPartOutput,
+    ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload,
+    Part as PartShape, Range, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+    UploadPartOutput,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use serde_json::{Value, json};
@@ -25,8 +25,8 @@ use uuid::Uuid;
 use super::auth::Principal;
 use super::copy::{CopySource, SourceConditions};
 use super::error::not_implemented;
-use super::ops::write::{Target, upsert};
 use super::ops::shape::{self, Naming};
+use super::ops::write::{Target, upsert};
 use super::ops::{Answer, buckets};
 use super::signature::Trailers;
 use super::upload::Announced;
@@ -70,7 +70,8 @@ struct Upload {
     created_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, bucket_id, key, owner_id, role, metadata, user_metadata, store_state, created_at";
+const COLUMNS: &str =
+    "id, bucket_id, key, owner_id, role, metadata, user_metadata, store_state, created_at";
 
 pub(super) async fn create(
     storage: &Storage,
@@ -154,18 +155,31 @@ pub(super) async fn part(
     req: S3Request<UploadPartInput>,
 ) -> Answer<UploadPartOutput> {
     let principal = Principal::of(&req, &req.input.bucket)?;
-    let trailers = req.extensions.get::<Trailers>().cloned().unwrap_or_default();
+    let trailers = req
+        .extensions
+        .get::<Trailers>()
+        .cloned()
+        .unwrap_or_default();
     let announced = Announced::read(&req.headers, trailers)?;
     let input = req.input;
     let number = part_number(input.part_number)?;
-    let found = Upload::find(storage, &principal.who, &input.upload_id, &input.bucket, &input.key);
+    let found = Upload::find(
+        storage,
+        &principal.who,
+        &input.upload_id,
+        &input.bucket,
+        &input.key,
+    );
     let found = found.await?;
     let limit = found.room(storage, number).await?;
     if announced.length > limit {
         return Err(StorageError::TooLarge.into());
     }
     let (body, upload) = announced.begin(input.body);
-    let received = storage.store.put_part(found.id, &found.state, number, body, limit).await;
+    let received = storage
+        .store
+        .put_part(found.id, &found.state, number, body, limit)
+        .await;
     let part = match received {
         Ok(part) => part,
         Err(error) => return Err(upload.failed(error)),
@@ -191,7 +205,13 @@ pub(super) async fn part_copy(
     let source = CopySource::of(&req)?;
     let input = req.input;
     let number = part_number(input.part_number)?;
-    let found = Upload::find(storage, &principal.who, &input.upload_id, &input.bucket, &input.key);
+    let found = Upload::find(
+        storage,
+        &principal.who,
+        &input.upload_id,
+        &input.bucket,
+        &input.key,
+    );
     let found = found.await?;
     let conditions = SourceConditions {
         if_match: input.copy_source_if_match,
@@ -201,16 +221,20 @@ pub(super) async fn part_copy(
     };
     let object = source.find(storage, &principal, conditions).await?;
     let range = copied_range(input.copy_source_range.as_deref(), object.size)?;
-    let length = range.as_ref().map_or(object.size, |range| range.end - range.start);
+    let length = range
+        .as_ref()
+        .map_or(object.size, |range| range.end - range.start);
     let limit = found.room(storage, number).await?;
     if length > limit {
         return Err(StorageError::TooLarge.into());
     }
     let reading = storage.store.read(object.version, range).await?;
-    let bytes = reading.map_err(|error| {
-        StorageError::StoreAway(format!("reading what is copied: {error}"))
-    });
-    let part = storage.store.put_part(found.id, &found.state, number, bytes, limit).await?;
+    let bytes = reading
+        .map_err(|error| StorageError::StoreAway(format!("reading what is copied: {error}")));
+    let part = storage
+        .store
+        .put_part(found.id, &found.state, number, bytes, limit)
+        .await?;
     if part.size != length {
         return Err(StorageError::Internal("a copied part has another length".to_owned()).into());
     }
@@ -250,7 +274,13 @@ pub(super) async fn parts(
     let principal = Principal::of(&req, &req.input.bucket)?;
     let input = req.input;
     let limit = shape::limit(input.max_parts, MAX_ENTRIES, "max-parts")?;
-    let found = Upload::find(storage, &principal.who, &input.upload_id, &input.bucket, &input.key);
+    let found = Upload::find(
+        storage,
+        &principal.who,
+        &input.upload_id,
+        &input.bucket,
+        &input.key,
+    );
     let found = found.await?;
     let marker = input.part_number_marker.unwrap_or(0);
     let sql = format!(
@@ -261,7 +291,11 @@ pub(super) async fn parts(
     let params = vec![Param::from(found.id.to_string()), Param::from(marker)];
     let rows = storage.app.db.query(&Session::system(), &sql, params).await;
     let rows = rows.map_err(StorageError::from)?;
-    let shown = rows.iter().take(limit).map(shown_part).collect::<Result<Vec<_>, Error>>();
+    let shown = rows
+        .iter()
+        .take(limit)
+        .map(shown_part)
+        .collect::<Result<Vec<_>, Error>>();
     let shown = shown.map_err(StorageError::from)?;
     let truncated = limit > 0 && rows.len() > limit;
     let last = shown.last().and_then(|part| part.part_number);
@@ -405,7 +439,13 @@ pub(super) async fn abort(
     if input.if_match_initiated_time.is_some() {
         return Err(not_implemented("A condition of an abort"));
     }
-    let found = Upload::find(storage, &principal.who, &input.upload_id, &input.bucket, &input.key);
+    let found = Upload::find(
+        storage,
+        &principal.who,
+        &input.upload_id,
+        &input.bucket,
+        &input.key,
+    );
     let found = found.await?;
     if !found.claim(storage).await? {
         return Err(conflict());
@@ -428,13 +468,18 @@ pub(super) async fn complete(
         Ok(found) => found,
         Err(error) if error.code() == &s3s::S3ErrorCode::NoSuchUpload => {
             let done = done_before(storage, &who, &input.bucket, &input.key, &parts).await?;
-            return done.map(|done| S3Response::new(completed(&done))).ok_or(error);
+            return done
+                .map(|done| S3Response::new(completed(&done)))
+                .ok_or(error);
         }
         Err(error) => return Err(error),
     };
     let chosen = found.choose(storage, &parts).await?;
     let size: u64 = chosen.iter().map(|part| part.size).sum();
-    if input.mpu_object_size.is_some_and(|said| u64::try_from(said) != Ok(size)) {
+    if input
+        .mpu_object_size
+        .is_some_and(|said| u64::try_from(said) != Ok(size))
+    {
         return Err(s3_error!(
             InvalidRequest,
             "The provided 'x-amz-mp-object-size' header does not match what was computed."
@@ -465,7 +510,9 @@ pub(super) async fn complete(
     };
     let mut work = tokio::spawn(work);
     match tokio::time::timeout(QUICK, &mut work).await {
-        Ok(joined) => Ok(S3Response::new(completed(&joined.map_err(|error| lost(&error))??))),
+        Ok(joined) => Ok(S3Response::new(completed(
+            &joined.map_err(|error| lost(&error))??,
+        ))),
         Err(_) => Ok(S3Response::new(CompleteMultipartUploadOutput {
             future: Some(Box::pin(async move {
                 Ok(completed(&work.await.map_err(|error| lost(&error))??))
@@ -520,9 +567,9 @@ fn joined(parts: &[(u16, String)]) -> Option<String> {
 
 /// The parts that a completion names, with their tags, in ascending order.
 fn named_parts(parts: Option<Vec<CompletedPart>>) -> S3Result<Vec<(u16, String)>> {
-    let parts = parts.filter(|parts| !parts.is_empty()).ok_or_else(|| {
-        s3_error!(MalformedXML, "You must specify at least one part")
-    })?;
+    let parts = parts
+        .filter(|parts| !parts.is_empty())
+        .ok_or_else(|| s3_error!(MalformedXML, "You must specify at least one part"))?;
     let mut named: Vec<(u16, String)> = Vec::with_capacity(parts.len());
     for part in parts {
         let number = part_number(part.part_number.unwrap_or(0)).map_err(|_| invalid_part())?;
@@ -540,12 +587,14 @@ fn named_parts(parts: Option<Vec<CompletedPart>>) -> S3Result<Vec<(u16, String)>
 
 fn part_number(number: i32) -> S3Result<u16> {
     let number = u16::try_from(number).ok();
-    number.filter(|number| (1..=MAX_PARTS).contains(number)).ok_or_else(|| {
-        s3_error!(
-            InvalidArgument,
-            "Part number must be an integer between 1 and {MAX_PARTS}, inclusive"
-        )
-    })
+    number
+        .filter(|number| (1..=MAX_PARTS).contains(number))
+        .ok_or_else(|| {
+            s3_error!(
+                InvalidArgument,
+                "Part number must be an integer between 1 and {MAX_PARTS}, inclusive"
+            )
+        })
 }
 
 /// Removes uploads that have expired.
@@ -556,7 +605,11 @@ pub(crate) async fn sweep(storage: &Storage) -> Result<(), StorageError> {
     let sql = format!(
         "select {COLUMNS} from storage.s3_multipart_uploads where expires_at <= now() order by expires_at limit {SWEPT_AT_ONCE}"
     );
-    let rows = storage.app.db.query(&Session::system(), &sql, Vec::new()).await?;
+    let rows = storage
+        .app
+        .db
+        .query(&Session::system(), &sql, Vec::new())
+        .await?;
     for row in rows.iter() {
         let upload = Upload::read(row)?;
         remove_logged(storage, &upload).await?;
@@ -576,7 +629,11 @@ pub(crate) async fn abort_all(storage: &Storage, bucket: &str) -> Result<(), Sto
               where bucket_id = $1 and id collate \"C\" > $2 order by id collate \"C\" limit {SWEPT_AT_ONCE}"
         );
         let params = vec![Param::from(bucket), Param::from(&after)];
-        let rows = storage.app.db.query(&Session::system(), &sql, params).await?;
+        let rows = storage
+            .app
+            .db
+            .query(&Session::system(), &sql, params)
+            .await?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -619,7 +676,11 @@ impl Upload {
             "select {COLUMNS} from storage.s3_multipart_uploads
               where id = $1 and bucket_id = $2 and key = $3 and expires_at > now()"
         );
-        let params = vec![Param::from(id.to_string()), Param::from(bucket), Param::from(key)];
+        let params = vec![
+            Param::from(id.to_string()),
+            Param::from(bucket),
+            Param::from(key),
+        ];
         let rows = storage.app.db.query(&Session::system(), &sql, params).await;
         let rows = rows.map_err(StorageError::from)?;
         let found = rows.first().map(Upload::read).transpose()?;
@@ -659,7 +720,10 @@ impl Upload {
         let bucket = Bucket::find(storage, &self.bucket).await?;
         let sql = "select coalesce(sum(size), 0)::bigint as used from storage.s3_multipart_uploads_parts \
                    where upload_id = $1 and part_number <> $2";
-        let params = vec![Param::from(self.id.to_string()), Param::from(i32::from(number))];
+        let params = vec![
+            Param::from(self.id.to_string()),
+            Param::from(i32::from(number)),
+        ];
         let rows = storage.app.db.query(&Session::system(), sql, params).await;
         let rows = rows.map_err(StorageError::from)?;
         let used = rows.first().map(|row| row.int("used")).transpose();
@@ -683,9 +747,10 @@ impl Upload {
             Param::from(self.owner_id.as_ref()),
             Param::from(&id),
         ];
-        let recorded = storage.app.db.transaction(&Session::system(), move |tx| {
-            record(tx, &id, &row, limit)
-        });
+        let recorded = storage
+            .app
+            .db
+            .transaction(&Session::system(), move |tx| record(tx, &id, &row, limit));
         match recorded.await {
             Ok(()) => Ok(()),
             Err(StorageError::NoSuchUpload) => {
@@ -727,7 +792,11 @@ impl Upload {
             Param::from(storage.app.db.clock().now()),
             Param::from(stale.unwrap_or(Timestamp::MIN)),
         ];
-        let rows = storage.app.db.query(&Session::system(), sql, params).await?;
+        let rows = storage
+            .app
+            .db
+            .query(&Session::system(), sql, params)
+            .await?;
         Ok(rows.affected > 0)
     }
 
@@ -769,12 +838,19 @@ impl Upload {
         self.abandon(storage).await?;
         let sql = "delete from storage.s3_multipart_uploads where id = $1";
         let params = vec![Param::from(self.id.to_string())];
-        storage.app.db.query(&Session::system(), sql, params).await?;
+        storage
+            .app
+            .db
+            .query(&Session::system(), sql, params)
+            .await?;
         Ok(())
     }
 
     async fn abandon(&self, storage: &Storage) -> Result<(), StorageError> {
-        storage.store.abandon_upload(self.id, self.state.clone()).await
+        storage
+            .store
+            .abandon_upload(self.id, self.state.clone())
+            .await
     }
 }
 
@@ -804,7 +880,11 @@ fn record(
         "select coalesce(sum(size), 0)::bigint as used from storage.s3_multipart_uploads_parts where upload_id = $1",
         &[Param::from(id)],
     )?;
-    let used = sum.first().map(|row| row.int("used")).transpose()?.unwrap_or(0);
+    let used = sum
+        .first()
+        .map(|row| row.int("used"))
+        .transpose()?
+        .unwrap_or(0);
     // Parts that came side by side may each have found room that only one of them has.
     if used > limit {
         return Err(StorageError::TooLarge);
@@ -874,7 +954,9 @@ mod tests {
             .map(|(number, etag)| (*number, (*etag).to_owned()))
             .collect();
         let chosen = chosen(&mut arrived(sizes), &named);
-        chosen.map(|parts| parts.len()).map_err(|error| error.code().as_str().to_owned())
+        chosen
+            .map(|parts| parts.len())
+            .map_err(|error| error.code().as_str().to_owned())
     }
 
     #[test]
@@ -882,10 +964,19 @@ mod tests {
         let sizes = [(1, 5 * MIB), (2, 6 * MIB), (7, 1)];
         assert_eq!(choose(&sizes, &[(1, "e1"), (2, "e2"), (7, "e7")]), Ok(3));
         assert_eq!(choose(&sizes, &[(7, "e7")]), Ok(1));
-        assert_eq!(choose(&sizes, &[(1, "e1"), (3, "e3")]), Err("InvalidPart".to_owned()));
-        assert_eq!(choose(&sizes, &[(1, "other")]), Err("InvalidPart".to_owned()));
+        assert_eq!(
+            choose(&sizes, &[(1, "e1"), (3, "e3")]),
+            Err("InvalidPart".to_owned())
+        );
+        assert_eq!(
+            choose(&sizes, &[(1, "other")]),
+            Err("InvalidPart".to_owned())
+        );
         let small = [(1, 5 * MIB - 1), (2, 5 * MIB)];
-        assert_eq!(choose(&small, &[(1, "e1"), (2, "e2")]), Err("EntityTooSmall".to_owned()));
+        assert_eq!(
+            choose(&small, &[(1, "e1"), (2, "e2")]),
+            Err("EntityTooSmall".to_owned())
+        );
     }
 
     #[test]
@@ -912,15 +1003,16 @@ mod tests {
         // The MD5 of the MD5s of two empty parts.
         let empty = "d41d8cd98f00b204e9800998ecf8427e".to_owned();
         let parts = [(1, empty.clone()), (2, empty)];
-        assert_eq!(joined(&parts).as_deref(), Some("5873dd45edd01f09c1ef2e7819369e8e-2"));
+        assert_eq!(
+            joined(&parts).as_deref(),
+            Some("5873dd45edd01f09c1ef2e7819369e8e-2")
+        );
         assert_eq!(joined(&[(1, "no digest".to_owned())]), None);
     }
 
     #[test]
     fn a_copied_range_lies_within_its_source() {
-        let range = |text| {
-            copied_range(text, 10).map_err(|error| error.code().as_str().to_owned())
-        };
+        let range = |text| copied_range(text, 10).map_err(|error| error.code().as_str().to_owned());
         assert_eq!(range(None), Ok(None));
         assert_eq!(range(Some("bytes=2-9")), Ok(Some(2..10)));
         assert_eq!(range(Some("bytes=2-10")), Err("InvalidRange".to_owned()));

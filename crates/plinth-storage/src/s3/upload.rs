@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
 use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 use parking_lot::Mutex;
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::Checksum as _;
@@ -66,7 +66,10 @@ impl Announced {
     /// Reads what the headers say. Without a length nothing is received: nobody could tell a whole body from half of one.
     pub(super) fn read(headers: &HeaderMap, trailers: Trailers) -> S3Result<Announced> {
         let length = one(headers, "content-length")?.ok_or_else(|| {
-            s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header.")
+            s3_error!(
+                MissingContentLength,
+                "You must provide the Content-Length HTTP header."
+            )
         })?;
         let length = length
             .parse()
@@ -105,7 +108,12 @@ impl Announced {
         body: Option<StreamingBlob>,
     ) -> (BoxStream<'static, Result<Bytes, StorageError>>, Upload) {
         let mut hasher = ChecksumHasher::default();
-        for name in self.checksums.iter().map(|(name, _)| name).chain(&self.behind) {
+        for name in self
+            .checksums
+            .iter()
+            .map(|(name, _)| name)
+            .chain(&self.behind)
+        {
             enable(&mut hasher, name);
         }
         let watched = Watched {
@@ -215,12 +223,18 @@ fn failure(error: &StdError) -> S3Error {
         );
     }
     if says("FormatError") || says("sequence of chunks") || says("signed chunk") {
-        return s3_error!(InvalidRequest, "The body is not encoded as aws-chunked should be");
+        return s3_error!(
+            InvalidRequest,
+            "The body is not encoded as aws-chunked should be"
+        );
     }
     if says("timed out") {
         return S3Error::from(StorageError::TooSlow);
     }
-    s3_error!(IncompleteBody, "The request body ended before it was complete")
+    s3_error!(
+        IncompleteBody,
+        "The request body ended before it was complete"
+    )
 }
 
 fn enable(hasher: &mut ChecksumHasher, name: &str) {
@@ -256,11 +270,15 @@ fn behind(headers: &HeaderMap) -> S3Result<Vec<&'static str>> {
     for value in headers.get_all("x-amz-trailer") {
         let value = value.to_str().unwrap_or("?");
         for name in value.split(',').map(str::trim) {
-            let known = ALGORITHMS.iter().find(|known| known.eq_ignore_ascii_case(name));
+            let known = ALGORITHMS
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(name));
             match known {
                 Some(known) => names.push(*known),
                 None if name.starts_with("x-amz-checksum-") => {
-                    return Err(super::error::not_implemented(&format!("The checksum {name}")));
+                    return Err(super::error::not_implemented(&format!(
+                        "The checksum {name}"
+                    )));
                 }
                 None => {}
             }
@@ -321,7 +339,10 @@ mod tests {
             ("content-length", "5"),
             ("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
             ("x-amz-checksum-crc32", "NhCmhg=="),
-            ("x-amz-checksum-sha256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="),
+            (
+                "x-amz-checksum-sha256",
+                "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
+            ),
         ];
         let proved = send(&good).await.unwrap();
         assert_eq!(proved.checksum_crc32.as_deref(), Some("NhCmhg=="));
@@ -333,7 +354,11 @@ mod tests {
             ("x-amz-checksum-crc32", "AAAAAA==", "BadDigest"),
             ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=", "BadDigest"),
             // Announced, and never sent.
-            ("x-amz-trailer", "x-amz-checksum-crc32", "MalformedTrailerError"),
+            (
+                "x-amz-trailer",
+                "x-amz-checksum-crc32",
+                "MalformedTrailerError",
+            ),
             ("x-amz-trailer", "x-amz-checksum-new", "NotImplemented"),
         ] {
             let mut lines = vec![("content-length", "5")];

@@ -245,7 +245,9 @@ mod tests {
     #[test]
     fn a_list_shows_no_secret() {
         let listed = table(&[key()]);
-        assert!(listed.contains("PLNTA") && listed.contains("a, b") && listed.contains("never used"));
+        assert!(
+            listed.contains("PLNTA") && listed.contains("a, b") && listed.contains("never used")
+        );
         assert!(!listed.contains("hush"));
     }
 }

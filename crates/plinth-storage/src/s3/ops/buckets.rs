@@ -80,7 +80,11 @@ async fn batch(
         bucket::COLUMNS
     );
     let characters = i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX);
-    let params = vec![Param::from(characters), Param::from(prefix), Param::from(after)];
+    let params = vec![
+        Param::from(characters),
+        Param::from(prefix),
+        Param::from(after),
+    ];
     let rows = storage.app.db.query(session, &sql, params).await;
     let rows = rows.map_err(StorageError::from)?;
     let buckets: Result<_, Error> = rows.iter().map(Bucket::read).collect();
@@ -165,7 +169,10 @@ pub(super) async fn delete(
 async fn is_used(storage: &Storage, id: &str) -> S3Result<bool> {
     let sql = "select exists (select 1 from storage.objects where bucket_id = $1)
                    or exists (select 1 from storage.s3_multipart_uploads where bucket_id = $1) as used";
-    let rows = storage.app.db.query(&Session::system(), sql, vec![Param::from(id)]);
+    let rows = storage
+        .app
+        .db
+        .query(&Session::system(), sql, vec![Param::from(id)]);
     let rows = rows.await.map_err(StorageError::from)?;
     let used = rows.first().map(|row| row.bool("used")).transpose();
     Ok(used.map_err(StorageError::from)?.unwrap_or(false))

@@ -120,8 +120,14 @@ mod tests {
             if_modified_since: date(text),
             ..Conditions::default()
         };
-        assert_eq!(since("2026-01-02T03:04:05Z").judge(&object()), Outcome::NotModified);
-        assert_eq!(since("2026-01-02T03:04:04Z").judge(&object()), Outcome::Holds);
+        assert_eq!(
+            since("2026-01-02T03:04:05Z").judge(&object()),
+            Outcome::NotModified
+        );
+        assert_eq!(
+            since("2026-01-02T03:04:04Z").judge(&object()),
+            Outcome::Holds
+        );
         let unmodified = Conditions {
             if_unmodified_since: date("2026-01-02T03:04:05Z"),
             ..Conditions::default()

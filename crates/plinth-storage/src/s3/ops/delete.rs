@@ -55,9 +55,17 @@ pub(super) async fn many(
         let conditional =
             object.e_tag.is_some() || object.size.is_some() || object.last_modified_time.is_some();
         if conditional {
-            errors.push(failure(object.key, "NotImplemented", "Conditional deletions are not part of this server"));
+            errors.push(failure(
+                object.key,
+                "NotImplemented",
+                "Conditional deletions are not part of this server",
+            ));
         } else if check_version(object.version_id.as_deref()).is_err() {
-            errors.push(failure(object.key, "NoSuchVersion", "The specified version does not exist."));
+            errors.push(failure(
+                object.key,
+                "NoSuchVersion",
+                "The specified version does not exist.",
+            ));
         } else {
             keys.push(object.key);
         }
@@ -66,7 +74,11 @@ pub(super) async fn many(
     let mut deleted = Vec::new();
     for key in keys {
         if kept.contains(&key) {
-            errors.push(failure(key, "AccessDenied", "No policy lets this object go"));
+            errors.push(failure(
+                key,
+                "AccessDenied",
+                "No policy lets this object go",
+            ));
         } else if !quiet {
             deleted.push(DeletedObject {
                 key: Some(key),
@@ -99,7 +111,10 @@ async fn remove(
 ) -> S3Result<HashSet<String>> {
     let removed = object::remove(storage, who, bucket, keys).await?;
     let removed: HashSet<&str> = removed.iter().map(|object| object.name.as_str()).collect();
-    let rest: Vec<&String> = keys.iter().filter(|key| !removed.contains(key.as_str())).collect();
+    let rest: Vec<&String> = keys
+        .iter()
+        .filter(|key| !removed.contains(key.as_str()))
+        .collect();
     if rest.is_empty() {
         return Ok(HashSet::new());
     }

@@ -9,9 +9,9 @@ use s3s::dto::{
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::auth::Principal;
+use super::Answer;
 use super::buckets::owner;
 use super::shape::{self, Naming};
-use super::Answer;
 use crate::Storage;
 use crate::model::list::{Entry, Page, Scope, page};
 use crate::model::{Bucket, Object};
@@ -51,7 +51,11 @@ pub(super) async fn v1(
         next_marker: next.map(|next| asked.naming.encoded(&next)),
         contents,
         common_prefixes,
-        delimiter: asked.naming.delimiter.as_deref().map(|text| asked.naming.encoded(text)),
+        delimiter: asked
+            .naming
+            .delimiter
+            .as_deref()
+            .map(|text| asked.naming.encoded(text)),
         name: Some(asked.bucket),
         encoding_type: asked.naming.encoding,
         request_charged: None,
@@ -88,7 +92,11 @@ pub(super) async fn v2(
         next_continuation_token: next.map(|next| URL_SAFE_NO_PAD.encode(next)),
         contents,
         common_prefixes,
-        delimiter: asked.naming.delimiter.as_deref().map(|text| asked.naming.encoded(text)),
+        delimiter: asked
+            .naming
+            .delimiter
+            .as_deref()
+            .map(|text| asked.naming.encoded(text)),
         start_after: input.start_after.map(|text| asked.naming.encoded(&text)),
         name: Some(asked.bucket),
         encoding_type: asked.naming.encoding,
@@ -162,7 +170,9 @@ impl Asked {
             last_modified: Some(shape::time(object.updated_at)),
             owner: with_owner.then(owner),
             size: Some(shape::size(object.size)),
-            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+            storage_class: Some(ObjectStorageClass::from_static(
+                ObjectStorageClass::STANDARD,
+            )),
             ..ObjectShape::default()
         }
     }
@@ -173,7 +183,10 @@ fn read_token(token: &str) -> S3Result<String> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     text.filter(|text| !text.is_empty()).ok_or_else(|| {
-        s3_error!(InvalidArgument, "The continuation token provided is incorrect")
+        s3_error!(
+            InvalidArgument,
+            "The continuation token provided is incorrect"
+        )
     })
 }
 
@@ -181,7 +194,11 @@ fn read_token(token: &str) -> S3Result<String> {
 mod tests {
     use super::*;
 
-    fn read(delimiter: &str, encoding: Option<&str>, max_keys: Option<i32>) -> Result<Asked, String> {
+    fn read(
+        delimiter: &str,
+        encoding: Option<&str>,
+        max_keys: Option<i32>,
+    ) -> Result<Asked, String> {
         let encoding = encoding.map(|text| EncodingType::from(text.to_owned()));
         let delimiter = Some(delimiter.to_owned());
         Asked::read("b".to_owned(), None, delimiter, encoding, max_keys)
@@ -191,11 +208,23 @@ mod tests {
     #[test]
     fn what_is_asked_is_read() {
         assert_eq!(read("", None, None).map(|asked| asked.limit), Ok(1000));
-        assert_eq!(read("/", None, Some(5000)).map(|asked| asked.limit), Ok(1000));
+        assert_eq!(
+            read("/", None, Some(5000)).map(|asked| asked.limit),
+            Ok(1000)
+        );
         assert_eq!(read("/", None, Some(0)).map(|asked| asked.limit), Ok(0));
-        assert_eq!(read("/", None, Some(-1)).map(|asked| asked.limit), Err("InvalidArgument".to_owned()));
-        assert_eq!(read("-", None, None).map(|asked| asked.limit), Err("NotImplemented".to_owned()));
-        assert_eq!(read("/", Some("latin"), None).map(|asked| asked.limit), Err("InvalidArgument".to_owned()));
+        assert_eq!(
+            read("/", None, Some(-1)).map(|asked| asked.limit),
+            Err("InvalidArgument".to_owned())
+        );
+        assert_eq!(
+            read("-", None, None).map(|asked| asked.limit),
+            Err("NotImplemented".to_owned())
+        );
+        assert_eq!(
+            read("/", Some("latin"), None).map(|asked| asked.limit),
+            Err("InvalidArgument".to_owned())
+        );
     }
 
     #[test]

@@ -55,7 +55,9 @@ pub(super) async fn get(
     let range = wanted(input.range, found.size)?;
     let body = Body::http_body_unsync(AxumBody::from_stream(reading));
     let (metadata, missing_meta) = shape::metadata(&found);
-    let length = range.as_ref().map_or(found.size, |range| range.end - range.start);
+    let length = range
+        .as_ref()
+        .map_or(found.size, |range| range.end - range.start);
     Ok(S3Response::new(GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         body: Some(StreamingBlob::from(body)),
@@ -89,7 +91,9 @@ pub(super) async fn head(
     judge(&conditions, &found)?;
     let range = wanted(input.range, found.size)?;
     let (metadata, missing_meta) = shape::metadata(&found);
-    let length = range.as_ref().map_or(found.size, |range| range.end - range.start);
+    let length = range
+        .as_ref()
+        .map_or(found.size, |range| range.end - range.start);
     Ok(S3Response::new(HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         cache_control: header_text(&found.cache_control),
@@ -117,12 +121,7 @@ pub(super) async fn tagging(
 }
 
 /// An object, if the policies show it. That its whole bucket is missing is another answer.
-async fn find(
-    storage: &Storage,
-    who: &Who,
-    bucket: &str,
-    key: &str,
-) -> S3Result<Object> {
+async fn find(storage: &Storage, who: &Who, bucket: &str, key: &str) -> S3Result<Object> {
     match object::find(storage, who, bucket, key).await {
         Err(StorageError::NoSuchKey) => {
             Bucket::find(storage, bucket).await?;
@@ -135,7 +134,10 @@ async fn find(
 pub(super) fn check_version(version: Option<&str>) -> S3Result {
     match version {
         None | Some("" | ONLY_VERSION) => Ok(()),
-        Some(_) => Err(s3_error!(NoSuchVersion, "The specified version does not exist.")),
+        Some(_) => Err(s3_error!(
+            NoSuchVersion,
+            "The specified version does not exist."
+        )),
     }
 }
 
@@ -214,13 +216,19 @@ mod tests {
         assert_eq!(bytes("bytes=10-", 10), Err("InvalidRange".to_owned()));
         assert_eq!(bytes("bytes=0-", 0), Err("InvalidRange".to_owned()));
         assert_eq!(bytes("bytes=-5", 0), Ok(None));
-        assert_eq!(content_range(Some(&(0..5)), 10).as_deref(), Some("bytes 0-4/10"));
+        assert_eq!(
+            content_range(Some(&(0..5)), 10).as_deref(),
+            Some("bytes 0-4/10")
+        );
     }
 
     #[test]
     fn there_is_one_version_and_one_part() {
         assert!(check_version(None).is_ok() && check_version(Some("null")).is_ok());
-        assert_eq!(check_version(Some("3")).unwrap_err().code().as_str(), "NoSuchVersion");
+        assert_eq!(
+            check_version(Some("3")).unwrap_err().code().as_str(),
+            "NoSuchVersion"
+        );
         assert!(check_part(Some(1)).is_ok());
         assert!(check_part(Some(2)).is_err());
     }

@@ -38,8 +38,14 @@ impl Naming {
             return Err(not_implemented("A delimiter other than /"));
         }
         let encoding = encoding.filter(|encoding| !encoding.as_str().is_empty());
-        if encoding.as_ref().is_some_and(|encoding| encoding.as_str() != EncodingType::URL) {
-            return Err(s3_error!(InvalidArgument, "Invalid Encoding Method specified in Request"));
+        if encoding
+            .as_ref()
+            .is_some_and(|encoding| encoding.as_str() != EncodingType::URL)
+        {
+            return Err(s3_error!(
+                InvalidArgument,
+                "Invalid Encoding Method specified in Request"
+            ));
         }
         Ok(Naming {
             delimiter,
@@ -103,7 +109,9 @@ pub(in crate::s3) fn metadata(object: &Object) -> (Option<Metadata>, Option<i32>
             other => other.to_string(),
         };
         let is_name = !name.is_empty()
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         if is_name && !text.chars().any(char::is_control) {
             said.insert(name.to_ascii_lowercase(), text);
         } else {

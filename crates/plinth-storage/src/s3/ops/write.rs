@@ -67,7 +67,9 @@ impl Target<'_> {
 
 /// What comes back as a header must fit into one.
 fn short(text: Option<String>, name: &str) -> S3Result<Option<String>> {
-    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let text = text
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty());
     let fits = |text: &String| text.len() <= TEXT_BYTES && HeaderValue::from_str(text).is_ok();
     if text.as_ref().is_none_or(fits) {
         return Ok(text);
@@ -83,7 +85,11 @@ pub(super) async fn put(
     req: S3Request<PutObjectInput>,
 ) -> Answer<PutObjectOutput> {
     let principal = Principal::of(&req, &req.input.bucket)?;
-    let trailers = req.extensions.get::<Trailers>().cloned().unwrap_or_default();
+    let trailers = req
+        .extensions
+        .get::<Trailers>()
+        .cloned()
+        .unwrap_or_default();
     let announced = Announced::read(&req.headers, trailers)?;
     let input = req.input;
     let target = Target {
@@ -138,12 +144,21 @@ fn check_form(input: &PostObjectInput) -> S3Result {
     let fields = [
         ("x-amz-acl", input.acl.as_ref().map(|acl| acl.as_str())),
         ("x-amz-tagging", input.tagging.as_deref()),
-        ("x-amz-storage-class", input.storage_class.as_ref().map(|class| class.as_str())),
+        (
+            "x-amz-storage-class",
+            input.storage_class.as_ref().map(|class| class.as_str()),
+        ),
         (
             "x-amz-server-side-encryption",
-            input.server_side_encryption.as_ref().map(|kind| kind.as_str()),
+            input
+                .server_side_encryption
+                .as_ref()
+                .map(|kind| kind.as_str()),
         ),
-        ("x-amz-website-redirect-location", input.website_redirect_location.as_deref()),
+        (
+            "x-amz-website-redirect-location",
+            input.website_redirect_location.as_deref(),
+        ),
         ("content-disposition", input.content_disposition.as_deref()),
         ("content-encoding", input.content_encoding.as_deref()),
         ("content-language", input.content_language.as_deref()),
@@ -190,7 +205,9 @@ pub(in crate::s3) fn upsert(
     match if_none_match {
         None => Ok(true),
         Some(condition) if condition.is_any() => Ok(false),
-        Some(_) => Err(not_implemented("The header if-none-match of an upload with anything but *")),
+        Some(_) => Err(not_implemented(
+            "The header if-none-match of an upload with anything but *",
+        )),
     }
 }
 
@@ -210,7 +227,11 @@ pub(super) async fn copy(
         if_modified_since: input.copy_source_if_modified_since,
         if_unmodified_since: input.copy_source_if_unmodified_since,
     };
-    let replaces = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
+    let replaces = match input
+        .metadata_directive
+        .as_ref()
+        .map(MetadataDirective::as_str)
+    {
         None | Some(MetadataDirective::COPY) => false,
         Some(MetadataDirective::REPLACE) => true,
         Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
