@@ -39,7 +39,7 @@ use tokio::sync::Semaphore;
 
 use crate::Storage;
 use crate::names::BucketName;
-use auth::{Claimed, Principal, Query};
+use auth::{Candidate, Claimed, Principal, Query};
 use copy::CopySource;
 use keys::KnownKeys;
 use ops::Operations;
@@ -148,10 +148,22 @@ async fn answer(Extracted(endpoint): Extracted<Endpoint>, request: Request) -> R
 }
 
 impl Endpoint {
+    /// What a request claims, and what would prove it.
+    async fn claimed(&self, parts: &Parts) -> S3Result<(Claimed, Candidate)> {
+        let claimed = Claimed::read(parts)?;
+        let candidate = claimed.candidate(&self.storage, parts).await?;
+        Ok((claimed, candidate))
+    }
+
     async fn operate(&self, parts: Parts, body: AxumBody) -> S3Result<HttpResponse> {
         let storage = &self.storage;
-        let claimed = Claimed::read(&parts)?;
-        let candidate = claimed.candidate(storage, &parts).await?;
+        let (claimed, candidate) = match self.claimed(&parts).await {
+            Ok(claimed) => claimed,
+            Err(refusal) => {
+                signature::refuse(&parts, body);
+                return Err(refusal);
+            }
+        };
         let access_key = claimed.access_key.as_str();
         let proof = Proof {
             public_url: &storage.app.public_url,

@@ -124,8 +124,6 @@ pub(super) async fn create(
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(id.to_string()),
-        checksum_algorithm: input.checksum_algorithm,
-        checksum_type: input.checksum_type,
         ..CreateMultipartUploadOutput::default()
     }))
 }

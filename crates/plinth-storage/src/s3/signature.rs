@@ -158,6 +158,11 @@ impl Proof<'_> {
     }
 }
 
+/// Lets a client that is still sending a body that nobody wants come to its end, within bounds.
+pub(super) fn refuse(parts: &Parts, body: AxumBody) {
+    drop(incoming(parts, body));
+}
+
 /// The request without its wrapping.
 fn open(proved: S3Request<Body>, aside: Option<Incoming>, sent: &HeaderMap) -> Proved {
     let S3Request {

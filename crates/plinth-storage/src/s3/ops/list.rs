@@ -132,6 +132,7 @@ impl Asked {
             folder_bytes: self.naming.delimiter.as_ref().map(|_| self.prefix.len()),
             folds_case: false,
             descending: false,
+            only_folders: false,
         };
         let after = after.filter(|after| !after.is_empty());
         let page = page(storage, &principal.who, scope, after, self.limit).await?;
