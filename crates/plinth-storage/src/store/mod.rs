@@ -141,7 +141,7 @@ impl Store {
         let mut incoming = self.begin(db).await?;
         while let Some(bytes) = body.next().await {
             let bytes = bytes.map_err(Into::<StorageError>::into)?;
-            if incoming.size() + bytes.len() as u64 > limit {
+            if incoming.size().saturating_add(bytes.len() as u64) > limit {
                 return Err(StorageError::TooLarge);
             }
             incoming.write(bytes).await?;
@@ -161,12 +161,13 @@ impl Store {
         let store = self.clone();
         let done = tokio::spawn(async move {
             let done = work.await;
-            match &done {
-                Ok(_) => store.keep(stored).await,
-                // Whether it was committed nobody knows. The sweeper asks once that is settled.
-                Err(error) if may_have_committed(error) => {}
-                Err(_) => store.discard(stored).await,
+            let unsettled = done.as_ref().err().is_some_and(may_have_committed);
+            if done.is_ok() {
+                store.keep(stored).await;
+            } else if !unsettled {
+                store.discard(stored).await;
             }
+            // Whether the rest was committed nobody knows. The sweeper asks once it is settled.
             done
         });
         done.await.map_err(|error| {
@@ -370,7 +371,7 @@ impl Store {
         };
         while let Some(bytes) = body.next().await {
             let bytes = bytes.map_err(Into::<StorageError>::into)?;
-            if receiving.size() + bytes.len() as u64 > limit {
+            if receiving.size().saturating_add(bytes.len() as u64) > limit {
                 return Err(StorageError::TooLarge);
             }
             receiving.write(bytes).await?;

@@ -5,8 +5,10 @@
 //! and nothing else. Nodes take turns.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use plinth_db::{Db, Error, Session};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Recovered, folder, rows};
@@ -15,36 +17,64 @@ use crate::error::StorageError;
 
 /// Versions removed between two looks at the table.
 const BATCH: i64 = 200;
+/// How often everything is looked for.
+const ROUND: Duration = Duration::from_mins(1);
+/// How long what becomes superfluous is gathered before it is removed.
+const GATHER: Duration = Duration::from_millis(500);
 
 /// Finishes what a crash interrupted: once, before the first request.
 pub(crate) async fn recover(storage: &Storage) -> Result<Recovered, StorageError> {
     storage.store.recover(&storage.app.db).await
 }
 
-/// One round: what is due goes. Gives the number of versions whose bytes are gone.
-pub(crate) async fn sweep(storage: &Storage) -> Result<usize, StorageError> {
-    let db = &storage.app.db;
-    let mut removed = 0;
-    if !due(db).await?.is_empty() {
-        let _nobody_else = db.alone("storage sweep").await?;
-        loop {
-            let due = due(db).await?;
-            if due.is_empty() {
-                break;
-            }
-            let gone = remove(storage, &due).await?;
-            for version in &gone {
-                storage.images.forget(*version).await;
-            }
-            removed += gone.len();
+/// Sweeps until it is dropped: what is due whenever somebody says that something is, everything each [`ROUND`].
+pub(crate) async fn run(storage: &Storage) {
+    let told = |error: StorageError| tracing::error!(%error, "superfluous files cannot be removed");
+    loop {
+        sweep(storage).await.map_err(told).unwrap_or_default();
+        let next_round = Instant::now() + ROUND;
+        // What an earlier run or another node left has nobody who wakes us.
+        while tokio::time::timeout_at(next_round, storage.sweeper.notified())
+            .await
+            .is_ok()
+        {
+            // Under load each upload that replaces another wakes us: once for many will do.
+            tokio::time::sleep(GATHER).await;
+            remove_due(storage).await.map_err(told).unwrap_or_default();
         }
     }
+}
+
+/// One round. Gives the number of versions whose bytes are gone.
+pub(crate) async fn sweep(storage: &Storage) -> Result<usize, StorageError> {
+    let removed = remove_due(storage).await?;
     if let Some(folder) = storage.store.folder() {
-        folder::tidy(folder, db).await?;
+        folder::tidy(folder, &storage.app.db).await?;
     }
     crate::tus::sweep(storage).await?;
     crate::s3::sweep(storage).await?;
     Ok(removed)
+}
+
+/// Removes what is due.
+async fn remove_due(storage: &Storage) -> Result<usize, StorageError> {
+    let db = &storage.app.db;
+    if due(db).await?.is_empty() {
+        return Ok(0);
+    }
+    let _nobody_else = db.alone("storage sweep").await?;
+    let mut removed = 0;
+    loop {
+        let due = due(db).await?;
+        if due.is_empty() {
+            return Ok(removed);
+        }
+        let gone = remove(storage, &due).await?;
+        for version in &gone {
+            storage.images.forget(*version).await;
+        }
+        removed += gone.len();
+    }
 }
 
 /// The versions that are due longest.

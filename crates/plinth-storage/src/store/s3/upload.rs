@@ -129,6 +129,9 @@ pub(in crate::store) async fn join_parts(
                     "every part but the last must have at least 5 MiB".to_owned(),
                 )
             }
+            StorageError::StoreAway(text) if text.contains("InvalidPart") => {
+                StorageError::InvalidRequest("a part has changed meanwhile".to_owned())
+            }
             error => error,
         });
     }
