@@ -378,7 +378,7 @@ impl Store {
         }
         match receiving {
             Receiving::Folder(part) => part.finish_part(number).await,
-            Receiving::S3(part) => part.finish_part(number).await,
+            Receiving::S3(part) => part.finish_part().await,
         }
     }
 

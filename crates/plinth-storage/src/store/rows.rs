@@ -9,6 +9,7 @@ use crate::error::StorageError;
 
 /// Versions looked up in one statement.
 pub(crate) const BATCH: usize = 500;
+
 /// Says, before the first byte is written, that a version is to be removed in a day unless a row names it: the row's trigger
 /// takes that back. An upload is over long before that.
 pub(crate) async fn announce(db: &Db, version: Uuid) -> Result<(), StorageError> {

@@ -323,7 +323,8 @@ async fn parts_come_in_any_order_and_again() {
     let last = put(9, &bytes[700_000..]).await;
     let try_out = put(3, b"a first try").await;
     let first = put(3, &bytes[..700_000]).await;
-    let replaced = store.join_parts(&stage.db, id, state.clone(), &[try_out]);
+    let outdated = [try_out];
+    let replaced = store.join_parts(&stage.db, id, state.clone(), &outdated);
     assert!(matches!(
         replaced.await,
         Err(StorageError::InvalidRequest(_))

@@ -348,6 +348,10 @@ impl Blocks {
     fn push(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
+            if self.open.is_empty() && !self.full.is_empty() {
+                // Large, as it turns out: to grow step by step would take twice the room.
+                self.open.reserve(BLOCK);
+            }
             let (now, later) = rest.split_at(rest.len().min(BLOCK - self.open.len()));
             self.open.extend_from_slice(now);
             if self.open.len() == BLOCK {
