@@ -6,8 +6,8 @@
 //!   objects/xx/VERSION  bytes whose row is committed; xx are the last two digits of the version
 //!   incoming/VERSION    bytes that are being written, or whose row is about to be committed
 //!   uploads/ID/bytes    an upload in several requests
-//!   uploads/ID/00001-…  a part of an upload in numbered parts, by its number and digest: of two that are sent at once, the
-//!                       one that the rows name is joined or none
+//!   uploads/ID/00001-…  a part of an upload in numbered parts, by its number and digest: of several, the one that the rows
+//!                       name is joined
 //! ```
 //!
 //! An upload is written and synced in `incoming/`, its row is committed, and then it is renamed to its place. The rename needs
@@ -72,6 +72,13 @@ enum Home {
     Incoming,
     /// `uploads/VERSION/bytes`.
     Upload,
+}
+
+impl Folder {
+    /// Whether somebody wants every file to stay for now.
+    pub(crate) fn is_held(&self) -> bool {
+        super::hold::is_held(&self.root)
+    }
 }
 
 impl std::fmt::Debug for Folder {

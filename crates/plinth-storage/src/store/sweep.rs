@@ -59,14 +59,14 @@ pub(crate) async fn sweep(storage: &Storage) -> Result<usize, StorageError> {
 /// Removes what is due.
 async fn remove_due(storage: &Storage) -> Result<usize, StorageError> {
     let db = &storage.app.db;
-    if due(db).await?.is_empty() {
+    if due(db).await?.is_empty() || is_held(storage) {
         return Ok(0);
     }
     let _nobody_else = db.alone("storage sweep").await?;
     let mut removed = 0;
     loop {
         let due = due(db).await?;
-        if due.is_empty() {
+        if due.is_empty() || is_held(storage) {
             return Ok(removed);
         }
         let gone = remove(storage, &due).await?;
@@ -75,6 +75,14 @@ async fn remove_due(storage: &Storage) -> Result<usize, StorageError> {
         }
         removed += gone.len();
     }
+}
+
+/// Whether a backup is being made of the folder.
+fn is_held(storage: &Storage) -> bool {
+    storage
+        .store
+        .folder()
+        .is_some_and(|folder| folder.is_held())
 }
 
 /// The versions that are due longest.

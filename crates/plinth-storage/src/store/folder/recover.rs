@@ -63,8 +63,13 @@ async fn settle(
             let (here, versions) = (Arc::clone(folder), versions.to_vec());
             let old = blocking(move || here.older(corner, versions, older_than)).await?;
             let named = rows::named(db, &old).await?;
-            let (named, unnamed): (Vec<Uuid>, Vec<Uuid>) =
+            let (named, mut unnamed): (Vec<Uuid>, Vec<Uuid>) =
                 old.into_iter().partition(|version| named.contains(version));
+            if corner == Corner::Uploads {
+                // Uploads have rows of their own and end with them.
+                let going_on = rows::uploads(db, &unnamed).await?;
+                unnamed.retain(|upload| !going_on.contains(upload));
+            }
             let here = Arc::clone(folder);
             let settled = blocking(move || here.settle(corner, &named, &unnamed)).await?;
             let settled = settled.map_err(|error| away("tidying the folder", &error))?;
@@ -106,14 +111,14 @@ impl Folder {
                 self.remove_upload(*version)?;
             }
         }
-        // Uploads have rows of their own and end with them.
-        if home == Home::Incoming {
-            for version in unnamed {
-                remove_file(&self.incoming_path(*version))?;
-                recovered.removed += 1;
+        for version in unnamed {
+            match home {
+                Home::Incoming => remove_file(&self.incoming_path(*version))?,
+                Home::Upload => self.remove_upload(*version)?,
             }
-            self.sync_incoming()?;
+            recovered.removed += 1;
         }
+        self.sync_incoming()?;
         Ok(recovered)
     }
 }

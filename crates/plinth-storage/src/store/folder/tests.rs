@@ -122,6 +122,26 @@ async fn a_crash_after_the_commit_loses_nothing() {
 }
 
 #[tokio::test]
+async fn uploads_without_a_row_go_at_the_next_start() {
+    let stage = Stage::new().await;
+    let store = stage.folder().await;
+    let (kept, lost) = (Uuid::now_v7(), Uuid::now_v7());
+    for id in [kept, lost] {
+        store.begin_parts(id).await.unwrap();
+    }
+    stage
+        .sql(
+            "insert into storage.uploads (id, bucket_id, name, role, created_at, expires_at) \
+             values ($1, 'b', 'n', 'anon', now(), now())",
+            vec![kept.into()],
+        )
+        .await;
+    let recovered = store.recover(&stage.db).await.unwrap();
+    assert_eq!((recovered.placed, recovered.removed), (0, 1));
+    assert_eq!(stage.names("uploads"), [kept.to_string()]);
+}
+
+#[tokio::test]
 async fn what_is_young_is_left_alone_while_requests_run() {
     let stage = Stage::new().await;
     let store = stage.folder().await;
@@ -321,9 +341,9 @@ async fn parts_come_in_any_order_and_again() {
             .unwrap()
     };
     let last = put(9, &bytes[700_000..]).await;
-    let try_out = put(3, b"a first try").await;
+    let outdated = [put(3, b"a first try").await];
+    put(3, b"a second try").await;
     let first = put(3, &bytes[..700_000]).await;
-    let outdated = [try_out];
     let replaced = store.join_parts(&stage.db, id, state.clone(), &outdated);
     assert!(matches!(
         replaced.await,

@@ -281,7 +281,9 @@ impl Writer {
         Ok((Arc::clone(&self.folder), digest.finish()))
     }
 
-    /// The whole part is on disk, under its number and digest, and no other of this number is. Gives the digest.
+    /// The whole part is on disk, under its number and digest. Gives the digest.
+    ///
+    /// The one of this number that came before stays: until the rows name this one, that one is the part.
     fn finish_part(mut self, id: Uuid, number: u16) -> io::Result<String> {
         self.file()?.sync_all()?;
         let etag = std::mem::take(&mut self.digest).finish();
@@ -289,13 +291,18 @@ impl Writer {
         fs::rename(&self.path, &place)?;
         self.temporary = false;
         let upload = self.folder.upload_folder(id);
-        let others = format!("{number:05}-");
+        let (this_number, mut others) = (format!("{number:05}-"), Vec::new());
         for entry in fs::read_dir(&upload)? {
             let entry = entry?;
-            let is_other = entry.file_name().to_string_lossy().starts_with(&others);
-            if is_other && entry.path() != place {
-                remove_file(&entry.path())?;
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with(&this_number) && entry.path() != place {
+                others.push((entry.metadata()?.modified()?, entry.path()));
             }
+        }
+        others.sort();
+        others.pop();
+        for (_, outdated) in others {
+            remove_file(&outdated)?;
         }
         sync_folder(&upload)?;
         Ok(etag)
