@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+    IF_RANGE, LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -20,6 +20,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use uuid::Uuid;
 
 use crate::Storage;
 use crate::error::StorageError;
@@ -27,8 +28,6 @@ use crate::model::Object;
 
 /// Most ranges in one answer. Whoever wants more gets the whole.
 const MAX_RANGES: usize = 16;
-/// Between the parts of an answer with several ranges. It need not be secret: parts are as long as they say.
-const BOUNDARY: &str = "plinth-byteranges-5f0b1c7e93a84d26";
 /// For what browsers render and could run: no scripts, nothing from elsewhere, an origin of its own.
 const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -48,6 +47,8 @@ pub(crate) struct Delivery {
     pub(crate) download: Option<String>,
     /// When the URL ends; caches must not keep it longer.
     pub(crate) expires_at: Option<Timestamp>,
+    /// Only for who asked: a cache in front must not hand it to others.
+    pub(crate) is_private: bool,
     /// Without the bytes.
     pub(crate) head: bool,
 }
@@ -59,6 +60,12 @@ pub(crate) async fn deliver(
     asked: &HeaderMap,
     how: &Delivery,
 ) -> Result<Response, StorageError> {
+    // A script that a page registers stays, and sees all that the application asks for from then on.
+    if asked.get("service-worker").is_some() {
+        return Err(StorageError::AccessDenied(
+            "Objects cannot be service workers".to_owned(),
+        ));
+    }
     let mut headers = headers(object, how);
     if not_modified(object, asked) {
         return Ok(answer(StatusCode::NOT_MODIFIED, headers, Body::empty()));
@@ -108,7 +115,7 @@ pub(crate) fn headers(object: &Object, how: &Delivery) -> HeaderMap {
     if let Some(date) = http_date(object.updated_at) {
         headers.insert(LAST_MODIFIED, date);
     }
-    cached(&mut headers, &object.cache_control, how.expires_at);
+    cached(&mut headers, &object.cache_control, how);
     if let Some(name) = &how.download {
         headers.insert(CONTENT_DISPOSITION, attachment(name));
     }
@@ -116,7 +123,7 @@ pub(crate) fn headers(object: &Object, how: &Delivery) -> HeaderMap {
 }
 
 /// The type, made harmless, and that it is not to be guessed at.
-pub(crate) fn typed(headers: &mut HeaderMap, content_type: &str) {
+fn typed(headers: &mut HeaderMap, content_type: &str) {
     let Served { text, sandboxed } = served_type(content_type);
     let octets = HeaderValue::from_static("application/octet-stream");
     headers.insert(CONTENT_TYPE, HeaderValue::try_from(text).unwrap_or(octets));
@@ -128,8 +135,12 @@ pub(crate) fn typed(headers: &mut HeaderMap, content_type: &str) {
 }
 
 /// How long it may be kept: as the uploader said, or until its URL ends.
-pub(crate) fn cached(headers: &mut HeaderMap, cache_control: &str, expires_at: Option<Timestamp>) {
-    match expires_at {
+fn cached(headers: &mut HeaderMap, cache_control: &str, how: &Delivery) {
+    if how.is_private {
+        // No cache knows that `apikey` opens something.
+        headers.insert(VARY, HeaderValue::from_static("Authorization, apikey"));
+    }
+    match how.expires_at {
         Some(at) => {
             if let Some(date) = http_date(at) {
                 headers.insert(EXPIRES, date);
@@ -137,14 +148,32 @@ pub(crate) fn cached(headers: &mut HeaderMap, cache_control: &str, expires_at: O
         }
         None => {
             let none = HeaderValue::from_static("no-cache");
-            let value = HeaderValue::try_from(cache_control).unwrap_or(none);
+            let value = match how.is_private {
+                true => HeaderValue::try_from(unshared(cache_control)),
+                false => HeaderValue::try_from(cache_control),
+            };
+            let value = value.unwrap_or(none);
             headers.insert(CACHE_CONTROL, value);
         }
     }
 }
 
+/// Without the words by which an uploader would let shared caches keep what is private.
+fn unshared(cache_control: &str) -> String {
+    let shares = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        word == "public" || word.starts_with("s-maxage")
+    };
+    let words = cache_control.split(',').map(str::trim);
+    let kept: Vec<&str> = words.filter(|word| !word.is_empty() && !shares(word)).collect();
+    match kept.is_empty() {
+        true => "no-cache".to_owned(),
+        false => kept.join(", "),
+    }
+}
+
 /// `attachment;`, with a name when there is one.
-pub(crate) fn attachment(name: &str) -> HeaderValue {
+fn attachment(name: &str) -> HeaderValue {
     let text = if name.is_empty() {
         "attachment;".to_owned()
     } else {
@@ -203,10 +232,12 @@ async fn several(
 ) -> Result<Response, StorageError> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
+    // Drawn anew each time, so that no uploader can write it into a file.
+    let boundary = Uuid::new_v4().simple();
     let mut parts = Vec::with_capacity(ranges.len());
     let mut length = 0;
     for range in ranges {
-        let mut opening = format!("\r\n--{BOUNDARY}\r\nContent-Type: {content_type}\r\n");
+        let mut opening = format!("\r\n--{boundary}\r\nContent-Type: {content_type}\r\n");
         let _infallible = write!(
             opening,
             "Content-Range: {}\r\n\r\n",
@@ -215,10 +246,10 @@ async fn several(
         length += opening.len() as u64 + (range.end - range.start);
         parts.push((Bytes::from(opening), range));
     }
-    let closing = Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"));
+    let closing = Bytes::from(format!("\r\n--{boundary}--\r\n"));
     length += closing.len() as u64;
 
-    let multipart = format!("multipart/byteranges; boundary={BOUNDARY}");
+    let multipart = format!("multipart/byteranges; boundary={boundary}");
     if let Ok(value) = HeaderValue::try_from(multipart) {
         headers.insert(CONTENT_TYPE, value);
     }
@@ -281,18 +312,27 @@ fn served_type(content_type: &str) -> Served {
         .filter(|text| !text.is_empty() && !text.contains(',') && text.is_ascii())
         .map(|text| format!("; {text}"))
         .unwrap_or_default();
-    let sandboxed = kind == "xml" || kind.ends_with("+xml");
     match &*essence {
         "text/html" | "application/xhtml+xml" => Served {
             text: format!("text/plain{parameters}"),
             sandboxed: false,
         },
-        // Its parts could be of any type.
-        "multipart/x-mixed-replace" | "multipart/related" | "message/rfc822" => octets,
+        // Their parts could be of any type.
+        _ if matches!(family, "multipart" | "message") => octets,
         _ => Served {
             text: format!("{essence}{parameters}"),
-            sandboxed,
+            sandboxed: !is_inert(family, kind),
         },
+    }
+}
+
+/// Whether browsers show it without running anything, or do not show it. A sandbox would keep them from showing PDF.
+fn is_inert(family: &str, kind: &str) -> bool {
+    match family {
+        "image" | "audio" | "video" | "font" => kind != "xml" && !kind.ends_with("+xml"),
+        "text" => matches!(kind, "plain" | "css" | "csv"),
+        "application" => matches!(kind, "json" | "pdf" | "octet-stream" | "zip"),
+        _ => false,
     }
 }
 
@@ -435,6 +475,9 @@ mod tests {
             ("application/xhtml+xml", "text/plain", false),
             ("image/svg+xml", "image/svg+xml", true),
             ("text/xml", "text/xml", true),
+            ("text/xsl", "text/xsl", true),
+            ("application/pdf", "application/pdf", false),
+            ("multipart/mixed", "application/octet-stream", false),
             ("text/plain; charset=utf-8", "text/plain; charset=utf-8", false),
             ("text/plain; a=b, text/html", "text/plain", false),
             ("text/html,image/png", "application/octet-stream", false),
@@ -454,6 +497,13 @@ mod tests {
         assert!(names_tag("*", "\"a\""));
         assert!(!names_tag("\"b\"", "\"a\""));
         assert!(!names_tag("", ""));
+    }
+
+    #[test]
+    fn what_is_private_is_not_shared() {
+        assert_eq!(unshared("max-age=3600"), "max-age=3600");
+        assert_eq!(unshared("public, max-age=60, s-maxage=99"), "max-age=60");
+        assert_eq!(unshared("public"), "no-cache");
     }
 
     #[test]

@@ -306,6 +306,10 @@ impl From<plinth_db::Error> for StorageError {
             Error::Sql(sql) if sql.code == "P0001" => {
                 StorageError::InvalidRequest(sql.message.clone())
             }
+            // Data that are no data of their type: a NUL in a text, or a name that a policy reads as a uuid.
+            Error::Sql(sql) if sql.code.starts_with("22") => {
+                StorageError::InvalidRequest(sql.message.clone())
+            }
             Error::DiskFull => StorageError::StoreFull,
             error => StorageError::Database(Arc::new(error)),
         }

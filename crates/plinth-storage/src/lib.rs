@@ -30,7 +30,9 @@ pub use check::CheckConfig;
 pub use http::{ROUTES, router};
 pub use images::ImageConfig;
 pub use s3::keys as s3_keys;
-pub use store::{S3Config, StoreConfig};
+pub use store::hold::{Hold, hold};
+pub use store::fsck::{Checked, Finding, FsckError, check_store};
+pub use store::{S3Config, S3Credentials, StoreConfig};
 
 use check::Check;
 use error::StorageError;
@@ -81,9 +83,6 @@ pub struct Storage {
 #[error("cannot open the store of files: {0}")]
 pub struct OpenError(String);
 
-/// How often what is to be removed is looked for, where nobody says that there is something.
-const SWEEP_ROUND: Duration = Duration::from_mins(1);
-
 impl Storage {
     /// Opens the store of files and puts uploads that a crash has left in their place, or away.
     ///
@@ -115,14 +114,7 @@ impl Storage {
 
     /// Removes bytes that are needed no more as they come up, until it is dropped.
     pub async fn run_sweeper(self) {
-        loop {
-            if let Err(error) = store::sweep::sweep(&self).await {
-                tracing::error!(%error, "superfluous files cannot be removed");
-            }
-            // What an earlier run or another node left has nobody who wakes us.
-            let _woken_or_due =
-                tokio::time::timeout(SWEEP_ROUND, self.sweeper.notified()).await;
-        }
+        store::sweep::run(&self).await;
     }
 }
 

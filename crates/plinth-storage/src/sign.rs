@@ -12,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use plinth_db::Clock;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use uuid::Uuid;
 
 use crate::error::StorageError;
 
@@ -44,6 +45,10 @@ pub(crate) struct Upload {
     pub(crate) owner: Option<String>,
     /// Whether it may replace what is there.
     pub(crate) upsert: bool,
+    /// The object that was there when the token was made.
+    pub(crate) replaces: Option<Uuid>,
+    /// Whoever made the token may replace everything.
+    pub(crate) replaces_any: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -55,6 +60,10 @@ struct Claims {
     owner: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upsert: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    replaces_any: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     transformations: Option<String>,
     iat: i64,
@@ -99,6 +108,8 @@ impl UrlSigner {
             scope: Scope::Download,
             owner: None,
             upsert: None,
+            replaces: None,
+            replaces_any: false,
             transformations,
             iat: 0,
             exp: seconds(expires_in_seconds),
@@ -109,15 +120,16 @@ impl UrlSigner {
     pub(crate) fn sign_upload(
         &self,
         url: String,
-        owner: Option<String>,
-        upsert: bool,
+        granted: Upload,
         expires_in_seconds: u64,
     ) -> String {
         self.sign(Claims {
             url,
             scope: Scope::Upload,
-            owner,
-            upsert: Some(upsert),
+            owner: granted.owner,
+            upsert: Some(granted.upsert),
+            replaces: granted.replaces,
+            replaces_any: granted.replaces_any,
             transformations: None,
             iat: 0,
             exp: seconds(expires_in_seconds),
@@ -139,6 +151,8 @@ impl UrlSigner {
         Ok(Upload {
             owner: claims.owner,
             upsert: claims.upsert.unwrap_or(false),
+            replaces: claims.replaces,
+            replaces_any: claims.replaces_any,
         })
     }
 
@@ -212,10 +226,14 @@ mod tests {
         assert!(matches!(other, Err(StorageError::InvalidSignature(_))));
         let write = signer.verify_upload(&read, "b/a.txt").unwrap_err();
         assert_eq!(write.to_string(), "Token is not scoped for upload");
-        let write = signer.sign_upload("b/a.txt".to_owned(), Some("me".to_owned()), true, 60);
-        let granted = signer.verify_upload(&write, "b/a.txt").unwrap();
-        assert_eq!(granted.owner.as_deref(), Some("me"));
-        assert!(granted.upsert);
+        let granted = Upload {
+            owner: Some("me".to_owned()),
+            upsert: true,
+            replaces: None,
+            replaces_any: false,
+        };
+        let write = signer.sign_upload("b/a.txt".to_owned(), granted.clone(), 60);
+        assert_eq!(signer.verify_upload(&write, "b/a.txt").unwrap(), granted);
         assert!(signer.verify_download(&write, "b/a.txt").is_err());
     }
 

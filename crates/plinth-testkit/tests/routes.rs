@@ -273,7 +273,7 @@ fn every_route_has_a_line_for_each_caller() {
 
 #[test]
 fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
-    let template = Template::new(&[plinth_db::base_module(), plinth_auth::module()])?;
+    let template = Template::new(&[plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()])?;
     let database = template.database()?;
     let asks = SCHEMA.map(|sql| Ask {
         who: Who::postgres(),
@@ -282,7 +282,9 @@ fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
     for (ask, outcome) in asks.iter().zip(database.run(&asks)?) {
         assert_eq!(outcome, Outcome::Done, "{}", ask.sql);
     }
-    let client = Client::new(database.db.clone());
+    let client = template
+        .runtime()
+        .block_on(Client::new(database.db.clone()))?;
     let mut wrong = Vec::new();
     let mut number = 0;
     for (method, route, query, body, expected) in LINES {

@@ -12,6 +12,7 @@ use super::request::{Admin, BucketId, Parameters, json as read_json};
 use crate::Storage;
 use crate::error::StorageError;
 use crate::model::bucket::{Bucket, COLUMNS};
+use crate::model::object::refused;
 use crate::model::{Who, array_literal};
 use crate::names::BucketName;
 
@@ -19,6 +20,8 @@ use crate::names::BucketName;
 const MAX_BUCKETS: u64 = 1000;
 /// Objects that one transaction of emptying removes.
 const EMPTIED_AT_ONCE: u64 = 1000;
+/// Such transactions in one request.
+const EMPTYING_ROUNDS: usize = 10_000;
 /// Types on a bucket's list.
 const MAX_TYPES: usize = 200;
 
@@ -107,7 +110,8 @@ pub(crate) async fn create(
         Param::from(limit.flatten()),
         Param::from(asked.allowed_mime_types.as_deref().map(array_literal)),
     ];
-    storage.app.db.query(&who.session, sql, params).await?;
+    let made = storage.app.db.query(&who.session, sql, params).await;
+    made.map_err(refused)?;
     Ok(axum::Json(json!({ "name": name.as_str() })).into_response())
 }
 
@@ -157,8 +161,8 @@ pub(crate) async fn update(
         "update storage.buckets set {}, updated_at = now() where id = $1",
         changes.join(", ")
     );
-    let changed = storage.app.db.query(&who.session, &sql, params).await?;
-    if changed.affected == 0 {
+    let changed = storage.app.db.query(&who.session, &sql, params).await;
+    if changed.map_err(refused)?.affected == 0 {
         return Err(StorageError::NoSuchBucket);
     }
     Ok(message("Successfully updated"))
@@ -175,7 +179,8 @@ pub(crate) async fn empty(
         "delete from storage.objects where id in
            (select id from storage.objects where bucket_id = $1 limit {EMPTIED_AT_ONCE})"
     );
-    loop {
+    // Others may go on to upload meanwhile: it ends nevertheless.
+    for _ in 0..EMPTYING_ROUNDS {
         let params = vec![Param::from(&id)];
         let removed = storage.app.db.query(&who.session, &sql, params).await?;
         storage.sweeper.notify_one();
@@ -200,7 +205,7 @@ pub(crate) async fn remove(
         Ok(rows) if rows.affected == 0 => Err(StorageError::NoSuchBucket),
         Ok(_) => Ok(message("Successfully deleted")),
         Err(plinth_db::Error::Sql(error)) if error.code == "23503" => Err(StorageError::NotEmpty),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(refused(error)),
     }
 }
 

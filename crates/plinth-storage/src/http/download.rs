@@ -19,24 +19,37 @@ pub(crate) async fn either(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let object = find_either(&storage, who, &place).await?;
-    deliver(&storage, &object, &headers, &asked(&query, &method)).await
+    let reader = reader(&storage, who, &place).await?;
+    let how = Delivery {
+        is_private: !reader.is_public,
+        ..asked(&query, &method)
+    };
+    let find = || object::find(&storage, &reader.who, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
 }
 
-/// An object of a public bucket, or one that the policies show.
-pub(crate) async fn find_either(
+/// Under whose rights an object is read.
+pub(crate) struct Reader {
+    pub(crate) who: Who,
+    pub(crate) is_public: bool,
+}
+
+/// Everybody in a public bucket, else the caller.
+pub(crate) async fn reader(
     storage: &Storage,
     who: Option<Who>,
     place: &Place,
-) -> Result<Object, StorageError> {
-    let bucket = Bucket::find(storage, &place.bucket).await?;
-    let who = match who {
-        _ if bucket.public => Who::system(None),
-        Some(who) => who,
+) -> Result<Reader, StorageError> {
+    let is_public = Bucket::find(storage, &place.bucket).await?.public;
+    match who {
+        _ if is_public => Ok(Reader {
+            who: Who::system(None),
+            is_public,
+        }),
+        Some(who) => Ok(Reader { who, is_public }),
         // Nobody learns which private buckets exist.
-        None => return Err(StorageError::NoSuchBucket),
-    };
-    object::find(storage, &who, &place.bucket, &place.name).await
+        None => Err(StorageError::NoSuchBucket),
+    }
 }
 
 /// `GET /object/authenticated/{bucket}/{path}`.
@@ -48,8 +61,12 @@ pub(crate) async fn authenticated(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let object = object::find(&storage, &who, &place.bucket, &place.name).await?;
-    deliver(&storage, &object, &headers, &asked(&query, &method)).await
+    let how = Delivery {
+        is_private: true,
+        ..asked(&query, &method)
+    };
+    let find = || object::find(&storage, &who, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
 }
 
 /// `GET /object/public/{bucket}/{path}`.
@@ -60,8 +77,9 @@ pub(crate) async fn public(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let object = object::find_public(&storage, &place.bucket, &place.name).await?;
-    deliver(&storage, &object, &headers, &asked(&query, &method)).await
+    let how = asked(&query, &method);
+    let find = || object::find_public(&storage, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
 }
 
 /// `GET /object/sign/{bucket}/{path}?token=`: whoever made the token has been asked already.
@@ -74,19 +92,49 @@ pub(crate) async fn signed(
 ) -> Result<Response, StorageError> {
     let token = query.get("token").unwrap_or_default();
     let granted = storage.signer.verify_download(token, &place.url())?;
+    if granted.transformations.is_some() {
+        // Who was given a small picture was not given the large one.
+        return Err(StorageError::InvalidSignature(
+            "Invalid signature".to_owned(),
+        ));
+    }
     let system = Who::system(None);
-    let object = object::find(&storage, &system, &place.bucket, &place.name).await?;
     let how = Delivery {
         expires_at: Some(granted.expires_at),
         ..asked(&query, &method)
     };
-    deliver(&storage, &object, &headers, &how).await
+    let find = || object::find(&storage, &system, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
+}
+
+/// Finds an object and sends it. One that is replaced between the two is found again.
+async fn found<F: Future<Output = Result<Object, StorageError>>>(
+    storage: &Storage,
+    find: impl Fn() -> F,
+    headers: &HeaderMap,
+    how: &Delivery,
+) -> Result<Response, StorageError> {
+    let object = find().await?;
+    match deliver(storage, &object, headers, how).await {
+        Err(StorageError::NoSuchKey) => {
+            let again = find().await?;
+            if again.version == object.version {
+                // Rows that were made by SQL never had any.
+                if !object.version.is_nil() {
+                    tracing::error!(object.id = %object.id, object.version = %object.version, "the bytes of an object are missing");
+                }
+                return Err(StorageError::NoSuchKey);
+            }
+            deliver(storage, &again, headers, how).await
+        }
+        answered => answered,
+    }
 }
 
 fn asked(query: &Parameters, method: &Method) -> Delivery {
     Delivery {
         download: query.get("download").map(str::to_owned),
-        expires_at: None,
         head: *method == Method::HEAD,
+        ..Delivery::default()
     }
 }

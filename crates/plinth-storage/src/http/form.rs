@@ -1,6 +1,8 @@
 //! Uploads as `multipart/form-data`: a few fields, then the file.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -28,6 +30,8 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
 pub(crate) struct Form {
     parts: Multipart<'static>,
     file: Option<Field<'static>>,
+    /// Bytes that came in since something came out.
+    unread: Arc<AtomicU64>,
 }
 
 /// What was said about the file.
@@ -41,19 +45,28 @@ pub(crate) struct Fields {
 
 impl Form {
     pub(crate) fn new(body: Body, boundary: &str) -> Form {
+        let unread = Arc::new(AtomicU64::new(0));
+        let stream = OneByOne {
+            stream: file(body),
+            rests: false,
+            unread: Arc::clone(&unread),
+        };
         Form {
-            parts: Multipart::new(OneByOne::new(file(body)), boundary),
+            parts: Multipart::new(stream, boundary),
             file: None,
+            unread,
         }
     }
 
     /// The fields up to the file. A form without a file is no upload.
     pub(crate) async fn fields(&mut self) -> Result<Fields, StorageError> {
         let mut fields = Fields::default();
+        let mut room = METADATA_BYTES;
         for _ in 0..MAX_FIELDS {
             let Some(field) = self.parts.next_field().await.map_err(form_error)? else {
                 break;
             };
+            self.unread.store(0, Ordering::Relaxed);
             if is_file(&field) {
                 if fields.content_type.is_none() {
                     let own = field.content_type();
@@ -63,7 +76,8 @@ impl Form {
                 return Ok(fields);
             }
             let name = field.name().unwrap_or_default().to_owned();
-            let value = small_text(field).await?;
+            let value = self.small_text(field, room).await?;
+            room -= value.len();
             match &*name {
                 "cacheControl" => fields.cache_control = Some(value),
                 "metadata" | "userMetadata" => fields.metadata = Some(value),
@@ -89,26 +103,10 @@ impl Form {
         }))
     }
 
-    /// Reads and throws away, up to a bound, so that the client comes to hear why.
-    pub(crate) async fn discard(self) {
-        const BYTES: u64 = 64 << 20;
-        const TIME: std::time::Duration = std::time::Duration::from_secs(5);
-        let discarding = async {
-            let (mut file, mut bytes) = (self.file(), 0);
-            while let Some(Ok(chunk)) = file.next().await {
-                bytes += chunk.len() as u64;
-                if bytes > BYTES {
-                    return;
-                }
-            }
-        };
-        // Whether the rest comes or not changes nothing.
-        let _best_effort = tokio::time::timeout(TIME, discarding).await;
-    }
-
     async fn chunk(&mut self) -> Result<Option<Bytes>, StorageError> {
         if let Some(field) = &mut self.file {
             if let Some(bytes) = field.chunk().await.map_err(form_error)? {
+                self.unread.store(0, Ordering::Relaxed);
                 return Ok(Some(bytes));
             }
             self.file = None;
@@ -116,7 +114,7 @@ impl Form {
         // Up to the last boundary. What follows the file means nothing, and is not much.
         for _ in 0..MAX_FIELDS {
             match self.parts.next_field().await.map_err(form_error)? {
-                Some(field) => drop(small_text(field).await?),
+                Some(field) => drop(self.small_text(field, METADATA_BYTES).await?),
                 None => return Ok(None),
             }
         }
@@ -124,24 +122,42 @@ impl Form {
             "The form has more fields than an upload needs".to_owned(),
         ))
     }
+
+    async fn small_text(&self, mut field: Field<'_>, room: usize) -> Result<String, StorageError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = field.chunk().await.map_err(form_error)? {
+            self.unread.store(0, Ordering::Relaxed);
+            if bytes.len() + chunk.len() > room {
+                return Err(StorageError::InvalidRequest(
+                    "The fields of the form are too large".to_owned(),
+                ));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        String::from_utf8(bytes)
+            .map_err(|_| StorageError::InvalidRequest("A field of the form is no text".to_owned()))
+    }
+}
+
+/// Reads and throws away, up to a bound, so that the client comes to hear why.
+pub(crate) async fn discard(mut file: impl Stream<Item = Result<Bytes, StorageError>> + Unpin) {
+    const BYTES: u64 = 64 << 20;
+    const TIME: std::time::Duration = std::time::Duration::from_secs(5);
+    let discarding = async {
+        let mut bytes = 0;
+        while let Some(Ok(chunk)) = file.next().await {
+            bytes += chunk.len() as u64;
+            if bytes > BYTES {
+                return;
+            }
+        }
+    };
+    // Whether the rest comes or not changes nothing.
+    let _best_effort = tokio::time::timeout(TIME, discarding).await;
 }
 
 fn is_file(field: &Field<'_>) -> bool {
     field.file_name().is_some() || matches!(field.name(), None | Some("" | "file"))
-}
-
-async fn small_text(mut field: Field<'_>) -> Result<String, StorageError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(form_error)? {
-        if bytes.len() + chunk.len() > METADATA_BYTES {
-            return Err(StorageError::InvalidRequest(
-                "A field of the form is too large".to_owned(),
-            ));
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    String::from_utf8(bytes)
-        .map_err(|_| StorageError::InvalidRequest("A field of the form is no text".to_owned()))
 }
 
 fn form_error(error: multer::Error) -> StorageError {
@@ -158,22 +174,18 @@ fn form_error(error: multer::Error) -> StorageError {
 }
 
 /// A stream that hands over one chunk and then waits to be asked again. The reader of forms takes all that it can get at
-/// once; from a client faster than the disk it would collect the whole file in memory.
+/// once; from a client faster than the disk it would collect the whole file in memory. And it looks for a boundary as long as
+/// anything comes: what it has swallowed without giving anything back is counted, and ends it.
 struct OneByOne<S> {
     stream: S,
     rests: bool,
+    unread: Arc<AtomicU64>,
 }
 
-impl<S> OneByOne<S> {
-    fn new(stream: S) -> OneByOne<S> {
-        OneByOne {
-            stream,
-            rests: false,
-        }
-    }
-}
-
-impl<S: Stream + Unpin> Stream for OneByOne<S> {
+impl<S> Stream for OneByOne<S>
+where
+    S: Stream<Item = Result<Bytes, StorageError>> + Unpin,
+{
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
@@ -182,7 +194,17 @@ impl<S: Stream + Unpin> Stream for OneByOne<S> {
             return Poll::Pending;
         }
         let polled = self.stream.poll_next_unpin(cx);
-        self.rests = matches!(polled, Poll::Ready(Some(_)));
+        if let Poll::Ready(Some(Ok(bytes))) = &polled {
+            self.rests = true;
+            let length = bytes.len() as u64;
+            let unread = self.unread.fetch_add(length, Ordering::Relaxed) + length;
+            // One chunk may be larger than that by itself, when all of it is in memory already.
+            if unread > FRAMING_BYTES && unread > length {
+                return Poll::Ready(Some(Err(StorageError::InvalidRequest(
+                    "The form has no boundary where one must be".to_owned(),
+                ))));
+            }
+        }
         polled
     }
 }
@@ -213,6 +235,23 @@ mod tests {
         assert_eq!(fields.cache_control.as_deref(), Some("3600"));
         assert_eq!(fields.content_type.as_deref(), Some("text/plain"));
         assert_eq!(read(form).await.unwrap(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_form_without_boundaries_ends_early() {
+        use std::sync::atomic::AtomicUsize;
+        for opening in ["", "--B\r\nX: "] {
+            let sent = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&sent);
+            let endless = stream::iter(0..4096).map(move |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, std::io::Error>(Bytes::from_static(&[b'a'; 4096]))
+            });
+            let opening = stream::once(async move { Ok(Bytes::from_static(opening.as_bytes())) });
+            let mut form = Form::new(Body::from_stream(opening.chain(endless)), "B");
+            assert!(form.fields().await.is_err());
+            assert!(sent.load(Ordering::Relaxed) < 300);
+        }
     }
 
     #[tokio::test]

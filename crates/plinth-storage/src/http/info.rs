@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::download::find_either;
+use super::download::{Reader, reader};
 use super::request::{Anybody, Place};
 use crate::Storage;
 use crate::error::StorageError;
@@ -17,7 +17,9 @@ pub(crate) async fn either(
     Anybody(who): Anybody,
     place: Place,
 ) -> Result<Response, StorageError> {
-    Ok(info(&find_either(&storage, who, &place).await?))
+    let Reader { who, .. } = reader(&storage, who, &place).await?;
+    let found = object::find(&storage, &who, &place.bucket, &place.name).await?;
+    Ok(info(&found))
 }
 
 /// `GET /object/info/authenticated/{bucket}/{path}`.

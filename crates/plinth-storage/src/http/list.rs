@@ -23,7 +23,7 @@ const MAX_LINES: usize = 1500;
 /// The same of v2.
 const MAX_LINES_V2: usize = 1000;
 /// How far v1 skips. Every skipped line is read: whoever needs more has v2.
-const MAX_OFFSET: usize = 1_000_000;
+const MAX_OFFSET: usize = 100_000;
 /// Longest prefix and search text.
 const MAX_TEXT_BYTES: usize = 1024;
 
@@ -101,11 +101,15 @@ pub(crate) async fn v1(
         prefix: folder.clone() + &search,
         folds_case: true,
         descending,
+        only_folders: false,
     };
-    let entries = match time {
-        None => by_name(&storage, &who, scope, offset, limit).await?,
-        Some(column) => folders_first(&storage, &who, scope, column, offset, limit).await?,
-    };
+    let entries = in_time(&who, async {
+        match time {
+            None => by_name(&storage, &who, scope, offset, limit).await,
+            Some(column) => folders_first(&storage, &who, scope, column, offset, limit).await,
+        }
+    });
+    let entries = entries.await?;
     let line = |entry: &Entry| {
         let name = entry.name().get(folder.len()..).unwrap_or_default();
         match entry {
@@ -162,21 +166,18 @@ async fn folders_first(
 ) -> Result<Vec<Entry>, StorageError> {
     let by_name = Scope {
         descending: false,
+        only_folders: true,
         ..scope.clone()
     };
     let mut walk = Walk::new(storage, who, by_name);
     let mut entries = Vec::new();
     let mut folders = 0;
-    while entries.len() < limit {
-        match walk.next().await? {
-            None => break,
-            Some(Entry::Object(_)) => {}
-            Some(folder @ Entry::Folder(_)) => {
-                folders += 1;
-                if folders > offset {
-                    entries.push(folder);
-                }
-            }
+    while entries.len() < limit
+        && let Some(folder) = walk.next().await?
+    {
+        folders += 1;
+        if folders > offset {
+            entries.push(folder);
         }
     }
     let missing = limit - entries.len();
@@ -232,17 +233,19 @@ pub(crate) async fn v2(
         prefix,
         folds_case: false,
         descending,
+        only_folders: false,
     };
-    let page = match time {
-        None => {
-            let after = cursor.as_ref().map(|cursor| cursor.after.as_str());
-            let page = list::page(&storage, &who, scope, after, limit).await?;
-            let next = page.next.clone();
-            (page, next.map(|after| Cursor { after, at: None }))
+    let listed = in_time(&who, async {
+        if let Some(column) = time {
+            return timed(&storage, &who, scope, column, cursor, limit).await;
         }
-        Some(column) => timed(&storage, &who, scope, column, cursor, limit).await?,
-    };
-    Ok(answer_v2(&page.0, page.1.as_ref()))
+        let after = cursor.as_ref().map(|cursor| cursor.after.as_str());
+        let page = list::page(&storage, &who, scope, after, limit).await?;
+        let next = page.next.clone();
+        Ok((page, next.map(|after| Cursor { after, at: None })))
+    });
+    let (page, next) = listed.await?;
+    Ok(answer_v2(&page, next.as_ref()))
 }
 
 /// Folders on the first page, before the files; they are not many who ask for both.
@@ -258,13 +261,14 @@ async fn timed(
     if cursor.is_none() && scope.folder_bytes.is_some() {
         let by_name = Scope {
             descending: false,
+            only_folders: true,
             ..scope.clone()
         };
         let mut walk = Walk::new(storage, who, by_name);
-        while let Some(entry) = walk.next().await? {
-            if matches!(entry, Entry::Folder(_)) && entries.len() < MAX_LINES_V2 {
-                entries.push(entry);
-            }
+        while entries.len() < MAX_LINES_V2
+            && let Some(folder) = walk.next().await?
+        {
+            entries.push(folder);
         }
     }
     let after = cursor
@@ -323,6 +327,17 @@ impl Cursor {
 
     fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(json!(self).to_string())
+    }
+}
+
+/// A list may take many statements. All of them together may take what one may.
+async fn in_time<T>(
+    who: &Who,
+    work: impl Future<Output = Result<T, StorageError>>,
+) -> Result<T, StorageError> {
+    match tokio::time::timeout(who.session.timeout, work).await {
+        Ok(done) => done,
+        Err(_) => Err(plinth_db::Error::Timeout.into()),
     }
 }
 

@@ -41,8 +41,12 @@ async fn authenticated(
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
     let transform = Transform::from_query(&text.unwrap_or_default(), storage.images.config())?;
+    let how = Delivery {
+        is_private: true,
+        ..asked(&query)
+    };
     let find = || object::find(&storage, &who, &place.bucket, &place.name);
-    found(&storage, find, transform, &headers, &asked(&query)).await
+    found(&storage, find, transform, &headers, &how).await
 }
 
 /// `GET /render/image/public/{bucket}/{path}`.
@@ -99,10 +103,7 @@ async fn found<F: Future<Output = Result<Object, StorageError>>>(
         Err(StorageError::NoSuchKey) => {
             let again = find().await?;
             if again.version == object.version {
-                return Err(StorageError::Internal(format!(
-                    "the bytes of object {} are missing: {}",
-                    object.id, object.version
-                )));
+                return Err(StorageError::NoSuchKey);
             }
             deliver(storage, &again, transform, headers, how).await
         }
@@ -149,7 +150,7 @@ fn answer_headers(shown: &Object, transform: Transform, how: &Delivery) -> Heade
     // Results are small, and sent whole.
     headers.remove(ACCEPT_RANGES);
     if transform.is_negotiated() {
-        headers.insert(VARY, HeaderValue::from(ACCEPT));
+        headers.append(VARY, HeaderValue::from(ACCEPT));
     }
     if let Ok(text) = HeaderValue::try_from(transform.claim()) {
         headers.insert(TRANSFORMATIONS, text);

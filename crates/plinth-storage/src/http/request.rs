@@ -14,6 +14,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use plinth_http::{BodyError, Caller, read_body, request_settings};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use crate::error::StorageError;
 use crate::model::Who;
@@ -23,6 +24,8 @@ use crate::{PREFIX, Storage};
 const JSON_BYTES: usize = 2 << 20;
 /// Longest silence of a client in the middle of a file.
 const SILENCE: Duration = Duration::from_secs(60);
+/// Longest time that a file may take in one request. Whoever needs more has resumable uploads.
+const WHOLE: Duration = Duration::from_hours(1);
 
 impl FromRequestParts<Storage> for Who {
     type Rejection = StorageError;
@@ -56,7 +59,10 @@ impl FromRequestParts<Storage> for Anybody {
 /// `service_role`, or a role that administers.
 pub(crate) struct Admin(pub(crate) Who);
 
-const ADMIN_ROLES: [&str; 2] = ["service_role", "supabase_admin"];
+/// Whether no policy binds this role.
+pub(crate) fn is_admin(role: &str) -> bool {
+    matches!(role, "service_role" | "supabase_admin")
+}
 
 impl FromRequestParts<Storage> for Admin {
     type Rejection = StorageError;
@@ -66,7 +72,7 @@ impl FromRequestParts<Storage> for Admin {
         storage: &Storage,
     ) -> Result<Admin, StorageError> {
         let who = Who::from_request_parts(parts, storage).await?;
-        if ADMIN_ROLES.contains(&who.session.role.as_str()) {
+        if is_admin(&who.session.role) {
             Ok(Admin(who))
         } else {
             Err(StorageError::WrongRole)
@@ -97,6 +103,11 @@ impl FromRequestParts<Storage> for Place {
     async fn from_request_parts(parts: &mut Parts, s: &Storage) -> Result<Place, StorageError> {
         let read = Path::<(String, String)>::from_request_parts(parts, s).await;
         let Path((bucket, name)) = read.map_err(|_| unreadable())?;
+        check_id(&bucket)?;
+        if name.contains('\0') {
+            // No database has such a name, and not every one says so.
+            return Err(StorageError::InvalidKey(name.replace('\0', "\u{fffd}")));
+        }
         Ok(Place { bucket, name })
     }
 }
@@ -110,7 +121,16 @@ impl FromRequestParts<Storage> for BucketId {
     async fn from_request_parts(parts: &mut Parts, s: &Storage) -> Result<BucketId, StorageError> {
         let read = Path::<String>::from_request_parts(parts, s).await;
         let Path(id) = read.map_err(|_| unreadable())?;
+        check_id(&id)?;
         Ok(BucketId(id))
+    }
+}
+
+/// Buckets have no slash in their names: `a/b` with `c` would be `a` with `b/c` to a signed URL.
+pub(crate) fn check_id(bucket: &str) -> Result<(), StorageError> {
+    match bucket.contains(['/', '\0']) {
+        true => Err(StorageError::NoSuchBucket),
+        false => Ok(()),
     }
 }
 
@@ -186,9 +206,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StorageError> {
 /// A file as it arrives, chunk by chunk. It ends with an error when the client falls silent or goes away.
 pub(crate) fn file(body: Body) -> impl Stream<Item = Result<Bytes, StorageError>> + Send + Unpin {
     let chunks = body.into_data_stream();
-    Box::pin(stream::unfold(Some(chunks), |chunks| async move {
+    let end = Instant::now() + WHOLE;
+    Box::pin(stream::unfold(Some(chunks), move |chunks| async move {
         let mut chunks = chunks?;
-        match tokio::time::timeout(SILENCE, chunks.next()).await {
+        let deadline = end.min(Instant::now() + SILENCE);
+        match tokio::time::timeout_at(deadline, chunks.next()).await {
             Ok(None) => None,
             Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(chunks))),
             Ok(Some(Err(_))) => Some((Err(StorageError::Incomplete), None)),

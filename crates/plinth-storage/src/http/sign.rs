@@ -12,13 +12,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::remove::MAX_NAMES;
-use super::request::{BucketId, Place, is_true, json as read_json};
+use super::request::{BucketId, Place, is_admin, is_true, json as read_json};
 use crate::Storage;
 use crate::error::StorageError;
 use crate::images::Transform;
 use crate::model::object::{self, OCTETS};
 use crate::model::{Bucket, NewObject, Who};
 use crate::names::ObjectName;
+use crate::sign;
 
 /// What would end a path too early. Nothing else: clients of this API encode the address that they are given once more.
 const PATH_ENDS: &AsciiSet = &CONTROLS.add(b'?').add(b'#').add(b'%');
@@ -26,7 +27,7 @@ const PATH_ENDS: &AsciiSet = &CONTROLS.add(b'?').add(b'#').add(b'%');
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct One {
-    /// Seconds.
+    #[serde(deserialize_with = "seconds")]
     expires_in: u64,
     transform: Option<Value>,
 }
@@ -61,7 +62,7 @@ pub(crate) async fn one(
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Many {
-    /// Seconds.
+    #[serde(deserialize_with = "seconds")]
     expires_in: u64,
     paths: Vec<String>,
 }
@@ -133,15 +134,40 @@ pub(crate) async fn upload(
     };
     Bucket::find(&storage, &place.bucket).await?;
     object::may_put(&storage, &who, &object).await?;
+    // What is there now is what the policies have let the caller replace.
+    let replaces = match upsert {
+        true => object::id_of(&storage, &place.bucket, &place.name).await?,
+        false => None,
+    };
     let lifetime = storage.config.signed_upload_lifetime.as_secs();
     let url = place.url();
     let signed = encoded(&url);
-    let token = storage.signer.sign_upload(url, who.owner, upsert, lifetime);
+    let granted = sign::Upload {
+        owner: who.owner.clone(),
+        upsert,
+        replaces,
+        replaces_any: is_admin(&who.session.role),
+    };
+    let token = storage.signer.sign_upload(url, granted, lifetime);
     let body = json!({
         "url": format!("/object/upload/sign/{signed}?token={token}"),
         "token": token,
     });
     Ok(axum::Json(body).into_response())
+}
+
+/// A number, or the text of one: clients in Python send that.
+fn seconds<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Seconds {
+        Number(u64),
+        Text(String),
+    }
+    match Seconds::deserialize(reader)? {
+        Seconds::Number(number) => Ok(number),
+        Seconds::Text(text) => text.trim().parse().map_err(serde::de::Error::custom),
+    }
 }
 
 fn check_lifetime(seconds: u64) -> Result<(), StorageError> {

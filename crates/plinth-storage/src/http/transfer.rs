@@ -2,13 +2,13 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::request::{is_true, json as read_json, text};
-use super::upload::{key, metadata_header};
+use super::upload::{kept_cache_control, kept_type, key, metadata_header};
 use crate::Storage;
 use crate::error::StorageError;
 use crate::model::{Bucket, NewObject, Who, object};
@@ -84,23 +84,15 @@ pub(crate) async fn copy(
         None if asked.copy_metadata == Some(false) => None,
         None => source.user_metadata.clone(),
     };
-    let instead = |text: Option<&String>, own: &str| match text {
-        Some(text) if HeaderValue::from_str(text).is_ok() => text.clone(),
-        _ => own.to_owned(),
-    };
     let served = asked.metadata.as_ref();
+    let mimetype = served.and_then(|served| kept_type(served.mimetype.as_deref()?));
+    let cache_control = served.and_then(|served| kept_cache_control(served.cache_control.as_deref()?));
     let to = NewObject {
         bucket: asked.destination().to_owned(),
         name,
         upsert: is_true(&headers, "x-upsert"),
-        content_type: instead(
-            served.and_then(|served| served.mimetype.as_ref()),
-            &source.content_type,
-        ),
-        cache_control: instead(
-            served.and_then(|served| served.cache_control.as_ref()),
-            &source.cache_control,
-        ),
+        content_type: mimetype.unwrap_or(&source.content_type).to_owned(),
+        cache_control: cache_control.unwrap_or(&source.cache_control).to_owned(),
         user_metadata,
         declared_length: Some(source.size),
     };

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use plinth_http::discard_body;
 use serde_json::{Value, json};
 
-use super::form::{self, Form};
+use super::form::{self, Form, discard};
 use super::request::{Parameters, Place, file, is_true, text};
 use crate::Storage;
 use crate::error::StorageError;
@@ -20,6 +20,8 @@ use crate::model::object::{self, OCTETS};
 use crate::model::{Bucket, NewObject, Object, Who};
 use crate::names::ObjectName;
 
+/// What may be sent for a placeholder, of which nothing is kept.
+const PLACEHOLDER_BYTES: usize = 64 << 10;
 /// Longest `cache-control` that is kept.
 const CACHE_CONTROL_BYTES: usize = 256;
 /// Longest content type that is kept.
@@ -62,8 +64,9 @@ pub(crate) async fn signed(
 ) -> Result<Response, StorageError> {
     let token = query.get("token").unwrap_or_default();
     let granted = storage.signer.verify_upload(token, &place.url())?;
+    let upsert = object::may_replace(&storage, &granted, &place.bucket, &place.name).await?;
     let who = Who::system(granted.owner);
-    let object = receive(&storage, &who, &place, granted.upsert, &headers, body).await?;
+    let object = receive(&storage, &who, &place, upsert, &headers, body).await?;
     Ok(axum::Json(json!({ "Key": key(&object) })).into_response())
 }
 
@@ -99,7 +102,7 @@ async fn receive(
             Err(error)
         }
         Ok(bucket) => match form::boundary(headers) {
-            Some(boundary) => asked.form(&bucket, form::Form::new(body, &boundary)).await,
+            Some(boundary) => asked.form(&bucket, Form::new(body, &boundary)).await,
             None => asked.raw(&bucket, headers, body).await,
         },
     }
@@ -157,14 +160,15 @@ impl Asked<'_> {
         let fields = form.fields().await?;
         let about = || -> Result<NewObject, StorageError> {
             let metadata = fields.metadata.as_deref().map(metadata_text).transpose()?;
-            let cache_control = fields.cache_control.as_deref().map(|text| format!("max-age={text}"));
+            let seconds = fields.cache_control.as_deref().filter(|text| is_number(text));
+            let cache_control = seconds.map(|seconds| format!("max-age={seconds}"));
             let content_type = fields.content_type.as_deref();
             self.object(content_type, cache_control.as_deref(), metadata.flatten(), None)
         };
         match self.admit(bucket, about()).await {
             Ok(object) => self.store(bucket, object, form.file()).await,
             Err(error) => {
-                form.discard().await;
+                discard(form.file()).await;
                 Err(error)
             }
         }
@@ -178,13 +182,8 @@ impl Asked<'_> {
         user_metadata: Option<Value>,
         length: Option<u64>,
     ) -> Result<NewObject, StorageError> {
-        let kept = |text: &&str, longest: usize| {
-            !text.is_empty() && text.len() <= longest && HeaderValue::from_str(text).is_ok()
-        };
-        let content_type = content_type.map(str::trim).filter(|text| kept(text, TYPE_BYTES));
-        let cache_control = cache_control
-            .map(str::trim)
-            .filter(|text| kept(text, CACHE_CONTROL_BYTES));
+        let content_type = content_type.and_then(kept_type);
+        let cache_control = cache_control.and_then(kept_cache_control);
         Ok(NewObject {
             bucket: self.place.bucket.clone(),
             name: ObjectName::parse(&self.place.name)?,
@@ -220,17 +219,54 @@ impl Asked<'_> {
     ) -> Result<Object, StorageError> {
         let storage = self.storage;
         let stored = if object.name.is_folder_placeholder() {
+            let mut ignored = 0;
             while let Some(chunk) = bytes.next().await {
-                chunk?;
+                ignored += chunk?.len();
+                if ignored > PLACEHOLDER_BYTES {
+                    return Err(StorageError::TooLarge);
+                }
             }
             let nothing = stream::empty::<Result<Bytes, StorageError>>();
             storage.store.receive(&storage.app.db, nothing, 0).await?
         } else {
             let limit = bucket.limit(storage);
-            storage.store.receive(&storage.app.db, bytes, limit).await?
+            let received = storage.store.receive(&storage.app.db, &mut bytes, limit);
+            match received.await {
+                Ok(stored) => stored,
+                Err(error) => {
+                    // A client that is still sending would only see its connection end.
+                    discard(bytes).await;
+                    return Err(error);
+                }
+            }
         };
         object::put(storage, self.who, &object, stored).await
     }
+}
+
+/// A type that can be sent as it is, of bounded length.
+pub(crate) fn kept_type(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let is_token = |text: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte);
+        !text.is_empty() && text.bytes().all(fits)
+    };
+    let is_type = essence
+        .split_once('/')
+        .is_some_and(|(family, kind)| is_token(family) && is_token(kind));
+    (is_type && text.len() <= TYPE_BYTES && HeaderValue::from_str(text).is_ok()).then_some(text)
+}
+
+/// The same for how long it may be kept.
+pub(crate) fn kept_cache_control(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let fits = !text.is_empty() && text.len() <= CACHE_CONTROL_BYTES;
+    (fits && HeaderValue::from_str(text).is_ok()).then_some(text)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `x-metadata`: an object in base64.
@@ -255,8 +291,20 @@ pub(crate) fn metadata_text(text: &str) -> Result<Option<Value>, StorageError> {
     }
     match serde_json::from_str(text).map_err(|_| bad())? {
         Value::Null => Ok(None),
-        object @ Value::Object(_) => Ok(Some(object)),
+        object @ Value::Object(_) if !holds_nul(&object) => Ok(Some(object)),
         _ => Err(bad()),
+    }
+}
+
+/// Postgres has no NUL in texts. How deep a document nests was bounded when it was parsed.
+pub(crate) fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(object) => object
+            .iter()
+            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -269,7 +317,7 @@ mod tests {
         assert_eq!(metadata_text(r#"{"a":1}"#).unwrap(), Some(json!({"a": 1})));
         assert_eq!(metadata_text("null").unwrap(), None);
         assert_eq!(metadata_text("").unwrap(), None);
-        for bad in ["[]", "1", "{", r#""text""#] {
+        for bad in ["[]", "1", "{", r#""text""#, r#"{"a":"\u0000"}"#] {
             assert!(metadata_text(bad).is_err(), "{bad}");
         }
         assert_eq!(metadata_header("eyJhIjoxfQ==").unwrap(), Some(json!({"a": 1})));

@@ -25,6 +25,8 @@ pub(crate) struct Scope {
     /// Whether upper and lower case are the same, in the prefix and in the order.
     pub(crate) folds_case: bool,
     pub(crate) descending: bool,
+    /// Objects directly in the folder are passed over.
+    pub(crate) only_folders: bool,
 }
 
 /// One line of a list.
@@ -196,6 +198,9 @@ impl<'a> Walk<'a> {
 
     async fn fetch(&mut self) -> Result<(), StorageError> {
         let mut query = Conditions::within(&self.scope);
+        if self.scope.only_folders {
+            query.depth(&self.scope, "> 0");
+        }
         let key = key_column(&self.scope);
         let descending = self.scope.descending;
         match &self.from {
@@ -270,11 +275,7 @@ pub(crate) async fn by_time(
         scope.prefix = scope.prefix.to_lowercase();
     }
     let mut query = Conditions::within(&scope);
-    if let Some(bytes) = scope.folder_bytes {
-        let folder = scope.prefix.get(..bytes).unwrap_or_default();
-        let start = folder.chars().count() + 1;
-        query.sql += &format!(" and strpos(substr(name, {start}), '/') = 0");
-    }
+    query.depth(&scope, "= 0");
     let time = column.name();
     let (reached, behind, direction) = match scope.descending {
         true => ("<=", "<", "desc"),
@@ -319,6 +320,15 @@ impl Conditions {
             }
         }
         conditions
+    }
+
+    /// Where a slash may stand behind the folder.
+    fn depth(&mut self, scope: &Scope, comparison: &str) {
+        if let Some(bytes) = scope.folder_bytes {
+            let folder = scope.prefix.get(..bytes).unwrap_or_default();
+            let start = folder.chars().count() + 1;
+            self.sql += &format!(" and strpos(substr(name, {start}), '/') {comparison}");
+        }
     }
 
     /// One more condition, which ends in the `$` of its parameter.

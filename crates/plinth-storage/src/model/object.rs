@@ -9,6 +9,7 @@ use super::{Bucket, Who, array};
 use crate::Storage;
 use crate::error::StorageError;
 use crate::names::ObjectName;
+use crate::sign;
 use crate::store::Stored;
 
 /// An object as its row has it.
@@ -98,7 +99,15 @@ pub(crate) async fn put(
 ) -> Result<Object, StorageError> {
     if let Some(check) = &storage.check {
         let owner = who.owner.as_deref();
-        check.inspect(&storage.store, owner, object, &stored).await?;
+        let checked = check.inspect(&storage.store, owner, object, &stored);
+        if let Err(error) = checked.await {
+            storage.store.discard(stored).await;
+            return Err(error);
+        }
+    }
+    if let Err(error) = still_fits(storage, object, stored.size).await {
+        storage.store.discard(stored).await;
+        return Err(error);
     }
     let now = storage.app.db.clock().now();
     let metadata = json!({
@@ -112,17 +121,19 @@ pub(crate) async fn put(
     });
     let write = Insert::new(who, object, stored.version, metadata.clone());
     let id = write.id;
-    let db = &storage.app.db;
-    let made = db.transaction(&who.session, move |tx| write.run(tx)).await;
-    made.map_err(refused)?;
-
     let (version, etag, size) = (stored.version, stored.etag.clone(), stored.size);
-    storage.store.keep(stored).await;
+    let (db, session) = (storage.app.db.clone(), who.session.clone());
+    let row = async move {
+        let made = db.transaction(&session, move |tx| write.run(tx)).await;
+        made.map_err(refused)
+    };
+    storage.store.commit(stored, row).await?;
     if object.upsert {
         // What it replaced waits to be removed.
         storage.sweeper.notify_one();
         // An object that was there kept its id. Whether the caller may read it is another question than whether it may write.
-        if let Some(object) = find_version(storage, version).await? {
+        // It is made, whatever becomes of this question.
+        if let Ok(Some(object)) = find_version(storage, version).await {
             return Ok(object);
         }
     }
@@ -142,6 +153,22 @@ pub(crate) async fn put(
         metadata,
         user_metadata: object.user_metadata.clone(),
     })
+}
+
+/// Asks the bucket's rules once more: an upload may have taken an hour.
+async fn still_fits(
+    storage: &Storage,
+    object: &NewObject,
+    size: u64,
+) -> Result<(), StorageError> {
+    let bucket = Bucket::find(storage, &object.bucket).await?;
+    if object.name.is_folder_placeholder() {
+        return Ok(());
+    }
+    if size > bucket.limit(storage) {
+        return Err(StorageError::TooLarge);
+    }
+    bucket.check_type(&object.content_type)
 }
 
 /// One object, if the policies show it.
@@ -225,10 +252,44 @@ pub(crate) async fn copy(
     to: &NewObject,
 ) -> Result<Object, StorageError> {
     may_put(storage, who, to).await?;
-    let mut stored = storage.store.copy(&storage.app.db, source.version).await?;
-    // The same bytes are the same entity, also where the ETag is one of parts.
-    stored.etag.clone_from(&source.etag);
+    let db = &storage.app.db;
+    let stored = storage.store.copy(db, source.version, &source.etag).await?;
     put(storage, who, to, stored).await
+}
+
+/// Whether the holder of a token may replace what is there: only what was there when the policies were asked, and what it
+/// has made itself since.
+pub(crate) async fn may_replace(
+    storage: &Storage,
+    granted: &sign::Upload,
+    bucket: &str,
+    name: &str,
+) -> Result<bool, StorageError> {
+    if !granted.upsert || granted.replaces_any {
+        return Ok(granted.upsert);
+    }
+    match find(storage, &Who::system(None), bucket, name).await {
+        Ok(there) => {
+            let is_own = granted.owner.is_some() && there.owner_id == granted.owner;
+            Ok(granted.replaces == Some(there.id) || is_own)
+        }
+        // It may be made. What somebody else makes meanwhile stays.
+        Err(StorageError::NoSuchKey) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The id of what has this name, whoever may see it.
+pub(crate) async fn id_of(
+    storage: &Storage,
+    bucket: &str,
+    name: &str,
+) -> Result<Option<Uuid>, StorageError> {
+    match find(storage, &Who::system(None), bucket, name).await {
+        Ok(there) => Ok(Some(there.id)),
+        Err(StorageError::NoSuchKey) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The object that these bytes are.
@@ -349,7 +410,7 @@ impl Insert {
 }
 
 /// A policy's refusal reads the same whichever policy it was.
-fn refused(error: Error) -> StorageError {
+pub(crate) fn refused(error: Error) -> StorageError {
     match StorageError::from(error) {
         StorageError::AccessDenied(text) if text.starts_with(DENIED) => {
             StorageError::AccessDenied(DENIED.to_owned())

@@ -8,6 +8,7 @@
 mod digest;
 pub(crate) mod folder;
 pub(crate) mod fsck;
+pub(crate) mod hold;
 mod reading;
 pub(crate) mod rows;
 pub(crate) mod s3;

@@ -12,6 +12,7 @@ use super::location::UploadId;
 use super::upload::Owner;
 use crate::error::StorageError;
 use crate::model::Who;
+use crate::sign;
 use crate::{PREFIX, Storage};
 
 /// What lets a request in.
@@ -36,8 +37,8 @@ pub(super) struct Asker {
     pub(super) who: Who,
     /// Whose uploads these are.
     pub(super) owner: Owner,
-    /// What a signed URL says about replacing an object. Without one the client says it.
-    pub(super) may_replace: Option<bool>,
+    /// What a signed URL grants. Without one the client says whether an object may be replaced.
+    pub(super) granted: Option<sign::Upload>,
 }
 
 impl Asked {
@@ -71,7 +72,7 @@ impl Asked {
                 is_signed: false,
             },
             who,
-            may_replace: None,
+            granted: None,
         })
     }
 
@@ -86,8 +87,8 @@ impl Asked {
                 is_signed: true,
             },
             // Whoever made the token has been asked already.
-            who: Who::system(granted.owner),
-            may_replace: Some(granted.upsert),
+            who: Who::system(granted.owner.clone()),
+            granted: Some(granted),
         })
     }
 }

@@ -27,8 +27,9 @@ pub(super) async fn create(asked: &Asked, body: &mut Option<Body>) -> Result<Res
     let said = metadata::text(head)?;
     let mut object = metadata::object(said, headers::flag(head, X_UPSERT)?, length)?;
     let asker = asked.asker(&format!("{}/{}", object.bucket, object.name))?;
-    if let Some(may_replace) = asker.may_replace {
-        object.upsert = may_replace;
+    if let Some(granted) = &asker.granted {
+        let name = object.name.as_str();
+        object.upsert = object::may_replace(storage, granted, &object.bucket, name).await?;
     }
     let carries_bytes = headers::carries_bytes(head);
     if !carries_bytes && body.as_ref().is_some_and(|body| !body.is_end_stream()) {

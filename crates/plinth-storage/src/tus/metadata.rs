@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::error::TusError;
 use super::headers::{self, UPLOAD_METADATA};
+use crate::http::upload::holds_nul;
 use crate::error::StorageError;
 use crate::model::NewObject;
 use crate::model::object::OCTETS;
@@ -126,18 +127,6 @@ fn user_metadata(said: Option<&str>) -> Result<Option<Value>, TusError> {
             UPLOAD_METADATA,
             "metadata is not a JSON object that can be stored",
         )),
-    }
-}
-
-/// Postgres has no NUL in texts. How deep a document nests was bounded when it was parsed.
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(object) => object
-            .iter()
-            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

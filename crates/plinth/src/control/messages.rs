@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use plinth_db::{Outcome, SqlError};
 use plinth_sql::types::Type;
+use plinth_storage::{Checked, Finding};
 use serde::{Deserialize, Serialize};
 
 use crate::project::Stage;
@@ -21,6 +22,11 @@ pub(crate) enum Request {
     },
     /// How things stand, with the keys.
     Status,
+    /// Compare stored files with their rows.
+    StorageCheck {
+        /// And mend what can be mended.
+        repair: bool,
+    },
 }
 
 /// A script and who it runs as.
@@ -76,6 +82,16 @@ pub(crate) enum Reply {
     },
     /// How things stand.
     Status(Box<StatusReport>),
+    /// Something about stored files.
+    StorageFinding {
+        /// What.
+        finding: Finding,
+    },
+    /// What the comparison of stored files came to.
+    StorageChecked {
+        /// The counts.
+        checked: Checked,
+    },
     /// The end.
     Done,
     /// The end, for a reason.
@@ -195,6 +211,28 @@ pub(crate) struct StatusReport {
     pub migrations_pending: usize,
     /// Size of the database file.
     pub database_bytes: u64,
+}
+
+/// An access key of S3 clients.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct S3KeyReport {
+    /// What clients send.
+    pub access_key_id: String,
+    /// What they sign with. Only when the key is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<String>,
+    /// Where they reach the server.
+    pub endpoint: String,
+    /// What it is for.
+    pub name: String,
+    /// The only buckets that it opens; none for all.
+    pub buckets: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was used, to some minutes.
+    pub last_used_at: Option<String>,
+    /// Since when it opens nothing.
+    pub revoked_at: Option<String>,
 }
 
 impl From<&SqlError> for Diagnostic {
