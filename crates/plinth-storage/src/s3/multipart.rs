@@ -745,10 +745,11 @@ impl Upload {
             Param::from(self.owner_id.as_ref()),
             Param::from(&id),
         ];
+        let system = Session::system();
         let recorded = storage
             .app
             .db
-            .transaction(&Session::system(), move |tx| record(tx, &id, &row, limit));
+            .transaction(&system, move |tx| record(tx, &id, &row, limit));
         match recorded.await {
             Ok(()) => Ok(()),
             Err(StorageError::NoSuchUpload) => {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::super::auth::Principal;
 use super::super::error::not_implemented;
+use super::super::multipart::abort_all;
 use super::{Answer, shape};
 use crate::Storage;
 use crate::error::StorageError;
@@ -151,31 +152,38 @@ pub(super) async fn delete(
     // Who may not see it learns nothing of it.
     Bucket::find_as(storage, session, &id).await?;
     // Objects that the caller may not see fill it too.
-    if is_used(storage, &id).await? {
+    if holds_objects(storage, &id).await? {
         return Err(StorageError::NotEmpty.into());
     }
-    let sql = "delete from storage.buckets where id = $1";
-    let removed = storage.app.db.query(session, sql, vec![Param::from(&id)]);
-    match removed.await {
-        Ok(rows) if rows.affected > 0 => Ok(S3Response::new(DeleteBucketOutput {})),
-        Ok(_) => Err(s3_error!(AccessDenied, "No policy lets this bucket go")),
-        // Something has come in between.
-        Err(Error::Sql(sql)) if sql.code == "23503" => Err(StorageError::NotEmpty.into()),
-        Err(error) => Err(StorageError::from(error).into()),
+    let mut removed = remove(storage, session, &id).await;
+    // The caller may remove it, or this would not be the error. Uploads on their way into it end with it.
+    if matches!(removed, Err(StorageError::NotEmpty)) && !holds_objects(storage, &id).await? {
+        abort_all(storage, &id).await?;
+        removed = remove(storage, session, &id).await;
+    }
+    if removed? {
+        Ok(S3Response::new(DeleteBucketOutput {}))
+    } else {
+        Err(s3_error!(AccessDenied, "No policy lets this bucket go"))
     }
 }
 
-/// Whether there are objects in a bucket, or uploads on their way into it.
-async fn is_used(storage: &Storage, id: &str) -> S3Result<bool> {
-    let sql = "select exists (select 1 from storage.objects where bucket_id = $1)
-                   or exists (select 1 from storage.s3_multipart_uploads where bucket_id = $1) as used";
-    let rows = storage
-        .app
-        .db
-        .query(&Session::system(), sql, vec![Param::from(id)]);
-    let rows = rows.await.map_err(StorageError::from)?;
-    let used = rows.first().map(|row| row.bool("used")).transpose();
-    Ok(used.map_err(StorageError::from)?.unwrap_or(false))
+async fn remove(storage: &Storage, session: &Session, id: &str) -> Result<bool, StorageError> {
+    let sql = "delete from storage.buckets where id = $1";
+    let removed = storage.app.db.query(session, sql, vec![Param::from(id)]);
+    match removed.await {
+        Ok(rows) => Ok(rows.affected > 0),
+        Err(Error::Sql(sql)) if sql.code == "23503" => Err(StorageError::NotEmpty),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether there is anything in a bucket but uploads under way.
+async fn holds_objects(storage: &Storage, id: &str) -> Result<bool, StorageError> {
+    let sql = "select 1 as one from storage.objects where bucket_id = $1 limit 1";
+    let system = Session::system();
+    let rows = storage.app.db.query(&system, sql, vec![Param::from(id)]);
+    Ok(!rows.await?.is_empty())
 }
 
 pub(super) async fn location(
