@@ -430,7 +430,7 @@ impl fmt::Display for Recipe {
 
 /// No recipe of ours.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NoRecipe;
+pub(crate) struct NoRecipe;
 
 impl FromStr for Recipe {
     type Err = NoRecipe;
