@@ -11,12 +11,12 @@ use axum::body::Body;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::Storage;
 use crate::error::StorageError;
 use crate::model::Object;
+use crate::store::Reading;
 
 /// Most ranges in one answer. Whoever wants more gets the whole.
 const MAX_RANGES: usize = 16;
@@ -77,6 +78,12 @@ pub(crate) async fn deliver(
             return Err(StorageError::InvalidRange { size: object.size });
         }
     };
+    if ranges.len() < 2
+        && !how.head
+        && let Some(elsewhere) = redirect(storage, object, &headers).await?
+    {
+        return Ok(elsewhere);
+    }
     match ranges.as_slice() {
         [] => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(object.size));
@@ -200,6 +207,32 @@ fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     response
 }
 
+/// The address of the bytes in the store itself, where that is wanted. A client repeats its range there.
+async fn redirect(
+    storage: &Storage,
+    object: &Object,
+    headers: &HeaderMap,
+) -> Result<Option<Response>, StorageError> {
+    let Some(lifetime) = storage.config.redirect else {
+        return Ok(None);
+    };
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let content_type = text(&CONTENT_TYPE).unwrap_or_default();
+    let disposition = text(&CONTENT_DISPOSITION);
+    let store = &storage.store;
+    let address = store.redirect(object.version, lifetime, content_type, disposition);
+    let Some(address) = address.await? else {
+        return Ok(None);
+    };
+    let address = HeaderValue::try_from(address)
+        .map_err(|error| StorageError::Internal(format!("the store's address: {error}")))?;
+    let headers = HeaderMap::from_iter([
+        (LOCATION, address),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ]);
+    Ok(Some(answer(StatusCode::FOUND, headers, Body::empty())))
+}
+
 async fn whole(storage: &Storage, object: &Object) -> Result<Body, StorageError> {
     let reading = storage.store.read(object.version, None).await?;
     if reading.size() != object.size {
@@ -218,11 +251,26 @@ async fn part(
     object: &Object,
     range: Range<u64>,
 ) -> Result<Body, StorageError> {
-    let reading = storage.store.read(object.version, Some(range)).await?;
-    Ok(Body::from_stream(reading))
+    Ok(Body::from_stream(open(storage, object, range).await?))
 }
 
-/// `multipart/byteranges`. The parts are opened one after the other, as they are sent.
+async fn open(
+    storage: &Storage,
+    object: &Object,
+    range: Range<u64>,
+) -> Result<Reading, StorageError> {
+    let length = range.end - range.start;
+    let reading = storage.store.read(object.version, Some(range)).await?;
+    match reading.len() == length {
+        true => Ok(reading),
+        false => Err(StorageError::Internal(format!(
+            "object {} has fewer bytes than its row says",
+            object.version
+        ))),
+    }
+}
+
+/// `multipart/byteranges`. All parts are open before the first is sent, so that nobody removes one meanwhile.
 async fn several(
     storage: &Storage,
     object: &Object,
@@ -244,7 +292,11 @@ async fn several(
             content_range(&range, object.size)
         );
         length += opening.len() as u64 + (range.end - range.start);
-        parts.push((Bytes::from(opening), range));
+        let reading = match head {
+            true => None,
+            false => Some(open(storage, object, range).await?),
+        };
+        parts.push((Bytes::from(opening), reading));
     }
     let closing = Bytes::from(format!("\r\n--{boundary}--\r\n"));
     length += closing.len() as u64;
@@ -257,18 +309,12 @@ async fn several(
     if head {
         return Ok(answer(StatusCode::PARTIAL_CONTENT, headers, Body::empty()));
     }
-    let (store, version) = (storage.store.clone(), object.version);
-    let bodies = stream::iter(parts).then(move |(opening, range)| {
-        let store = store.clone();
-        async move {
-            let reading = store.read(version, Some(range)).await;
-            let reading = reading.map_err(|error| std::io::Error::other(error.to_string()))?;
-            let opening = stream::once(async move { Ok::<_, std::io::Error>(opening) });
-            Ok::<_, std::io::Error>(opening.chain(reading))
-        }
+    let parts = stream::iter(parts).flat_map(|(opening, reading)| {
+        let opening = stream::once(async move { Ok::<_, std::io::Error>(opening) });
+        opening.chain(stream::iter(reading).flatten())
     });
     let closing = stream::once(async move { Ok::<_, std::io::Error>(closing) });
-    let body = bodies.try_flatten().chain(closing);
+    let body = parts.chain(closing);
     Ok(answer(
         StatusCode::PARTIAL_CONTENT,
         headers,

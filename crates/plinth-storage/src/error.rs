@@ -51,8 +51,6 @@ pub(crate) enum StorageError {
     /// A genuine token for something else.
     #[error("{0}")]
     InvalidSignature(String),
-    #[error("The provided token has expired.")]
-    Expired,
     #[error("{0}")]
     InvalidRequest(String),
     #[error("Missing Required Parameter {0}")]
@@ -80,8 +78,6 @@ pub(crate) enum StorageError {
     Incomplete,
     #[error("The request body did not arrive in time")]
     TooSlow,
-    #[error("{0} is not supported")]
-    NotSupported(String),
     #[error("{0} is not part of this server")]
     FeatureNotEnabled(&'static str),
     #[error("The server is busy; try again in {retry_after_seconds} s")]
@@ -121,7 +117,6 @@ impl StorageError {
             StorageError::TooLarge => "EntityTooLarge",
             StorageError::InvalidJwt(_) => "InvalidJWT",
             StorageError::InvalidSignature(_) => "InvalidSignature",
-            StorageError::Expired => "ExpiredToken",
             StorageError::InvalidRequest(_) => "InvalidRequest",
             StorageError::MissingParameter(_) => "MissingParameter",
             StorageError::InvalidParameter(_) => "InvalidParameter",
@@ -132,7 +127,6 @@ impl StorageError {
             StorageError::CheckAway(_) => "UploadCheckUnavailable",
             StorageError::Incomplete => "Aborted",
             StorageError::TooSlow => "RequestTimeout",
-            StorageError::NotSupported(_) => "NotSupported",
             StorageError::FeatureNotEnabled(_) => "FeatureNotEnabled",
             StorageError::Busy { .. } => "SlowDown",
             StorageError::StoreFull => "StorageFull",
@@ -167,7 +161,6 @@ impl StorageError {
             | StorageError::InvalidBucketName
             | StorageError::InvalidJwt(_)
             | StorageError::InvalidSignature(_)
-            | StorageError::Expired
             | StorageError::InvalidRequest(_)
             | StorageError::MissingParameter(_)
             | StorageError::InvalidParameter(_)
@@ -179,7 +172,6 @@ impl StorageError {
             StorageError::Locked => StatusCode::LOCKED,
             StorageError::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
             StorageError::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            StorageError::NotSupported(_) => StatusCode::NOT_IMPLEMENTED,
             StorageError::FeatureNotEnabled(_) => StatusCode::NOT_FOUND,
             StorageError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             StorageError::StoreFull => StatusCode::INSUFFICIENT_STORAGE,

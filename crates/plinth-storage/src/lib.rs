@@ -60,6 +60,8 @@ pub struct Config {
     pub signed_upload_lifetime: Duration,
     /// What the S3 endpoint calls its region.
     pub region: String,
+    /// Downloads are sent to the store itself, by an address that holds this long. Not with a folder.
+    pub redirect: Option<Duration>,
 }
 
 /// Everything the routes of this service need. Cheap to clone.

@@ -3,13 +3,13 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use plinth_db::Param;
+use plinth_db::{Param, Session};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::request::{Admin, BucketId, Parameters, json as read_json};
-use crate::Storage;
+use crate::{Storage, s3};
 use crate::error::StorageError;
 use crate::model::bucket::{Bucket, COLUMNS};
 use crate::model::object::refused;
@@ -175,6 +175,7 @@ pub(crate) async fn empty(
     BucketId(id): BucketId,
 ) -> Result<Response, StorageError> {
     Bucket::find_as(&storage, &who.session, &id).await?;
+    s3::abort_all(&storage, &id).await?;
     let sql = format!(
         "delete from storage.objects where id in
            (select id from storage.objects where bucket_id = $1 limit {EMPTIED_AT_ONCE})"
@@ -199,14 +200,33 @@ pub(crate) async fn remove(
     who: Who,
     BucketId(id): BucketId,
 ) -> Result<Response, StorageError> {
+    let mut removed = delete(&storage, &who, &id).await;
+    // The caller may remove it, or this would not be the error.
+    if matches!(removed, Err(StorageError::NotEmpty)) && !holds_objects(&storage, &id).await? {
+        s3::abort_all(&storage, &id).await?;
+        removed = delete(&storage, &who, &id).await;
+    }
+    removed?;
+    Ok(message("Successfully deleted"))
+}
+
+async fn delete(storage: &Storage, who: &Who, id: &str) -> Result<(), StorageError> {
     let sql = "delete from storage.buckets where id = $1";
-    let removed = storage.app.db.query(&who.session, sql, vec![Param::from(&id)]);
+    let removed = storage.app.db.query(&who.session, sql, vec![Param::from(id)]);
     match removed.await {
         Ok(rows) if rows.affected == 0 => Err(StorageError::NoSuchBucket),
-        Ok(_) => Ok(message("Successfully deleted")),
+        Ok(_) => Ok(()),
         Err(plinth_db::Error::Sql(error)) if error.code == "23503" => Err(StorageError::NotEmpty),
         Err(error) => Err(refused(error)),
     }
+}
+
+/// Whether there is anything in it but uploads under way.
+async fn holds_objects(storage: &Storage, id: &str) -> Result<bool, StorageError> {
+    let sql = "select 1 as one from storage.objects where bucket_id = $1 limit 1";
+    let system = Session::system();
+    let rows = storage.app.db.query(&system, sql, vec![Param::from(id)]);
+    Ok(!rows.await?.is_empty())
 }
 
 fn message(text: &str) -> Response {

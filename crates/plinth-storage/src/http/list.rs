@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -206,7 +205,7 @@ struct Cursor {
     after: String,
     /// Its time, where the list is sorted by one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<Timestamp>,
+    at: Option<String>,
 }
 
 /// `POST /object/list-v2/{bucket}`: all names that begin with a prefix, or one folder of them.
@@ -273,13 +272,13 @@ async fn timed(
     }
     let after = cursor
         .as_ref()
-        .and_then(|cursor| Some((cursor.at?, cursor.after.as_str())));
+        .and_then(|cursor| Some((cursor.at.as_ref()?.parse().ok()?, cursor.after.as_str())));
     let mut files = list::by_time(storage, who, &scope, column, after, 0, limit + 1).await?;
     let more = files.len() > limit;
     files.truncate(limit);
     let next = files.last().filter(|_| more).map(|last| Cursor {
         after: last.name.clone(),
-        at: Some(column.of(last)),
+        at: Some(column.of(last).to_string()),
     });
     entries.extend(files.into_iter().map(|file| Entry::Object(Box::new(file))));
     let page = Page {

@@ -15,7 +15,7 @@ pub(crate) mod upload;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{any, delete, get, post};
 
 use crate::{Storage, s3, tus};
 

@@ -172,28 +172,13 @@ impl FromRequestParts<Storage> for Parameters {
 
 /// Reads a JSON object into a request.
 pub(crate) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, StorageError> {
-    parse(&small(body).await?)
-}
-
-/// The same where nothing may stand for an empty object.
-pub(crate) async fn optional_json<T: DeserializeOwned + Default>(
-    body: Body,
-) -> Result<T, StorageError> {
-    let bytes = small(body).await?;
-    match bytes.is_empty() {
-        true => Ok(T::default()),
-        false => parse(&bytes),
-    }
-}
-
-async fn small(body: Body) -> Result<Bytes, StorageError> {
-    read_body(body, JSON_BYTES)
-        .await
-        .map_err(|error| match error {
-            BodyError::TooLarge { .. } => StorageError::TooLarge,
-            BodyError::Incomplete => StorageError::Incomplete,
-            BodyError::TooSlow => StorageError::TooSlow,
-        })
+    let read = read_body(body, JSON_BYTES).await;
+    let bytes = read.map_err(|error| match error {
+        BodyError::TooLarge { .. } => StorageError::TooLarge,
+        BodyError::Incomplete => StorageError::Incomplete,
+        BodyError::TooSlow => StorageError::TooSlow,
+    })?;
+    parse(&bytes)
 }
 
 /// By way of an object: a struct would also be read from an array of its fields.
@@ -233,7 +218,7 @@ pub(crate) fn is_true(headers: &HeaderMap, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[derive(Debug, Default, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize)]
     struct Request {
         prefix: Option<String>,
     }

@@ -1,10 +1,13 @@
 //! Buckets: rows of `storage.buckets`.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
-use plinth_db::{Error, Param, Row, Session};
+use plinth_db::{Error, Known, Param, Row, Session};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::object::millis;
+use super::object::{Time, millis};
 use crate::Storage;
 use crate::error::StorageError;
 
@@ -28,6 +31,49 @@ pub(crate) struct Bucket {
 pub(crate) const COLUMNS: &str = "id, name, owner, public, file_size_limit, to_json(allowed_mime_types) as allowed_mime_types, \
                                   created_at, updated_at";
 
+/// The same as an array.
+const FIELDS: [&str; 8] = [
+    "id",
+    "name",
+    "owner",
+    "public",
+    "file_size_limit",
+    "allowed_mime_types",
+    "created_at",
+    "updated_at",
+];
+
+/// A row as it is in the table.
+#[derive(Deserialize)]
+struct Columns {
+    id: String,
+    name: String,
+    owner: Option<String>,
+    public: Option<bool>,
+    file_size_limit: Option<i64>,
+    allowed_mime_types: Option<Vec<String>>,
+    created_at: Option<Time>,
+    updated_at: Option<Time>,
+}
+
+impl From<Columns> for Bucket {
+    fn from(columns: Columns) -> Bucket {
+        let time = |time: Option<Time>| time.map(|Time(at)| at);
+        let created_at = time(columns.created_at).unwrap_or_default();
+        let limit = columns.file_size_limit;
+        Bucket {
+            id: columns.id,
+            name: columns.name,
+            owner: columns.owner,
+            public: columns.public.unwrap_or(false),
+            file_size_limit: limit.and_then(|bytes| u64::try_from(bytes).ok()),
+            allowed_mime_types: columns.allowed_mime_types,
+            created_at,
+            updated_at: time(columns.updated_at).unwrap_or(created_at),
+        }
+    }
+}
+
 impl Bucket {
     /// The settings of a bucket, whoever asks: they bind also those who may not see them.
     pub(crate) async fn find(storage: &Storage, id: &str) -> Result<Bucket, StorageError> {
@@ -40,31 +86,35 @@ impl Bucket {
         session: &Session,
         id: &str,
     ) -> Result<Bucket, StorageError> {
-        let sql = format!("select {COLUMNS} from storage.buckets where id = $1");
-        let rows = storage.app.db.query(session, &sql, vec![Param::from(id)]);
-        match rows.await?.first() {
-            Some(row) => Ok(Bucket::read(row)?),
+        static FIND: LazyLock<Known> = LazyLock::new(|| {
+            let sql = format!("select {COLUMNS} from storage.buckets where id = $1");
+            Known::new(&sql, &FIELDS, 1)
+        });
+        let found = storage.app.db.fetch(session, &FIND, vec![Param::from(id)]);
+        let found: Vec<Columns> = found.await?;
+        match found.into_iter().next() {
+            Some(columns) => Ok(columns.into()),
             None => Err(StorageError::NoSuchBucket),
         }
     }
 
     /// From a row with [`COLUMNS`].
     pub(crate) fn read(row: Row<'_>) -> Result<Bucket, Error> {
-        let created_at = row.maybe_timestamp("created_at")?.unwrap_or_default();
         let types = match row.get("allowed_mime_types") {
             None => None,
             Some(_) => serde_json::from_value(row.json("allowed_mime_types")?).ok(),
         };
-        Ok(Bucket {
+        let columns = Columns {
             id: row.text("id")?,
             name: row.text("name")?,
             owner: row.get("owner").map(str::to_owned),
-            public: row.get("public") == Some("t"),
+            public: Some(row.get("public") == Some("t")),
             file_size_limit: row.get("file_size_limit").and_then(|text| text.parse().ok()),
             allowed_mime_types: types,
-            created_at,
-            updated_at: row.maybe_timestamp("updated_at")?.unwrap_or(created_at),
-        })
+            created_at: row.maybe_timestamp("created_at")?.map(Time),
+            updated_at: row.maybe_timestamp("updated_at")?.map(Time),
+        };
+        Ok(columns.into())
     }
 
     /// Bytes that an object in it may have.

@@ -1,7 +1,11 @@
 //! Objects: rows of `storage.objects`.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
-use plinth_db::{Error, Param, Row, Transaction};
+use plinth_db::{Error, Known, Param, Row, Transaction};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -53,6 +57,46 @@ pub(crate) struct NewObject {
 /// Columns that [`Object::read`] wants.
 pub(crate) const COLUMNS: &str = "id, bucket_id, name, owner_id, version, metadata, user_metadata, \
                                   created_at, updated_at, last_accessed_at";
+
+/// The same as an array.
+const FIELDS: [&str; 10] = [
+    "id",
+    "bucket_id",
+    "name",
+    "owner_id",
+    "version",
+    "metadata",
+    "user_metadata",
+    "created_at",
+    "updated_at",
+    "last_accessed_at",
+];
+
+/// A row as it is in the table. Rows that were made by SQL may lack nearly everything.
+#[derive(Deserialize)]
+struct Columns {
+    id: Uuid,
+    bucket_id: Option<String>,
+    name: Option<String>,
+    owner_id: Option<String>,
+    version: Option<String>,
+    metadata: Option<Value>,
+    user_metadata: Option<Value>,
+    created_at: Option<Time>,
+    updated_at: Option<Time>,
+    last_accessed_at: Option<Time>,
+}
+
+/// A time in a document.
+#[derive(Clone, Copy)]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Time, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(reader)?;
+        text.parse().map(Time).map_err(serde::de::Error::custom)
+    }
+}
 
 /// Where a policy lets nothing in, whatever it says.
 const DENIED: &str = "new row violates row-level security policy";
@@ -178,12 +222,17 @@ pub(crate) async fn find(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    let sql =
-        format!("select {COLUMNS} from storage.objects where bucket_id = $1 and name = $2 limit 1");
+    static FIND: LazyLock<Known> = LazyLock::new(|| {
+        let sql = format!(
+            "select {COLUMNS} from storage.objects where bucket_id = $1 and name = $2 limit 1"
+        );
+        Known::new(&sql, &FIELDS, 2)
+    });
     let params = vec![Param::from(bucket), Param::from(name)];
-    let rows = storage.app.db.query(&who.session, &sql, params).await?;
-    match rows.first() {
-        Some(row) => Ok(Object::read(row)?),
+    let found = storage.app.db.fetch(&who.session, &FIND, params);
+    let found: Vec<Columns> = found.await?;
+    match found.into_iter().next() {
+        Some(columns) => Ok(columns.into()),
         None => Err(StorageError::NoSuchKey),
     }
 }
@@ -305,37 +354,26 @@ pub(crate) async fn find_version(
 }
 
 impl Object {
-    /// From a row with [`COLUMNS`]. Rows that were made by SQL may lack nearly everything.
+    /// From a row with [`COLUMNS`].
     pub(crate) fn read(row: Row<'_>) -> Result<Object, Error> {
-        let maybe_json = |column: &str| match row.get(column) {
+        let text = |column: &str| row.get(column).map(str::to_owned);
+        let json = |column: &str| match row.get(column) {
             None => Ok(None),
             Some(_) => row.json(column).map(Some),
         };
-        let metadata = maybe_json("metadata")?.unwrap_or(Value::Null);
-        let text = |key: &str| metadata.get(key).and_then(Value::as_str);
-        let number = |key: &str| metadata.get(key).and_then(Value::as_u64);
-        let created_at = row.maybe_timestamp("created_at")?.unwrap_or_default();
-        Ok(Object {
+        let columns = Columns {
             id: row.uuid("id")?,
-            bucket_id: row.get("bucket_id").unwrap_or_default().to_owned(),
-            name: row.get("name").unwrap_or_default().to_owned(),
-            owner_id: row.get("owner_id").map(str::to_owned),
-            version: row
-                .get("version")
-                .and_then(|text| text.parse().ok())
-                .unwrap_or_default(),
-            size: number("size").or_else(|| number("contentLength")).unwrap_or(0),
-            etag: text("eTag").unwrap_or_default().to_owned(),
-            content_type: text("mimetype").unwrap_or(OCTETS).to_owned(),
-            cache_control: text("cacheControl").unwrap_or("no-cache").to_owned(),
-            created_at,
-            updated_at: row.maybe_timestamp("updated_at")?.unwrap_or(created_at),
-            last_accessed_at: row
-                .maybe_timestamp("last_accessed_at")?
-                .unwrap_or(created_at),
-            user_metadata: maybe_json("user_metadata")?,
-            metadata,
-        })
+            bucket_id: text("bucket_id"),
+            name: text("name"),
+            owner_id: text("owner_id"),
+            version: text("version"),
+            metadata: json("metadata")?,
+            user_metadata: json("user_metadata")?,
+            created_at: row.maybe_timestamp("created_at")?.map(Time),
+            updated_at: row.maybe_timestamp("updated_at")?.map(Time),
+            last_accessed_at: row.maybe_timestamp("last_accessed_at")?.map(Time),
+        };
+        Ok(columns.into())
     }
 
     /// As lists and deletions show it.
@@ -357,6 +395,33 @@ impl Object {
 
     fn owner_uuid(&self) -> Option<Uuid> {
         self.owner_id.as_deref()?.parse().ok()
+    }
+}
+
+impl From<Columns> for Object {
+    fn from(columns: Columns) -> Object {
+        let metadata = columns.metadata.unwrap_or_default();
+        let text = |key: &str| metadata.get(key).and_then(Value::as_str);
+        let number = |key: &str| metadata.get(key).and_then(Value::as_u64);
+        let version = columns.version.and_then(|text| text.parse().ok());
+        let time = |time: Option<Time>| time.map(|Time(at)| at);
+        let created_at = time(columns.created_at).unwrap_or_default();
+        Object {
+            id: columns.id,
+            bucket_id: columns.bucket_id.unwrap_or_default(),
+            name: columns.name.unwrap_or_default(),
+            owner_id: columns.owner_id,
+            version: version.unwrap_or_default(),
+            size: number("size").or_else(|| number("contentLength")).unwrap_or(0),
+            etag: text("eTag").unwrap_or_default().to_owned(),
+            content_type: text("mimetype").unwrap_or(OCTETS).to_owned(),
+            cache_control: text("cacheControl").unwrap_or("no-cache").to_owned(),
+            created_at,
+            updated_at: time(columns.updated_at).unwrap_or(created_at),
+            last_accessed_at: time(columns.last_accessed_at).unwrap_or(created_at),
+            user_metadata: columns.user_metadata,
+            metadata,
+        }
     }
 }
 

@@ -38,7 +38,6 @@ fn code(error: &StorageError) -> S3ErrorCode {
         | StorageError::Gate(_)
         | StorageError::InvalidJwt(_)
         | StorageError::InvalidSignature(_)
-        | StorageError::Expired
         | StorageError::Rejected(_) => S3ErrorCode::AccessDenied,
         StorageError::InvalidBucketName => S3ErrorCode::InvalidBucketName,
         StorageError::NotEmpty => S3ErrorCode::BucketNotEmpty,
@@ -52,7 +51,7 @@ fn code(error: &StorageError) -> S3ErrorCode {
         StorageError::Checksum => S3ErrorCode::BadDigest,
         StorageError::Incomplete => S3ErrorCode::IncompleteBody,
         StorageError::TooSlow => S3ErrorCode::RequestTimeout,
-        StorageError::NotSupported(_) | StorageError::FeatureNotEnabled(_) => {
+        StorageError::FeatureNotEnabled(_) => {
             S3ErrorCode::NotImplemented
         }
         StorageError::Busy { .. } => S3ErrorCode::SlowDown,

@@ -112,6 +112,7 @@ impl TestApp {
             resumable_lifetime: Duration::from_hours(1),
             signed_upload_lifetime: Duration::from_mins(1),
             region: "local".to_owned(),
+            redirect: None,
         };
         let storage = Storage::open(shared, config, &self.keys).await.unwrap();
         let router = plinth_storage::router(storage.clone());

@@ -10,6 +10,9 @@ use serde::Deserialize;
 use super::Config;
 use crate::project::DataFolder;
 
+/// Longest wait for a check. What nobody has touched for an hour counts as left behind.
+const LONGEST_CHECK_MS: u64 = 600_000;
+
 /// `[storage]`. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +35,8 @@ pub(crate) struct Storage {
     pub s3_access_key_id: String,
     /// Better in the environment: `PLINTH_STORAGE_S3_SECRET_ACCESS_KEY`.
     pub s3_secret_access_key: String,
+    /// How long addresses hold that downloads are sent to in the store itself; 0 sends the bytes through us.
+    pub s3_redirect_seconds: u32,
     /// What our own S3 endpoint calls its region.
     pub region: String,
     /// How long a resumable upload may take.
@@ -81,6 +86,7 @@ impl Default for Storage {
             s3_path_style: true,
             s3_access_key_id: String::new(),
             s3_secret_access_key: String::new(),
+            s3_redirect_seconds: 0,
             region: "us-east-1".to_owned(),
             resumable_seconds: 24 * 3600,
             signed_upload_seconds: 2 * 3600,
@@ -123,6 +129,9 @@ impl Storage {
             ("image_source_pixels", self.image_source_pixels),
             ("check_timeout_ms", self.check_timeout_ms),
         ];
+        if self.check_timeout_ms > LONGEST_CHECK_MS {
+            bail!("storage.check_timeout_ms must be at most {LONGEST_CHECK_MS}");
+        }
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => bail!("storage.{key} must be at least 1"),
             None => Ok(()),
@@ -181,6 +190,8 @@ impl Config {
             resumable_lifetime: Duration::from_secs(storage.resumable_seconds.into()),
             signed_upload_lifetime: Duration::from_secs(storage.signed_upload_seconds.into()),
             region: storage.region.clone(),
+            redirect: (storage.s3_redirect_seconds > 0)
+                .then(|| Duration::from_secs(storage.s3_redirect_seconds.into())),
         }
     }
 }
