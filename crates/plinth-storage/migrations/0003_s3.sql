@@ -21,7 +21,6 @@ create table storage.s3_multipart_uploads (
 comment on table storage.s3_multipart_uploads is 'Uploads in parts that are under way.';
 comment on column storage.s3_multipart_uploads.store_state is 'What the store of files must know to go on with it.';
 create index idx_multipart_uploads_list on storage.s3_multipart_uploads (bucket_id, key, created_at);
-create index s3_multipart_uploads_expires_at_idx on storage.s3_multipart_uploads (expires_at);
 
 create table storage.s3_multipart_uploads_parts (
   id uuid primary key default gen_random_uuid(),
@@ -38,6 +37,18 @@ create table storage.s3_multipart_uploads_parts (
   constraint s3_multipart_uploads_parts_number_key unique (upload_id, part_number)
 );
 comment on table storage.s3_multipart_uploads_parts is 'Parts that have arrived.';
+
+-- A Supabase stack that was here before has these tables with fewer columns.
+alter table storage.s3_multipart_uploads add column if not exists role text not null default '';
+alter table storage.s3_multipart_uploads add column if not exists metadata jsonb;
+alter table storage.s3_multipart_uploads add column if not exists user_metadata jsonb;
+alter table storage.s3_multipart_uploads add column if not exists store_state jsonb not null default '{}';
+alter table storage.s3_multipart_uploads add column if not exists expires_at timestamptz not null default now();
+alter table storage.s3_multipart_uploads add column if not exists completing_at timestamptz;
+create unique index if not exists s3_multipart_uploads_parts_number_key
+  on storage.s3_multipart_uploads_parts (upload_id, part_number);
+
+create index s3_multipart_uploads_expires_at_idx on storage.s3_multipart_uploads (expires_at);
 
 alter table storage.s3_multipart_uploads enable row level security;
 alter table storage.s3_multipart_uploads_parts enable row level security;

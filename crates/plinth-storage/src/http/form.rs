@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -142,10 +143,11 @@ impl Form {
 /// Reads and throws away, up to a bound, so that the client comes to hear why.
 pub(crate) async fn discard(mut file: impl Stream<Item = Result<Bytes, StorageError>> + Unpin) {
     const BYTES: u64 = 64 << 20;
-    const TIME: std::time::Duration = std::time::Duration::from_secs(5);
+    const TIME: Duration = Duration::from_secs(5);
+    const SILENCE: Duration = Duration::from_millis(500);
     let discarding = async {
         let mut bytes = 0;
-        while let Some(Ok(chunk)) = file.next().await {
+        while let Ok(Some(Ok(chunk))) = tokio::time::timeout(SILENCE, file.next()).await {
             bytes += chunk.len() as u64;
             if bytes > BYTES {
                 return;

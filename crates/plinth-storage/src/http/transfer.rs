@@ -57,13 +57,8 @@ pub(crate) async fn rename(
         }
     }
     let from = (asked.bucket_id.as_str(), asked.source_key.as_str());
-    let moved = object::rename(&storage, &who, from, (asked.destination(), &name)).await?;
-    let body = json!({
-        "message": "Successfully moved",
-        "Id": moved.id,
-        "Key": key(&moved),
-    });
-    Ok(axum::Json(body).into_response())
+    object::rename(&storage, &who, from, (asked.destination(), &name)).await?;
+    Ok(axum::Json(json!({ "message": "Successfully moved" })).into_response())
 }
 
 /// `POST /object/copy`.

@@ -48,6 +48,7 @@ struct Running {
     router: Router,
 }
 
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,

@@ -22,10 +22,32 @@ pub(crate) enum Request {
     },
     /// How things stand, with the keys.
     Status,
+    /// Access keys of S3 clients.
+    S3Keys(S3KeysRequest),
     /// Compare stored files with their rows.
     StorageCheck {
         /// And mend what can be mended.
         repair: bool,
+    },
+}
+
+/// What is done with access keys of S3 clients.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub(crate) enum S3KeysRequest {
+    /// A new one.
+    Create {
+        /// What it is for.
+        name: String,
+        /// The only buckets that it opens; none for all.
+        buckets: Option<Vec<String>>,
+    },
+    /// All of them.
+    List,
+    /// One opens nothing any more.
+    Revoke {
+        /// Which.
+        access_key_id: String,
     },
 }
 
@@ -82,6 +104,11 @@ pub(crate) enum Reply {
     },
     /// How things stand.
     Status(Box<StatusReport>),
+    /// Access keys of S3 clients.
+    S3Keys {
+        /// The one that was made or ended, or all.
+        keys: Vec<S3KeyReport>,
+    },
     /// Something about stored files.
     StorageFinding {
         /// What.
