@@ -164,7 +164,16 @@ impl SeaweedFs {
         let answer = request
             .try_send(loopback(self.ports.filer[0]))
             .context("SeaweedFS does not answer")?;
-        Ok((answer.status, answer.json()))
+        let is_chunked = answer.head.to_ascii_lowercase().contains("chunked");
+        let body = if is_chunked {
+            unchunked(&answer.body)
+        } else {
+            answer.body
+        };
+        Ok((
+            answer.status,
+            serde_json::from_slice(&body).unwrap_or_default(),
+        ))
     }
 }
 
@@ -248,6 +257,22 @@ fn arguments(folder: &Path, ports: Ports) -> Vec<String> {
     arguments
 }
 
+/// What is in the chunks of a body: a line with the length of each in hexadecimal digits, the bytes, and a line's end.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(end) = body.windows(2).position(|two| two == b"\r\n") {
+        let length = std::str::from_utf8(&body[..end]).ok();
+        let length = length.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let chunk = length.and_then(|length| body.get(end + 2..end + 2 + length));
+        let Some(chunk) = chunk.filter(|chunk| !chunk.is_empty()) else {
+            break;
+        };
+        all.extend(chunk);
+        body = body.get(end + 2 + chunk.len() + 2..).unwrap_or_default();
+    }
+    all
+}
+
 /// As a process that does not outlive us.
 fn command(program: &Path) -> Command {
     if !Path::new("/usr/bin/setpriv").exists() {
@@ -260,4 +285,18 @@ fn command(program: &Path) -> Command {
 
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_put_together() {
+        assert_eq!(
+            unchunked(b"3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n"),
+            b"abc0123456789"
+        );
+        assert_eq!(unchunked(b"5\r\nabc"), b"");
+    }
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use plinth_db::keys::Keys;
 use plinth_testkit::http::{Answer, Request};
+use plinth_testkit::process::POLL;
 use plinth_testkit::random::Random;
 
 use super::place::BUCKET;
@@ -17,6 +20,8 @@ const USUAL: u64 = 1_000_000;
 /// Some are, and go to S3 in several parts.
 const LARGEST: u64 = 20_000_000;
 const PIECE: usize = 500_000;
+/// How long the lock on an upload may outlive the server that had it.
+const UNLOCKED: Duration = Duration::from_secs(20);
 /// Bytes by chance are repeated after so many, which no size of a piece is a multiple of.
 const BLOCK: usize = 100_003;
 
@@ -31,8 +36,10 @@ pub(super) struct Writer {
     latest: Vec<String>,
     /// What was under way when the server was killed: it counts or it does not.
     doubtful: Option<(String, Option<Content>)>,
-    /// An upload in pieces that was under way then.
-    unfinished: Option<Pieces>,
+    /// Uploads in pieces that were under way at a kill.
+    unfinished: Vec<Pieces>,
+    /// Whether anything was under way when the server was killed last.
+    was_killed: bool,
 }
 
 /// Bytes that can be made again, so that a gigabyte of them need not be kept.
@@ -76,12 +83,14 @@ impl Writer {
             files: BTreeMap::new(),
             latest: Vec::new(),
             doubtful: None,
-            unfinished: None,
+            unfinished: Vec::new(),
+            was_killed: false,
         }
     }
 
     /// Uploads until the server is gone.
     pub(super) fn write(&mut self, to: SocketAddr, stop: &AtomicBool) {
+        self.was_killed = false;
         while !stop.load(Ordering::SeqCst) {
             let done = match self.random.below(10) {
                 0 => self.remove(to),
@@ -91,6 +100,7 @@ impl Writer {
                 _ => self.as_it_is(to),
             };
             if done.is_err() {
+                self.was_killed = true;
                 return;
             }
         }
@@ -98,7 +108,7 @@ impl Writer {
 
     /// Whether something was under way when the server was killed.
     pub(super) fn was_killed(&self) -> bool {
-        self.doubtful.is_some() || self.unfinished.is_some()
+        self.was_killed
     }
 
     /// How many changes were acknowledged.
@@ -133,19 +143,24 @@ impl Writer {
         }
     }
 
-    /// Goes on with the pieces that were under way, to the end; false when there were none.
-    pub(super) fn go_on(&mut self, to: SocketAddr) -> bool {
-        let Some(pieces) = self.unfinished.take() else {
-            return false;
-        };
-        let head = tus("HEAD", &pieces.path).send(to);
+    /// Goes on with all that was under way in pieces, to the end; how many there were.
+    pub(super) fn go_on(&mut self, to: SocketAddr) -> usize {
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let count = unfinished.len();
+        for pieces in unfinished {
+            self.finish(to, pieces);
+        }
+        count
+    }
+
+    fn finish(&mut self, to: SocketAddr, pieces: Pieces) {
+        let head = unlocked(&tus("HEAD", &pieces.path), to).expect("nobody kills it now");
         let (name, content) = (pieces.name.clone(), pieces.content);
         if head.status == 200 {
             let offset: usize = header(&head, "upload-offset").parse().unwrap();
             assert!(
                 offset >= pieces.acknowledged && offset <= content.length,
-                "{} of {} bytes are there, {} were acknowledged",
-                offset,
+                "{offset} of {} bytes are there, {} were acknowledged",
                 content.length,
                 pieces.acknowledged
             );
@@ -163,7 +178,6 @@ impl Writer {
             self.done(pieces.name, Some(content));
         }
         self.check(to, &name);
-        true
     }
 
     fn check(&self, at: SocketAddr, name: &str) {
@@ -249,8 +263,8 @@ impl Writer {
                 .body(&bytes[pieces.acknowledged..end])
                 .header("content-type", "application/offset+octet-stream")
                 .header("upload-offset", pieces.acknowledged.to_string());
-            let Some(answer) = request.try_send(to) else {
-                self.unfinished = Some(pieces);
+            let Some(answer) = unlocked(&request, to) else {
+                self.unfinished.push(pieces);
                 return Err(Killed);
             };
             assert_eq!(answer.status, 204, "{}", answer.text());
@@ -311,6 +325,18 @@ impl Writer {
             seed: self.random.bits(),
             length: usize::try_from(1 + self.random.below(most)).unwrap(),
         }
+    }
+}
+
+/// The answer of an upload in pieces, once nobody else has it: the server that was killed had it and could not let it go.
+fn unlocked(request: &Request, to: SocketAddr) -> Option<Answer> {
+    let began = Instant::now();
+    loop {
+        let answer = request.try_send(to)?;
+        if answer.status != 423 || began.elapsed() > UNLOCKED {
+            return Some(answer);
+        }
+        thread::sleep(POLL);
     }
 }
 
