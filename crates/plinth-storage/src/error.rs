@@ -92,7 +92,7 @@ pub(crate) enum StorageError {
     Database(Arc<plinth_db::Error>),
     #[error("{0}")]
     Internal(String),
-    /// The gate's own answer, in its own shape.
+    /// The gate's own answer, in its own shape. That there is no key at all, clients of this service read in its shape.
     #[error("{0}")]
     Gate(GateError),
 }
@@ -242,7 +242,7 @@ impl StorageError {
             StorageError::NoSuchBucket => "Bucket not found",
             StorageError::NoSuchKey => "not_found",
             StorageError::AlreadyExists | StorageError::BucketAlreadyExists => "Duplicate",
-            StorageError::AccessDenied(_) => "Unauthorized",
+            StorageError::AccessDenied(_) | StorageError::Gate(_) => "Unauthorized",
             StorageError::InvalidBucketName => "Invalid Input",
             StorageError::InvalidMimeType(_) => "invalid_mime_type",
             StorageError::TooLarge => "Payload too large",
@@ -320,8 +320,10 @@ impl From<GateError> for StorageError {
 
 impl IntoResponse for StorageError {
     fn into_response(self) -> Response {
-        if let StorageError::Gate(error) = self {
-            return error.into_response();
+        if let StorageError::Gate(error) = &self
+            && !matches!(error, GateError::NoKey)
+        {
+            return error.clone().into_response();
         }
         let status = self.status();
         let body = json!({

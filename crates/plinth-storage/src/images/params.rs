@@ -65,7 +65,7 @@ pub(crate) enum Target {
     WebP,
     /// Only in a server that was built with it.
     Avif,
-    /// What every client reads: JPEG, or PNG when something is transparent.
+    /// What every client reads: PNG of a PNG, which has lost nothing yet, and when something is transparent; else JPEG.
     Plain,
 }
 

@@ -51,7 +51,7 @@ pub(super) fn render(
         Target::Origin => kind,
         Target::WebP => Kind::WebP,
         Target::Avif => Kind::Avif,
-        Target::Plain if pixels.layout == Layout::Rgba => Kind::Png,
+        Target::Plain if kind == Kind::Png || pixels.layout == Layout::Rgba => Kind::Png,
         Target::Plain => Kind::Jpeg,
     };
     let bytes = encode(pixels, target, recipe.quality)?;
