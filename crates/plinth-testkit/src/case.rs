@@ -3,6 +3,7 @@
 //! ```text
 //! A numeric keeps every digit it was given.           one sentence
 //! only: embedded, because REASON                      when one engine cannot run it
+//! unpooled: REASON                                    when a server behind a pooler answers it differently
 //!
 //! create table t (n numeric);                         must succeed
 //!
@@ -39,6 +40,8 @@ pub struct Case {
     pub sentence: String,
     /// The only engine that runs it, and why.
     pub only: Option<Only>,
+    /// Why a server behind a pooler answers differently.
+    pub unpooled: Option<String>,
     /// What happens, in order.
     pub steps: Vec<Step>,
 }
@@ -127,9 +130,11 @@ pub fn parse(text: &str) -> Result<Case> {
         "line 1: a case begins with one sentence that says its fact"
     );
     let only = reader.only()?;
+    let unpooled = reader.unpooled();
     let mut case = Case {
         sentence,
         only,
+        unpooled,
         steps: Vec::new(),
     };
     let mut who = Who::postgres();
@@ -309,6 +314,12 @@ impl<'a> Reader<'a> {
             engine,
             reason: reason.trim().to_owned(),
         }))
+    }
+
+    fn unpooled(&mut self) -> Option<String> {
+        let reason = self.peek()?.strip_prefix("unpooled:")?;
+        self.at += 1;
+        Some(reason.trim().to_owned())
     }
 
     fn end_of_expectation(&self) -> usize {

@@ -119,7 +119,11 @@ fn trials(file: &Path, engines: &Arc<Engines>, list: bool) -> Vec<Trial> {
     for (engine, runner, runs) in [
         ("embedded", on_embedded as Runner, embedded),
         ("postgres", on_postgres, postgres && !engines.update),
-        ("pgbouncer", behind_pgbouncer, pooler && has_requests(&case)),
+        (
+            "pgbouncer",
+            behind_pgbouncer,
+            pooler && has_requests(&case) && case.unpooled.is_none(),
+        ),
         // What it answers is what the other two must.
         ("psql", with_psql, postgres && !has_requests(&case)),
     ] {
