@@ -92,16 +92,18 @@ impl Form {
         ))
     }
 
-    /// The file's bytes. They end well only if the form does: one that broke off is not an upload.
+    /// The file's bytes. They end well only if the form does: one that broke off is not an upload. What has ended may be asked
+    /// again.
     pub(crate) fn file(self) -> impl Stream<Item = Result<Bytes, StorageError>> + Send + Unpin {
-        Box::pin(stream::unfold(Some(self), |form| async move {
+        let chunks = stream::unfold(Some(self), |form| async move {
             let mut form = form?;
             match form.chunk().await {
                 Ok(Some(bytes)) => Some((Ok(bytes), Some(form))),
                 Ok(None) => None,
                 Err(error) => Some((Err(error), None)),
             }
-        }))
+        });
+        Box::pin(chunks.fuse())
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, StorageError> {

@@ -188,11 +188,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StorageError> {
     serde_json::from_value(Value::Object(object)).map_err(bad)
 }
 
-/// A file as it arrives, chunk by chunk. It ends with an error when the client falls silent or goes away.
+/// A file as it arrives, chunk by chunk. It ends with an error when the client falls silent or goes away. What has ended may be
+/// asked again: there is nothing more.
 pub(crate) fn file(body: Body) -> impl Stream<Item = Result<Bytes, StorageError>> + Send + Unpin {
     let chunks = body.into_data_stream();
     let end = Instant::now() + WHOLE;
-    Box::pin(stream::unfold(Some(chunks), move |chunks| async move {
+    let chunks = stream::unfold(Some(chunks), move |chunks| async move {
         let mut chunks = chunks?;
         let deadline = end.min(Instant::now() + SILENCE);
         match tokio::time::timeout_at(deadline, chunks.next()).await {
@@ -201,7 +202,8 @@ pub(crate) fn file(body: Body) -> impl Stream<Item = Result<Bytes, StorageError>
             Ok(Some(Err(_))) => Some((Err(StorageError::Incomplete), None)),
             Err(_) => Some((Err(StorageError::TooSlow), None)),
         }
-    }))
+    });
+    Box::pin(chunks.fuse())
 }
 
 /// A header's text, when it has one that can be read.
@@ -221,6 +223,14 @@ mod tests {
     #[derive(Debug, serde::Deserialize)]
     struct Request {
         prefix: Option<String>,
+    }
+
+    #[tokio::test]
+    async fn a_file_that_has_ended_stays_so() {
+        let mut file = file(Body::from("a"));
+        assert!(matches!(file.next().await, Some(Ok(_))));
+        assert!(file.next().await.is_none());
+        assert!(file.next().await.is_none());
     }
 
     #[test]
