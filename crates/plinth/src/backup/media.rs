@@ -74,6 +74,9 @@ pub(super) fn unpack(member: &mut impl Read, name: &str, root: &Path) -> anyhow:
 
 /// Puts unpacked files into their place. Those that are there already are the same: a version never has other bytes.
 pub(super) fn place(unpacked: &Path, root: &Path) -> anyhow::Result<()> {
+    for folder in FOLDERS {
+        make_private_folder(&root.join(folder))?;
+    }
     let mut found = Vec::new();
     walk(unpacked, DEPTH + 1, &mut found)?;
     for path in found {
