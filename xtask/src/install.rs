@@ -32,11 +32,9 @@ pub(crate) fn cluster() -> Result<String> {
     Ok("installed the Debian packages".to_owned())
 }
 
-/// `PgBouncer`, from Debian's package when it is nowhere. Debian puts it where only root looks.
+/// `PgBouncer`, from Debian's package when it is nowhere.
 pub(crate) fn pgbouncer() -> Result<String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    if folders.any(|folder| folder.join("pgbouncer").is_file()) {
+    if plinth_private_postgres::find_pgbouncer().is_some() {
         return Ok(String::new());
     }
     debian(&["pgbouncer"])?;

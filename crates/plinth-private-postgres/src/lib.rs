@@ -47,6 +47,15 @@ pub fn find() -> Option<PathBuf> {
         .or_else(|| std::env::split_paths(&path).find(|folder| folder.join("initdb").exists()))
 }
 
+/// The pooler `PgBouncer`, on the search path or where Debian puts it, which is where only root looks.
+pub fn find_pgbouncer() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join("pgbouncer"))
+        .find(|program| program.is_file())
+}
+
 impl Cluster {
     /// Makes one in a folder that is there, with this superuser. With a password everybody needs one, without it nobody does.
     pub fn make(

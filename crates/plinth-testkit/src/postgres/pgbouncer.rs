@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+pub use plinth_private_postgres::find_pgbouncer as find;
 use plinth_private_postgres::{give_away, unprivileged};
 
 use crate::process::POLL;
@@ -38,15 +39,6 @@ pub struct Settings {
     pub lines: Vec<String>,
     /// Lines of the section `[users]`.
     pub user_lines: Vec<String>,
-}
-
-/// The program, on the search path or where Debian puts it.
-pub fn find() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin")])
-        .map(|folder| folder.join("pgbouncer"))
-        .find(|program| program.is_file())
 }
 
 impl PgBouncer {

@@ -10,11 +10,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use plinth_private_postgres::give_away;
 use plinth_testkit::http::Request;
 use plinth_testkit::postgres;
 use serde_json::json;
 
-use crate::processes::{self, Family, give_away, log_in, unprivileged, without_settings};
+use crate::processes::{self, Family, log_in, unprivileged, without_settings};
 use crate::wait::until;
 
 /// Of the superuser and of those who replicate. No secret: it holds for one run, on loopback.
@@ -204,7 +205,7 @@ impl Member {
     /// Starts Patroni, which starts the server.
     pub(crate) fn start(&mut self) -> Result<()> {
         let log = log_in(&self.home)?;
-        let mut command = unprivileged(&self.patroni, "TERM")?;
+        let mut command = unprivileged(&self.patroni)?;
         command
             .arg(self.settings_file())
             .stdout(log.try_clone()?)
@@ -337,7 +338,7 @@ fn start_etcd(program: &Path, home: &Path, client: u16, peer: u16) -> Result<Fam
     let log = log_in(home)?;
     let client = format!("http://{}", on_loopback(client));
     let peer = format!("http://{}", on_loopback(peer));
-    let mut command = unprivileged(program, "TERM")?;
+    let mut command = unprivileged(program)?;
     command
         .args(["--data-dir", "data", "--log-level", "warn", "--enable-v2"])
         .args(["--listen-client-urls", &client])

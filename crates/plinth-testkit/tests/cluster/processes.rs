@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::wait::until;
 
@@ -110,16 +110,10 @@ pub(crate) fn tied(program: &Command, signal: &str) -> Command {
     command
 }
 
-/// The same as a user who may run PostgreSQL, which refuses to run as root, and without settings from outside.
-pub(crate) fn unprivileged(program: &Path, signal: &str) -> Result<Command> {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", signal]);
-    if is_root()? {
-        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-    }
-    command.arg("--");
-    follow(&mut command, &without_settings(Command::new(program)));
-    Ok(command)
+/// A program as a user who may run PostgreSQL, and without settings from outside. It ends like a [`tied`] one.
+pub(crate) fn unprivileged(program: &Path) -> Result<Command> {
+    let command = plinth_private_postgres::unprivileged(program)?;
+    Ok(without_settings(command))
 }
 
 /// The command without variables that these programs would read.
@@ -134,22 +128,6 @@ pub(crate) fn without_settings(mut command: Command) -> Command {
         }
     }
     command
-}
-
-/// Gives a folder to the user whom [`unprivileged`] programs run as.
-pub(crate) fn give_away(folder: &Path) -> Result<()> {
-    if !is_root()? {
-        return Ok(());
-    }
-    let given = Command::new("chown")
-        .args(["-R", "postgres:postgres"])
-        .arg(folder)
-        .status()?;
-    ensure!(
-        given.success(),
-        "there is no user `postgres` to run PostgreSQL as"
-    );
-    Ok(())
 }
 
 /// The file `log` of a folder, to write behind what is there.
@@ -184,10 +162,6 @@ fn send(signal: &str, to: &[u32]) -> Result<()> {
         .status()
         .context("cannot run kill")?;
     Ok(())
-}
-
-fn is_root() -> Result<bool> {
-    Ok(Command::new("id").arg("-u").output()?.stdout.trim_ascii() == b"0")
 }
 
 /// A program on the search path.

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use plinth_private_postgres::give_away;
 use plinth_testkit::temp::TempDir;
 
 use crate::cluster::{Cluster, Ports, Programs};
 use crate::nodes::{NODES, Node};
-use crate::processes::give_away;
 use crate::writers::Writers;
 
 /// The database that the nodes serve.
