@@ -264,10 +264,9 @@ impl Address {
         let connected = self.config.connect(tls).await;
         let (client, connection) = connected.map_err(|error| self.explain(error))?;
         let notices = Notices::default();
-        let is_known = tells_its_origin(connection.parameter("server_version"));
         let wire = Wire::new(connection, notices.clone());
-        let origin = match self.pooled || !is_known {
-            // The next transaction may lead elsewhere, or the server is one that is refused for its age.
+        let origin = match self.pooled {
+            // The next transaction may lead elsewhere.
             true => None,
             false => wire.drive(self.fence.admit(&client)).await?,
         };
@@ -339,13 +338,6 @@ impl Address {
             )),
         }
     }
-}
-
-/// Whether a server of this version can be asked which primary it is: `15.18 (Debian 15.18-0+deb12u1)`.
-fn tells_its_origin(version: Option<&str>) -> bool {
-    let major = version.and_then(|text| text.split(['.', ' ']).next());
-    let major: Option<u32> = major.and_then(|text| text.parse().ok());
-    major.is_none_or(|major| major >= 15)
 }
 
 /// One error for those of all hosts, which tells them all. As long as one host may come to take writes, it is worth waiting.

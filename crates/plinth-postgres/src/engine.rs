@@ -273,7 +273,7 @@ impl Engine {
         let work = async {
             let ran = take(&mut batch.send().await?, place);
             if conditional {
-                check_affected(write, ran.affected)?;
+                write.check_affected(ran.affected)?;
                 lease.client.batch_execute(end).await?;
             }
             Ok(ran)
@@ -292,7 +292,7 @@ impl Engine {
     /// Gives a connection back after its work, or away when it is of no more use.
     pub(crate) fn finish<T>(&self, lease: Lease, done: Result<T>) -> Result<T> {
         match done {
-            Ok(_) if lease.is_outdated() => {
+            Ok(_) if !lease.is_believed() => {
                 lease.discard();
                 let message = "an old primary answered, and another one has taken over".to_owned();
                 Err(EngineError::Unavailable(message))
@@ -465,29 +465,6 @@ fn document(rendered: &Rendered, format: BodyFormat, ran: &Ran) -> Result<(Vec<u
         body.push(b']');
     }
     Ok((body, inserted))
-}
-
-/// Refuses what a write asked not to do.
-fn check_affected(write: &Write, affected: u64) -> Result<()> {
-    if let Some(limit) = write.max_affected
-        && affected > limit
-    {
-        return Err(SqlError::new(
-            "PGRST124",
-            "Query result exceeds max-affected preference constraint",
-        )
-        .detail(format!("The query affects {affected} rows"))
-        .into());
-    }
-    if write.exactly_one && affected != 1 {
-        return Err(SqlError::new(
-            "PGRST116",
-            "Cannot coerce the result to a single JSON object",
-        )
-        .detail(format!("The result contains {affected} rows"))
-        .into());
-    }
-    Ok(())
 }
 
 /// Whether a write was refused because something only reads: the server, or a transaction.

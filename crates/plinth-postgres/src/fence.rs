@@ -1,16 +1,15 @@
 //! Which primary counts, when an old one still thinks it does.
 //!
 //! A primary that froze, or was cut off, and wakes up after another one has taken over does not know of it, and may for
-//! some moments acknowledge what will be thrown away: Patroni has been seen to take the wait for standbys away from such
-//! a server before it stopped it. But every promotion begins a new timeline, whose number is larger. So whoever has seen
+//! some moments acknowledge what will be thrown away, until whoever keeps the cluster has stopped it. But every promotion begins a new timeline, whose number is larger. So whoever has seen
 //! the new primary refuses the old one, and believes nothing that the old one says.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::EngineError;
 use crate::error::Result;
@@ -45,8 +44,9 @@ impl Fence {
     /// Lets a new connection in, unless a later primary of the same data has been seen. None from servers that do not
     /// tell: some that are rented have no such functions.
     pub(crate) async fn admit(&self, client: &Client) -> Result<Option<Origin>> {
-        let asked = match client.query_typed(ASK, &[]).await {
-            Ok(rows) => rows,
+        // As one message: a server that is refused for its age afterwards may know no other protocol.
+        let asked = match client.simple_query(ASK).await {
+            Ok(messages) => messages,
             Err(error) => {
                 let not_here = [
                     SqlState::UNDEFINED_FUNCTION,
@@ -59,11 +59,11 @@ impl Fence {
                 };
             }
         };
-        let Some(row) = asked.first() else {
-            return Ok(None);
-        };
-        let (system, timeline) = (row.try_get(0)?, row.try_get(1)?);
-        let Some(origin) = Origin::read(system, timeline) else {
+        let told = asked.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Origin::read(row.get(0)?, row.get(1)?),
+            _ => None,
+        });
+        let Some(origin) = told else {
             return Ok(None);
         };
         match self.sees(origin, Instant::now()) {
@@ -80,10 +80,17 @@ impl Fence {
         }
     }
 
-    /// Whether nothing later has been seen than where an answer came from.
+    /// Whether nothing later has been seen than where a connection leads.
     pub(crate) fn is_current(&self, origin: Option<Origin>) -> bool {
+        let newest = self.0.lock();
+        let both = origin.zip(newest.as_ref());
+        both.is_none_or(|(origin, newest)| !origin.is_older(newest.origin))
+    }
+
+    /// Notes that an answer came from there; false when it is not to be believed.
+    pub(crate) fn hears(&self, origin: Option<Origin>) -> bool {
         let mut newest = self.0.lock();
-        let (Some(origin), Some(newest)) = (origin, newest.as_mut()) else {
+        let Some((origin, newest)) = origin.zip(newest.as_mut()) else {
             return true;
         };
         if origin == newest.origin {
@@ -143,6 +150,9 @@ mod tests {
         assert!(!fence.is_current(Some(origin(1, 4))));
         assert!(fence.is_current(Some(origin(1, 5))));
         assert!(fence.is_current(None));
+        assert!(!fence.hears(Some(origin(1, 4))));
+        assert!(fence.hears(Some(origin(1, 5))));
+        assert!(fence.hears(None));
     }
 
     #[test]

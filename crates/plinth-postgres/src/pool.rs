@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::fence::Origin;
 use crate::leaving::{Leaving, Room};
 use crate::outage::Seldom;
-use crate::wire::{NOT_ON_A_STANDBY, Notices, Wire};
+use crate::wire::{Notices, Wire, is_on_this_server_alone};
 
 /// How long a connection that was left in the middle keeps its place in the pool, so that others wait for it rather than open
 /// another one: as long as a statement may take by default, and a little.
@@ -116,7 +116,7 @@ impl Pool {
         let idle = loop {
             let popped = self.0.idle.lock().pop();
             match popped {
-                Some(conn) if !conn.wire.is_open() || self.is_outdated(&conn) => {}
+                Some(conn) if !conn.wire.is_open() || !self.leads_on(&conn) => {}
                 other => break other,
             }
         };
@@ -169,8 +169,9 @@ impl Pool {
         self.forget_idle();
     }
 
-    fn is_outdated(&self, conn: &Conn) -> bool {
-        !self.0.address.fence.is_current(conn.origin)
+    /// Whether no other primary has taken over from the one that a connection leads to.
+    fn leads_on(&self, conn: &Conn) -> bool {
+        self.0.address.fence.is_current(conn.origin)
     }
 
     /// Waits, beside everything else, until the server has answered on a connection that nobody needs any more, or is gone.
@@ -206,8 +207,7 @@ impl Conn {
 
     /// Whether a commit just now was reported although a standby that should have it has not.
     pub(crate) fn is_on_this_server_alone(&self) -> bool {
-        let heard = self.notices.lock();
-        heard.iter().any(|notice| notice.code == NOT_ON_A_STANDBY)
+        is_on_this_server_alone(&self.notices.lock())
     }
 
     /// A name that nothing on this connection has.
@@ -251,9 +251,9 @@ impl Lease {
         self.pool.address().pooled
     }
 
-    /// Another primary has taken over from the one that this leads to: what it says does not count.
-    pub(crate) fn is_outdated(&self) -> bool {
-        self.pool.is_outdated(self)
+    /// Whether an answer counts that has come on it: not when another primary has taken over from the one that gave it.
+    pub(crate) fn is_believed(&self) -> bool {
+        self.pool.address().fence.hears(self.origin)
     }
 
     /// What was done with it outlasts the transaction: nobody gets it after this.

@@ -11,7 +11,7 @@ use crate::session::{RESET, Settings};
 use crate::setup::expose;
 use crate::text;
 use crate::transaction::{Tx, tagged};
-use crate::wire::{NOT_ON_A_STANDBY, Notices};
+use crate::wire::{Notices, is_on_this_server_alone};
 
 impl Engine {
     /// Runs a script on a connection of its own, each statement in a transaction of its own unless the script opens one.
@@ -299,10 +299,6 @@ fn outlasting(statement: &Sent<'_>) -> EngineError {
     ))
     .hint("The next statement may find another connection: say SET LOCAL between BEGIN and COMMIT.")
     .into()
-}
-
-fn is_on_this_server_alone(said: &[SqlError]) -> bool {
-    said.iter().any(|notice| notice.code == NOT_ON_A_STANDBY)
 }
 
 fn take(notices: &Notices) -> Vec<SqlError> {

@@ -17,12 +17,17 @@ use crate::error;
 
 /// The code that the warning gets which comes with a commit that is on this server alone, although it should be on a standby,
 /// because the wait for that was cancelled.
-pub(crate) const NOT_ON_A_STANDBY: &str = "01P91";
+const NOT_ON_A_STANDBY: &str = "01P91";
 /// Notices kept of one statement. A loop can raise any number.
 const NOTICES: usize = 1000;
 
 /// What a statement said beside its result.
 pub(crate) type Notices = Arc<Mutex<Vec<SqlError>>>;
+
+/// Whether a commit was reported, with these notices, although a standby that should have it has not.
+pub(crate) fn is_on_this_server_alone(said: &[SqlError]) -> bool {
+    said.iter().any(|notice| notice.code == NOT_ON_A_STANDBY)
+}
 
 /// The half of a connection that reads and writes.
 pub(crate) struct Wire {

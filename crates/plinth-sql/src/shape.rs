@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::SqlError;
 use crate::ast::{Query, Statement};
 
 /// A statement and the object that each of its rows becomes.
@@ -151,6 +152,27 @@ pub struct Write {
     pub exactly_one: bool,
     /// Run, answer, and roll back.
     pub rollback: bool,
+}
+
+impl Write {
+    /// Fails when a number of affected rows is one that the write asked not to have.
+    pub fn check_affected(&self, affected: u64) -> Result<(), SqlError> {
+        if self.max_affected.is_some_and(|limit| affected > limit) {
+            return Err(SqlError::new(
+                "PGRST124",
+                "Query result exceeds max-affected preference constraint",
+            )
+            .detail(format!("The query affects {affected} rows")));
+        }
+        if self.exactly_one && affected != 1 {
+            return Err(SqlError::new(
+                "PGRST116",
+                "Cannot coerce the result to a single JSON object",
+            )
+            .detail(format!("The result contains {affected} rows")));
+        }
+        Ok(())
+    }
 }
 
 /// How a body is written.

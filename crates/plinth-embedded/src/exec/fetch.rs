@@ -220,7 +220,7 @@ fn changed(
         ChangePlan::Update(plan) => exec.run_update(plan, params),
         ChangePlan::Delete(plan) => exec.run_delete(plan, params),
     }?;
-    refuse_number(write, affected)?;
+    write.check_affected(affected)?;
     let answer = Answer {
         rows: affected,
         inserted,
@@ -254,29 +254,11 @@ fn call(
             false => show(exec),
         }
     })?;
-    refuse_number(write, rows)?;
+    write.check_affected(rows)?;
     Ok(Answer {
         rows,
         ..Answer::default()
     })
-}
-
-fn refuse_number(write: &Write, affected: u64) -> Result<(), SqlError> {
-    if write.max_affected.is_some_and(|limit| affected > limit) {
-        return Err(SqlError::new(
-            "PGRST124",
-            "Query result exceeds max-affected preference constraint",
-        )
-        .detail(format!("The query affects {affected} rows")));
-    }
-    if write.exactly_one && affected != 1 {
-        return Err(SqlError::new(
-            "PGRST116",
-            "Cannot coerce the result to a single JSON object",
-        )
-        .detail(format!("The result contains {affected} rows")));
-    }
-    Ok(())
 }
 
 /// Translates the statements of one document.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plinth_sql::catalog::Relation;
 
-use super::row::insert_text;
+use super::row::{changed_places, insert_text};
 use super::{Executor, Mark};
 use crate::changes::{Change, ChangeKind};
 use crate::connection::quoted_table;
@@ -62,7 +62,10 @@ impl Executor {
                 .execute(rusqlite::params_from_iter(new.iter()))?,
             (ChangeKind::Update, Some(old), Some(new)) => {
                 drop(sqlite);
-                self.write_changed(table, change.key, old, new)?
+                match changed_places(old, new).as_slice() {
+                    [] => 1,
+                    changed => self.write_values(table, change.key, new, changed)?,
+                }
             }
             (ChangeKind::Delete, ..) => sqlite
                 .prepare_cached(&format!(

@@ -313,9 +313,10 @@ impl Executor {
         new: &[Value],
     ) -> Result<i64> {
         let relation = &rules.relation;
-        if !old.iter().zip(new).all(|(old, new)| same(old, new)) {
+        let changed = changed_places(old, new);
+        if !changed.is_empty() {
             self.refuse_equal_nulls(rules, new, Some(key))?;
-            if let Err(error) = self.write_changed(relation, key, old, new) {
+            if let Err(error) = self.write_values(relation, key, new, &changed) {
                 return Err(self.explain(error, rules, new, Some(key)));
             }
         }
@@ -333,21 +334,15 @@ impl Executor {
         })
     }
 
-    /// Writes those values of a row that are others than before; gives the number of rows, which is one.
-    pub(super) fn write_changed(
+    /// Writes the values at these places, which are some, of a row that is there; gives the number of rows, which is one.
+    pub(super) fn write_values(
         &self,
         relation: &Relation,
         key: i64,
-        old: &[Value],
         new: &[Value],
+        places: &[usize],
     ) -> rusqlite::Result<usize> {
-        let changed: Vec<usize> = (0..new.len())
-            .filter(|place| !same(&old[*place], &new[*place]))
-            .collect();
-        if changed.is_empty() {
-            return Ok(1);
-        }
-        let sets: Vec<String> = changed
+        let sets: Vec<String> = places
             .iter()
             .enumerate()
             .map(|(number, place)| {
@@ -364,7 +359,7 @@ impl Executor {
             sets.join(", ")
         );
         let mut values = vec![Value::Integer(key)];
-        values.extend(changed.iter().map(|place| new[*place].clone()));
+        values.extend(places.iter().map(|place| new[*place].clone()));
         self.conn
             .sqlite()
             .prepare_cached(&sql)?
@@ -537,8 +532,16 @@ impl Executor {
     }
 }
 
+/// Where a row has other values than before.
+pub(super) fn changed_places(old: &[Value], new: &[Value]) -> Vec<usize> {
+    let places = old.iter().zip(new).enumerate();
+    places
+        .filter(|(_, (old, new))| !same(old, new))
+        .map(|(place, _)| place)
+        .collect()
+}
+
 /// The statement that writes a new row, whose columns are `?1`, `?2`, ….
-/// What writes a whole row.
 pub(super) fn insert_text(relation: &Relation) -> String {
     let table = quoted_table(relation);
     if relation.columns.is_empty() {

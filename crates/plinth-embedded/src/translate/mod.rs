@@ -709,16 +709,17 @@ fn translated(
     now: i64,
     judged: bool,
 ) -> Result<Plan, SqlError> {
-    let mut translator = Translator::new(catalog, role, search_path, params.clone());
-    translator.now = now;
-    translator.defining = judged;
-    translator.calls = calls_of(&translator, query);
-    let mut out = translator.query(query, None)?;
-    if translator.needs_barrier() {
-        translator = Translator::new(catalog, role, search_path, params);
+    let begin = || {
+        let mut translator = Translator::new(catalog, role, search_path, params.clone());
         translator.now = now;
         translator.defining = judged;
         translator.calls = calls_of(&translator, query);
+        translator
+    };
+    let mut translator = begin();
+    let mut out = translator.query(query, None)?;
+    if translator.needs_barrier() {
+        translator = begin();
         translator.raise_barrier();
         out = translator.query(query, None)?;
     }
