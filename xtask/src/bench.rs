@@ -7,11 +7,12 @@ use anyhow::{Result, bail};
 use crate::paths::{self, cargo};
 use crate::{install, take_flag, take_value, wait};
 
-/// Builds for release, installs the rival and runs the benchmark, which tells its steps itself.
+/// Builds for release, installs the rivals and runs the benchmark, which tells its steps itself.
 pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     let quick = take_flag(args, "--quick");
     let crowd = take_flag(args, "--crowd");
     let on_postgres = take_flag(args, "--on-postgres");
+    let media = take_flag(args, "--media");
     let only = take_value(args, "--only")?;
     let seconds = take_value(args, "--seconds")?;
     if let Some(extra) = args.first() {
@@ -38,19 +39,26 @@ pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     if let Some(only) = &only {
         command.args(["--only", only]);
     }
-    if on_postgres || !(quick || crowd || only.is_some()) {
+    let all = !(quick || crowd || on_postgres || media || only.is_some());
+    if on_postgres || all {
         install::postgres()?;
+    }
+    if media || all {
+        install::media_rivals()?;
     }
     if crowd {
         command.arg("--crowd");
     } else if on_postgres {
         command.arg("--on-postgres");
+    } else if media {
+        command.arg("--media");
+        command.arg("--pocketbase").arg(install::pocketbase()?);
     } else if quick {
         command.args(["--server", "plinth", "--rounds", "1"]);
     } else {
         command.arg("--pocketbase").arg(install::pocketbase()?);
     }
-    if !quick && !crowd && !on_postgres && only.is_none() {
+    if all {
         command
             .arg("--output")
             .arg(paths::root().join("bench/RESULTS.md"));

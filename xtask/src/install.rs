@@ -41,6 +41,34 @@ pub(crate) fn pgbouncer() -> Result<String> {
     Ok("installed the Debian package".to_owned())
 }
 
+/// A store that speaks S3, for files; answers the program.
+pub(crate) fn seaweedfs() -> Result<PathBuf> {
+    let project = paths::root().join("tests/services");
+    let interpreter = python_environment(&project, "services-python")?;
+    Ok(interpreter.with_file_name("weed"))
+}
+
+/// A client of such stores, from Debian's package when it is nowhere.
+pub(crate) fn rclone() -> Result<String> {
+    if Command::new("rclone").arg("version").output().is_ok() {
+        return Ok(String::new());
+    }
+    debian(&["rclone"])?;
+    Ok("installed the Debian package".to_owned())
+}
+
+/// What files and pictures are compared with in the benchmark, from Debian's packages when it is nowhere.
+pub(crate) fn media_rivals() -> Result<()> {
+    let missing = |program: &str| Command::new(program).arg("-v").output().is_err();
+    if missing("nginx") {
+        debian(&["nginx-light"])?;
+    }
+    if missing("vipsthumbnail") {
+        debian(&["libvips-tools"])?;
+    }
+    Ok(())
+}
+
 /// Valgrind, from Debian's package when it is nowhere.
 pub(crate) fn valgrind() -> Result<()> {
     let found = Command::new("valgrind").arg("--version").output().is_ok();

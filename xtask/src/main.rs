@@ -38,14 +38,16 @@ COMMANDS
       --minutes N         new worlds of requests for so long; each is told by its number
   cluster                 failover of a real cluster: ten rounds of everything that can break
       --rounds N          so many
+  media                   files: every client on both engines and both stores, and every kill -9
   examples                run each example's client against `plinth dev`
   fuzz [SECONDS]          broken and random input for the parsers, PostgreSQL's grammar as judge (default: 120)
-  bench                   Plinth beside PocketBase, bare axum and raw SQLite; writes bench/RESULTS.md
+  bench                   Plinth beside PocketBase, bare axum, raw SQLite, nginx and libvips; writes bench/RESULTS.md
       --quick             Plinth alone, one round, nothing written
       --only TEXT         only work whose name contains this, nothing written
       --seconds N         how long each figure is taken (default: 4)
       --crowd             only many users at once, on Plinth, nothing written
       --on-postgres       only Plinth on PostgreSQL beside pgbench, nothing written
+      --media             only files and pictures beside nginx, libvips and PocketBase, nothing written
   guard                   counts the instructions of a request's steps and compares with bench/instructions.txt
       --update            notes what is counted
   pg                      a private PostgreSQL with the system schemas, until Ctrl-C
@@ -110,6 +112,12 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
             let rounds = take_value(&mut args, "--rounds")?;
             if test::build(&mut run) {
                 test::cluster(&mut run, Some(rounds.as_deref().unwrap_or("10")));
+            }
+        }
+        "media" => {
+            install::postgres()?;
+            if test::build(&mut run) {
+                test::media(&mut run);
             }
         }
         "examples" => {

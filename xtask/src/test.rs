@@ -1,5 +1,6 @@
 //! Every test there is, and the parts of it that are run alone.
 
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -32,7 +33,9 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
     if !build(run) {
         return Ok(());
     }
-    run.command("unit tests", &mut unit_tests(), TEST_LIMIT);
+    let mut tests = unit_tests();
+    tests.envs(services(run));
+    run.command("unit tests", &mut tests, TEST_LIMIT);
     run.task("guard", || guard::check(false));
     cases(run, None, false)?;
     differential(run, &Chance::default())?;
@@ -51,36 +54,101 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
         );
     }
     examples::all(run);
-    javascript_client(run);
-    python_client(run);
+    client(run, "supabase-js", javascript("main.js"), &[]);
+    client(run, "supabase-py", python("accounts.py"), &[]);
+    clients_of_files(run, &[&[], &["--postgres", "--s3"]]);
     Ok(())
 }
 
-/// `supabase-js` against the command as it was built last, with a mail server beside it.
-fn javascript_client(run: &mut Run) {
-    let project = paths::root().join("tests/clients/javascript");
-    if let Err(error) = install::npm(&project) {
-        return run.task("supabase-js", || Err(error));
-    }
-    let mut program = Command::new("node");
-    program.arg(".").arg(paths::plinth()).current_dir(&project);
-    run.command("supabase-js", &mut program, CLIENT_LIMIT);
+/// Files in full: their clients wherever rows and bytes can be, and every kill.
+pub(crate) fn media(run: &mut Run) {
+    clients_of_files(
+        run,
+        &[&[], &["--s3"], &["--postgres"], &["--postgres", "--s3"]],
+    );
+    let mut command = cargo();
+    command
+        .args(["test", "--quiet", "--package", "plinth-testkit"])
+        .args(["--test", "safety", "--", "--nocapture", "media::"])
+        .env("PLINTH_ALL_ROUNDS", "1")
+        .envs(services(run));
+    run.command("files: kill -9", &mut command, TEST_LIMIT);
 }
 
-/// The same of `supabase-py`.
-fn python_client(run: &mut Run) {
-    let project = paths::root().join("tests/clients/python");
-    match install::python(&project) {
-        Ok(python) => {
-            let mut program = Command::new(python);
-            program
-                .arg(project.join("accounts.py"))
-                .arg(paths::plinth())
-                .env("PYTHONDONTWRITEBYTECODE", "1");
-            run.command("supabase-py", &mut program, CLIENT_LIMIT);
-        }
-        Err(error) => run.task("supabase-py", || Err(error)),
+/// The programs under `tests/clients` that are about files, with each of these services beside Plinth.
+fn clients_of_files(run: &mut Run, services: &[&[&str]]) {
+    run.task("install rclone", install::rclone);
+    for services in services {
+        let place = match *services {
+            [] => String::new(),
+            beside => format!(" {}", beside.join(" ").replace("--", "")),
+        };
+        let name = |of: &str| format!("files: {of}{place}");
+        client(run, &name("supabase-js"), javascript("media.js"), services);
+        client(run, &name("supabase-py"), python("media.py"), services);
+        client(run, &name("s3"), python("s3.py"), services);
     }
+}
+
+/// A program that starts the command as it was built last, with services beside it.
+fn client(run: &mut Run, name: &str, program: Result<Command>, services: &[&str]) {
+    let prepared = program.and_then(|program| {
+        if services.is_empty() {
+            return Ok(program);
+        }
+        beside(services, &program)
+    });
+    match prepared {
+        Ok(mut program) => {
+            program.arg(paths::plinth());
+            run.command(name, &mut program, CLIENT_LIMIT);
+        }
+        Err(error) => run.task(name, || Err(error)),
+    }
+}
+
+/// A program of `tests/clients/javascript`.
+fn javascript(file: &str) -> Result<Command> {
+    let project = paths::root().join("tests/clients/javascript");
+    install::npm(&project)?;
+    let mut program = Command::new("node");
+    program.arg(project.join(file));
+    Ok(program)
+}
+
+/// A program of `tests/clients/python`.
+fn python(file: &str) -> Result<Command> {
+    let project = paths::root().join("tests/clients/python");
+    let mut program = Command::new(install::python(&project)?);
+    program
+        .arg(project.join(file))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(program)
+}
+
+/// The same program, run by one that starts services for it.
+fn beside(services: &[&str], program: &Command) -> Result<Command> {
+    let mut command = Command::new(paths::target().join("debug/examples/beside"));
+    command
+        .args(services)
+        .env("PLINTH_WEED", install::seaweedfs()?);
+    command.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    Ok(command)
+}
+
+/// Where tests find the services that they start, and that they may not do without.
+fn services(run: &mut Run) -> Vec<(&'static str, OsString)> {
+    let mut found = vec![("PLINTH_REQUIRE_SERVICES", "1".into())];
+    run.task("install seaweedfs", || {
+        found.push(("PLINTH_WEED", install::seaweedfs()?.into()));
+        Ok(String::new())
+    });
+    found
 }
 
 /// Builds all that the steps after it run, once, with the same features.

@@ -17,6 +17,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// connection, and the client would not see why; one that sends more than this is cut off nevertheless.
 const DISCARDED_BYTES: u64 = 64 << 20;
 
+/// Longest silence in what is thrown away.
+const DISCARD_SILENCE: Duration = Duration::from_millis(500);
+
 /// Longest wait for what is thrown away.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,9 +52,14 @@ pub async fn read_body(mut body: Body, limit_bytes: usize) -> Result<Bytes, Body
             Err(_) => return Err(BodyError::TooSlow),
         }
     }
+    discard_body(body).await;
+    Err(BodyError::TooLarge { limit_bytes })
+}
+
+/// Reads a body that nobody wants and throws it away, up to a bound, so that the client comes to read the answer.
+pub async fn discard_body(body: Body) {
     // Whether the rest comes or not changes nothing.
     let _best_effort = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
-    Err(BodyError::TooLarge { limit_bytes })
 }
 
 async fn discard(mut body: Body) {
@@ -59,7 +67,8 @@ async fn discard(mut body: Body) {
         return;
     }
     let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
+    // A client that waits for us to speak is told at once.
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout(DISCARD_SILENCE, body.frame()).await {
         discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
         if discarded > DISCARDED_BYTES {
             return;

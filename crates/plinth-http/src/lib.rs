@@ -16,7 +16,7 @@ mod sqlstate;
 mod token;
 
 pub use app::{App, Mode};
-pub use body::{BodyError, read_body};
+pub use body::{BodyError, discard_body, read_body};
 pub use caller::{Caller, KeyKind};
 pub use error::{ApiError, internal_error};
 pub use gate::{Gate, GateError, GateKeys};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::crowd;
+use crate::media;
 use crate::on_postgres;
 use crate::process::{Usage, memory_kib};
 use crate::results::{self, Figure, Report};
@@ -53,6 +54,8 @@ pub struct Options {
     pub crowd: bool,
     /// Only Plinth on PostgreSQL, beside `pgbench`.
     pub on_postgres: bool,
+    /// Only files and pictures, beside nginx, libvips and `PocketBase`.
+    pub media: bool,
     /// Runs of each figure.
     pub rounds: usize,
 }
@@ -102,6 +105,10 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
         on_postgres::measure(&places, options.time, say)?;
         return Ok(());
     }
+    if options.media {
+        media::measure(&places, options.time, say)?;
+        return Ok(());
+    }
     for round in 0..options.rounds {
         for kind in all.into_iter().filter(is_wanted) {
             say(&format!("round {}: {} is filled", round + 1, kind.name()));
@@ -131,6 +138,7 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
     }
     if options.servers.is_empty() && options.only.is_none() {
         report.crowd(crowd::measure(&places, options.time, say)?);
+        report.media(media::measure(&places, options.time, say)?);
     }
     if let Some(output) = &options.output {
         write(output, &report.text())?;

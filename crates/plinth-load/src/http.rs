@@ -148,10 +148,42 @@ pub(crate) fn exchange(stream: &mut TcpStream, request: &Request) -> io::Result<
                 body: head.body(&answer),
             });
         }
-        match stream.read(&mut piece)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            length => answer.extend_from_slice(&piece[..length]),
+        let length = some(stream.read(&mut piece)?)?;
+        answer.extend_from_slice(&piece[..length]);
+    }
+}
+
+/// Sends one request on an open connection and lets the answer's body go by: its status and the body's length.
+pub(crate) fn drain(
+    stream: &mut TcpStream,
+    request: &Request,
+    buffer: &mut [u8],
+) -> io::Result<(u16, usize)> {
+    stream.write_all(request.bytes())?;
+    let mut beginning = Vec::new();
+    let head = loop {
+        let length = some(stream.read(buffer)?)?;
+        beginning.extend_from_slice(&buffer[..length]);
+        if let Some(head) = Head::parse(&beginning)? {
+            break head;
         }
+    };
+    let Body::Length(length) = head.body else {
+        let why = "an answer without a length";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    };
+    let mut missing = (head.length + length).saturating_sub(beginning.len());
+    while missing > 0 {
+        missing = missing.saturating_sub(some(stream.read(buffer)?)?);
+    }
+    Ok((head.status, length))
+}
+
+/// What was read, unless the connection has ended.
+fn some(length: usize) -> io::Result<usize> {
+    match length {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        length => Ok(length),
     }
 }
 

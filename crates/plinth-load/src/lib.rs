@@ -6,6 +6,7 @@
 
 mod generator;
 mod http;
+mod media;
 mod on_postgres;
 mod process;
 

@@ -46,6 +46,9 @@ enum Command {
         /// Only Plinth on PostgreSQL, beside pgbench
         #[arg(long)]
         on_postgres: bool,
+        /// Only files and pictures, beside nginx, libvips and `PocketBase`
+        #[arg(long)]
+        media: bool,
         /// Runs of each figure, of which the median counts
         #[arg(long, default_value_t = 3)]
         rounds: usize,
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
             server,
             crowd,
             on_postgres,
+            media,
             rounds,
         } => bench::bench(
             &Options {
@@ -115,6 +119,7 @@ fn main() -> ExitCode {
                 servers: server,
                 crowd,
                 on_postgres,
+                media,
                 rounds,
             },
             &mut |line| eprintln!("{line}"),

@@ -63,6 +63,12 @@ pub fn memory_kib(process: u32) -> Result<(u64, u64)> {
     ))
 }
 
+/// From now on the most that the process ever was counts anew.
+pub(crate) fn forget_peak(process: u32) -> Result<()> {
+    let path = format!("/proc/{process}/clear_refs");
+    std::fs::write(&path, "5").with_context(|| path.clone())
+}
+
 fn cpu_of(process: u32) -> Result<Duration> {
     let path = format!("/proc/{process}/stat");
     let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::crowd::{Crowd, HOSTILE};
 use crate::generator::Tally;
+use crate::media::Media;
 use crate::on_postgres::{Beside, CLIENTS, CONNECTIONS};
 use crate::process::Used;
 use crate::servers::{Kind, RawFigures};
@@ -47,6 +48,7 @@ pub(crate) struct Report {
     rest: Vec<(Kind, Duration, u64)>,
     raw: Vec<RawFigures>,
     crowd: Option<Crowd>,
+    media: Option<Media>,
     beside_pgbench: Vec<Beside>,
     binary_bytes: u64,
 }
@@ -58,6 +60,7 @@ impl Report {
             rest: Vec::new(),
             raw: Vec::new(),
             crowd: None,
+            media: None,
             beside_pgbench: Vec::new(),
             binary_bytes: std::fs::metadata(plinth)?.len(),
         })
@@ -79,6 +82,11 @@ impl Report {
     /// What many users at once do to Plinth.
     pub(crate) fn crowd(&mut self, crowd: Crowd) {
         self.crowd = Some(crowd);
+    }
+
+    /// Files and pictures, beside programs that do nothing else.
+    pub(crate) fn media(&mut self, media: Media) {
+        self.media = Some(media);
     }
 
     /// What the road through HTTP costs on PostgreSQL.
@@ -149,6 +157,9 @@ impl Report {
         write_beside_pgbench(&mut out, &self.beside_pgbench);
         if let Some(crowd) = &self.crowd {
             write_crowd(&mut out, crowd);
+        }
+        if let Some(media) = &self.media {
+            media.write(&mut out);
         }
         out
     }
@@ -276,7 +287,7 @@ pub(crate) fn raw_line(raw: &RawFigures) -> String {
     )
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()

@@ -14,14 +14,18 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,D
 /// For clients that ask without naming headers.
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, x-client-info, apikey, content-type, x-retry-count, x-supabase-api-version, accept-profile, \
-     content-profile, prefer, range, x-upsert, cache-control",
+     content-profile, prefer, range, x-upsert, cache-control, x-metadata, x-signature, tus-resumable, upload-length, \
+     upload-metadata, upload-offset, upload-defer-length, upload-checksum, upload-concat, x-http-method-override",
 );
 
 /// What scripts may read of an answer.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, Location, Server, Transfer-Encoding, \
      Range-Unit, Preference-Applied, Content-Profile, Retry-After, X-Total-Count, Link, X-Supabase-Api-Version, \
-     X-Sb-Error-Code, X-Request-Id",
+     X-Sb-Error-Code, X-Request-Id, Accept-Ranges, Content-Disposition, Content-Length, ETag, Last-Modified, \
+     X-Transformations, Upload-Offset, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Expires, Tus-Version, \
+     Tus-Resumable, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Tus-Complete, x-amz-request-id, \
+     x-amz-version-id, x-amz-checksum-crc32",
 );
 
 /// One day, in seconds. Browsers cap it lower themselves.

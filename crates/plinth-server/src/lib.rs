@@ -47,6 +47,8 @@ pub struct Services {
     pub rest: Rest,
     /// `/auth/v1`, relative to that.
     pub auth: Router,
+    /// `/storage/v1`, relative to that.
+    pub storage: Router,
     /// `/dev/mail`, where letters are kept to be looked at; for development only.
     pub mailbox: Option<Router>,
 }
@@ -76,6 +78,7 @@ impl Site {
             app,
             rest,
             auth,
+            storage,
             mailbox,
         } = services;
         let development = match mailbox {
@@ -89,6 +92,10 @@ impl Site {
             .with_state(app.clone())
             // As a service, so that `/auth/v1` and `/auth/v1/` are the same place.
             .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
+            .nest_service(
+                plinth_storage::PREFIX,
+                storage.layer(from_fn(log::note_route)),
+            )
             .merge(development)
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(not_found);
@@ -134,6 +141,7 @@ async fn welcome(State(app): State<App>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "rest": format!("{}/rest/v1", app.public_url),
         "auth": format!("{}/auth/v1", app.public_url),
+        "storage": format!("{}/storage/v1", app.public_url),
     });
     axum::Json(body).into_response()
 }
@@ -163,7 +171,7 @@ async fn not_found() -> ApiError {
         "not_found",
         "There is nothing at this path",
     )
-    .hint("Tables are under /rest/v1, sign-up and sign-in under /auth/v1.")
+    .hint("Tables are under /rest/v1, sign-up and sign-in under /auth/v1, files under /storage/v1.")
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -14,7 +14,12 @@ pub fn routes() -> &'static [(&'static str, &'static str)] {
         };
         let rest = under("/rest/v1", plinth_rest::ROUTES);
         let auth = under("/auth/v1", plinth_auth::ROUTES);
-        own.into_iter().chain(rest).chain(auth).collect()
+        let storage = under(plinth_storage::PREFIX, plinth_storage::ROUTES);
+        own.into_iter()
+            .chain(rest)
+            .chain(auth)
+            .chain(storage)
+            .collect()
     });
     &ALL
 }

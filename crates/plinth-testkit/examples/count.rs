@@ -132,7 +132,7 @@ async fn database(folder: &TempDir) -> Result<Db> {
         auto_expose: AutoExpose::Protected,
         durability: Durability::Synced,
     })?;
-    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()]).await?;
+    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()]).await?;
     let options = ScriptOptions {
         stop_on_error: true,
         ..ScriptOptions::default()
@@ -243,6 +243,8 @@ fn site(db: &Db) -> (Site, String, String) {
     let site = Site::new(Services {
         rest: Rest::new(app.clone(), plinth_rest::Config::default()),
         auth: plinth_auth::router(auth),
+        // Not among what is counted.
+        storage: axum::Router::new(),
         mailbox: None,
         app,
     });

@@ -1,6 +1,7 @@
 //! Requests of cases: made to the whole router, as a client's would be, without a socket.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,11 +17,13 @@ use plinth_db::keys::Keys;
 use plinth_http::{App, Gate, GateKeys, Limits, Mode};
 use plinth_rest::Rest;
 use plinth_server::{Services, Site};
+use plinth_storage::{ImageConfig, Storage, StoreConfig};
 use serde_json::{Value, json};
 
 use crate::case::RequestStep;
 use crate::compare::{self, Kept};
 use crate::outcome::Who;
+use crate::temp::TempDir;
 
 const HOST: &str = "127.0.0.1:54321";
 const TOKEN_LIFE: Duration = Duration::from_hours(1);
@@ -31,6 +34,22 @@ pub struct Client {
     gate: Arc<Gate>,
     keys: Keys,
     kept: Kept,
+    /// Files that requests store.
+    _media: TempDir,
+}
+
+/// The service of files of a test, in a folder of its own.
+fn storage(folder: &Path) -> plinth_storage::Config {
+    plinth_storage::Config {
+        store: StoreConfig::Folder(folder.join("files")),
+        images: ImageConfig::in_folder(folder.join("images")),
+        check: None,
+        upload_bytes: Limits::default().upload_bytes,
+        resumable_lifetime: Duration::from_hours(1),
+        signed_upload_lifetime: Duration::from_hours(2),
+        region: "us-east-1".to_owned(),
+        redirect: None,
+    }
 }
 
 /// An answer, read whole.
@@ -58,7 +77,7 @@ impl Answer {
 
 impl Client {
     /// Wires a server with the keys of local development around a database.
-    pub fn new(db: Db) -> Client {
+    pub async fn new(db: Db) -> Result<Client> {
         let keys = Keys::local();
         let gate_keys = GateKeys {
             jwt_secret: keys.jwt_secret.expose().to_owned(),
@@ -76,18 +95,23 @@ impl Client {
         let mut config = plinth_auth::Config::for_mode(app.mode);
         config.mailer = Mailer::Outbox(Outbox::default());
         let auth = AuthApp::new(app.clone(), config, gate_keys.jwt_secret.as_bytes());
+        let media = TempDir::new("media")?;
+        let files = storage(media.path());
+        let storage = Storage::open(app.clone(), files, &keys).await?;
         let services = Services {
             rest: Rest::new(app.clone(), plinth_rest::Config::default()),
             auth: plinth_auth::router(auth),
+            storage: plinth_storage::router(storage),
             mailbox: None,
             app,
         };
-        Client {
+        Ok(Client {
             site: Site::new(services),
             gate,
             keys,
             kept: Kept::new(),
-        }
+            _media: media,
+        })
     }
 
     /// Makes a case's request and says how the answer differs from what is expected.

@@ -57,7 +57,7 @@ impl Engines {
     }
 
     fn start(arguments: &Arguments) -> Result<Engines> {
-        let modules = [plinth_db::base_module(), plinth_auth::module()];
+        let modules = [plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()];
         let update = std::env::var_os("UPDATE_EXPECT").is_some();
         let asked = arguments.filter.as_deref().unwrap_or_default();
         let mut engines = Engines {
@@ -209,7 +209,10 @@ async fn through_plinth(case: &Case, db: &Db) -> Result<Vec<Difference>> {
     let mut found = Vec::new();
     for steps in case.steps.chunk_by(|a, b| is_sql(a) && is_sql(b)) {
         if let Act::Request(request) = &steps[0].act {
-            let client = client.get_or_insert_with(|| rest::Client::new(db.clone()));
+            let client = match &mut client {
+                Some(client) => client,
+                none => none.insert(rest::Client::new(db.clone()).await?),
+            };
             let difference = client.send(&steps[0].who, request).await?;
             found.extend(difference.map(|difference| (steps[0].line, difference)));
         } else {

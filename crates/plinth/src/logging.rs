@@ -17,7 +17,10 @@ pub(crate) fn start(format: LogFormat, verbosity: u8) {
     let builder = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         // Letters of `dev` are sent to nobody: the terminal is where they arrive.
-        .with_env_filter(EnvFilter::new(format!("{level},plinth::letters=info")));
+        .with_env_filter(EnvFilter::new(format!(
+            // The library under the S3 endpoint calls every client's mistake an error, and shows signatures.
+            "{level},plinth::letters=info,s3s=off"
+        )));
     // A second start (in tests) finds a logger in place, which is as good.
     let _started = match format {
         LogFormat::Text => builder

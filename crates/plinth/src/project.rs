@@ -95,6 +95,21 @@ impl DataFolder {
         self.path.join("backups")
     }
 
+    /// Where files are unless the settings say otherwise.
+    pub(crate) fn media(&self) -> PathBuf {
+        self.path.join("media")
+    }
+
+    /// Pictures that were made of files; all of them can be made again.
+    pub(crate) fn pictures(&self) -> PathBuf {
+        self.path.join("pictures")
+    }
+
+    /// Uploads that the check refused.
+    pub(crate) fn quarantine(&self) -> PathBuf {
+        self.path.join("quarantine")
+    }
+
     /// The socket through which commands reach a running server.
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.path.join("control.sock")

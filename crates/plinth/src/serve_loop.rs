@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use plinth_auth::{AuthApp, Mailer};
 use plinth_db::keys::{self, Keys};
-use plinth_db::migrations::{self, Applied, MigrationError, apply_system, system_is_behind};
+use plinth_db::migrations::{
+    self, Applied, MigrationError, SystemModule, apply_system, system_is_behind,
+};
 use plinth_db::{Clock, Db, Durability, OpenOptions, ServerOptions};
 use plinth_http::{App, Gate, GateKeys, Mode};
 use plinth_rest::Rest;
 use plinth_server::{Services, Site};
+use plinth_storage::Storage;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -34,7 +37,7 @@ pub(crate) struct Ready {
     listener: TcpListener,
     site: Site,
     control: JoinHandle<()>,
-    mailer: JoinHandle<()>,
+    background: Vec<JoinHandle<()>>,
     metrics: Option<JoinHandle<()>>,
     lock: Lock,
 }
@@ -76,11 +79,12 @@ pub(crate) async fn prepare(
         project: project.clone(),
         stage,
         api_url: config.public_url(),
+        store: config.storage.store(&project.data(stage)),
         server: Some(RunningServer {
             pid: std::process::id(),
         }),
     });
-    let (site, mailer) = site(&owner, config)?;
+    let (site, background) = site(&owner, config).await?;
     let metrics = match config.metrics.address()? {
         Some(address) => Some(metrics::listen(address, Arc::clone(&owner)).await?),
         None => None,
@@ -92,7 +96,7 @@ pub(crate) async fn prepare(
         listener,
         site,
         control,
-        mailer,
+        background,
         metrics,
         lock,
     })
@@ -116,7 +120,7 @@ impl Ready {
             listener,
             site,
             control,
-            mailer,
+            background,
             metrics,
             lock,
             ..
@@ -128,7 +132,9 @@ impl Ready {
         };
         plinth_server::serve(listener, answer, stop, DRAIN).await;
         control.abort();
-        mailer.abort();
+        for task in background {
+            task.abort();
+        }
         if let Some(metrics) = metrics {
             metrics.abort();
         }
@@ -177,13 +183,22 @@ pub(crate) async fn open_database(
         durability: Durability::Synced,
     };
     let db = Db::open(options).with_context(cannot_open)?;
-    let modules = [plinth_db::base_module(), plinth_auth::module()];
+    let modules = modules();
     if !saved && system_is_behind(&db, &modules).await? {
         save_before_upgrade(project, stage)?;
     }
     apply_system(&db, &modules).await?;
     let keys = keys_of(&db, &data, stage).await?;
     Ok((db, keys))
+}
+
+/// What the system needs in a database, in order.
+fn modules() -> [SystemModule; 3] {
+    [
+        plinth_db::base_module(),
+        plinth_auth::module(),
+        plinth_storage::module(),
+    ]
 }
 
 /// The same on a server, where one node at a time prepares the database for all.
@@ -200,7 +215,7 @@ async fn connect_database(
     };
     let db = Db::connect(options, Clock::system()).await?;
     let setup = db.set_up().await?;
-    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()]).await?;
+    apply_system(&db, &modules()).await?;
     let keys = keys_of(&db, data, stage).await?;
     setup.finish(keys.database_password().expose()).await?;
     Ok((db, keys))
@@ -299,7 +314,10 @@ fn with_port(config: &Config, address: SocketAddr) -> Config {
     config
 }
 
-fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, JoinHandle<()>)> {
+async fn site(
+    owner: &Owner,
+    config: &Config,
+) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
     let mode = match owner.stage {
         Stage::Dev => Mode::Dev,
         Stage::Serve => Mode::Serve,
@@ -329,14 +347,18 @@ fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, JoinHandle<()>)
     };
     let auth = AuthApp::new(app.clone(), settings, secret.as_bytes());
     let mailer = tokio::spawn(auth.clone().run_mailer());
+    let media = config.storage_service(&owner.project.data(owner.stage));
+    let storage = Storage::open(app.clone(), media, &owner.keys).await?;
+    let sweeper = tokio::spawn(storage.clone().run_sweeper());
     let rest = plinth_rest::Config {
         schemas: config.api.schemas.clone(),
     };
     let site = Site::new(Services {
         rest: Rest::new(app.clone(), rest),
         auth: plinth_auth::router(auth),
+        storage: plinth_storage::router(storage),
         mailbox: outbox.map(plinth_auth::mailbox),
         app,
     });
-    Ok((site, mailer))
+    Ok((site, vec![mailer, sweeper]))
 }

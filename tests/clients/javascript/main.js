@@ -5,17 +5,16 @@
 // Serves a copy of ../app with a mail server beside it. One line for each fact; ends with 0 when all hold, else with 1.
 
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 
-import { Facts, Mailbox, Plinth, SITE_URL, follow } from './stage.js'
+import { Facts, Mailbox, Plinth, SITE_URL, address, data, follow } from './stage.js'
 
 const APP = fileURLToPath(new URL('../app', import.meta.url))
 
 const fact = new Facts()
 const mail = new Mailbox()
 await mail.open()
-const plinth = new Plinth(process.argv[2], APP, mail.port)
+const plinth = new Plinth(process.argv[2], APP, mail.settings)
 try {
   await plinth.start()
   const ann = await confirmation()
@@ -124,17 +123,6 @@ async function functions(client) {
     const { error, status } = await plinth.anonymous().rpc('plants_of_all')
     assert.deepEqual([status, error.code], [401, '42501'])
   })
-}
-
-/** What an answer holds; an error in it is thrown. */
-function data(answer) {
-  if (answer.error) throw answer.error
-  return answer.data
-}
-
-/** An address of nobody else, because one gets a letter a minute. */
-function address(name) {
-  return `${name}-${randomUUID()}@example.com`
 }
 
 /** Where a client keeps its verifier and session. */

@@ -1,6 +1,8 @@
-// What the story needs around it: a running Plinth, a mail server that keeps letters, a line for each fact.
+// What the stories need around them: a running Plinth, a mail server that keeps letters, a line for each fact.
 
+import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -61,6 +63,17 @@ export class Mailbox {
     this.port = this.#server.server.address().port
   }
 
+  /** How Plinth is told to send its letters here. */
+  get settings() {
+    return `
+[mail]
+smtp_host = "127.0.0.1"
+smtp_port = ${this.port}
+smtp_security = "none"
+from = "Plants <plants@example.com>"
+`
+  }
+
   close() {
     return new Promise((closed) => this.#server.close(closed))
   }
@@ -96,44 +109,49 @@ export class Mailbox {
   }
 }
 
-/** A copy of an application's folder, served as in production. */
+/** A copy of an application's folder, served as in production. Where its data is, the environment may say. */
 export class Plinth {
-  constructor(binary, app, mailPort) {
+  constructor(binary, app, settings = '') {
     this.binary = binary
     this.app = app
-    this.mailPort = mailPort
+    this.settings = settings
   }
 
   async start() {
     this.home = await mkdtemp(join(tmpdir(), 'plinth-javascript-'))
-    const folder = join(this.home, 'app')
+    this.folder = join(this.home, 'app')
     const listen = `127.0.0.1:${await freePort()}`
     this.url = `http://${listen}`
-    await cp(this.app, folder, { recursive: true })
+    await cp(this.app, this.folder, { recursive: true })
     await writeFile(
-      join(folder, 'plinth.toml'),
+      join(this.folder, 'plinth.toml'),
       `
 [server]
 listen = "${listen}"
 
 [auth]
 site_url = "${SITE_URL}"
-
-[mail]
-smtp_host = "127.0.0.1"
-smtp_port = ${this.mailPort}
-smtp_security = "none"
-from = "Plants <plants@example.com>"
-`,
+${this.settings}`,
     )
-    const log = await open(join(this.home, 'log'), 'w')
-    this.process = spawn(this.binary, ['serve', folder], { stdio: ['ignore', log.fd, log.fd] })
+    await this.serve()
+    const keys = await this.run('status', this.folder, '-o', 'env')
+    this.anonKey = keys.match(/^ANON_KEY="(.*)"$/m)[1]
+    this.serviceKey = keys.match(/^SERVICE_ROLE_KEY="(.*)"$/m)[1]
+  }
+
+  /** Serves the folder, also again, and waits until it is ready. */
+  async serve() {
+    const log = await open(join(this.home, 'log'), 'a')
+    this.process = spawn(this.binary, ['serve', this.folder], { stdio: ['ignore', log.fd, log.fd] })
     await log.close()
     this.ended = once(this.process, 'exit')
     await this.#ready()
-    const { stdout } = await run(this.binary, ['status', folder, '-o', 'env'])
-    this.anonKey = stdout.match(/^ANON_KEY="(.*)"$/m)[1]
-    this.serviceKey = stdout.match(/^SERVICE_ROLE_KEY="(.*)"$/m)[1]
+  }
+
+  /** Runs one of its commands to the end: what it prints. */
+  async run(...args) {
+    const { stdout } = await run(this.binary, args)
+    return stdout
   }
 
   /** A client of somebody who is not signed in yet. */
@@ -146,6 +164,16 @@ from = "Plants <plants@example.com>"
     return this.#client(this.serviceKey)
   }
 
+  /** Somebody with an account, signed in. */
+  async person(name) {
+    const email = address(name)
+    const password = `the password of ${name}`
+    const { user } = data(await this.service().auth.admin.createUser({ email, password, email_confirm: true }))
+    const client = this.anonymous()
+    const { session } = data(await client.auth.signInWithPassword({ email, password }))
+    return { id: user.id, client, token: session.access_token }
+  }
+
   log() {
     return readFile(join(this.home, 'log'), 'utf8')
   }
@@ -155,6 +183,12 @@ from = "Plants <plants@example.com>"
     if (this.process.exitCode === null) this.process.kill('SIGTERM')
     const [code] = await this.ended
     return code
+  }
+
+  /** `kill -9`: it gets no chance to finish anything. */
+  async kill() {
+    this.process.kill('SIGKILL')
+    await this.ended
   }
 
   async clean() {
@@ -175,6 +209,28 @@ from = "Plants <plants@example.com>"
       await new Promise((later) => setTimeout(later, POLL_MS))
     }
     throw new Error(`plinth is not ready:\n${await this.log()}`)
+  }
+}
+
+/** What an answer holds; an error in it is thrown. */
+export function data(answer) {
+  if (answer.error) throw answer.error
+  return answer.data
+}
+
+/** An address of nobody else, because one gets a letter a minute. */
+export function address(name) {
+  return `${name}-${randomUUID()}@example.com`
+}
+
+/** Asks until the answer is as it should be; fails with what was seen last. */
+export async function eventually(ask, isRight) {
+  const end = Date.now() + READY_MS
+  for (;;) {
+    const seen = await ask()
+    if (isRight(seen)) return seen
+    assert.ok(Date.now() < end, `still ${JSON.stringify(seen)}`)
+    await new Promise((later) => setTimeout(later, POLL_MS))
   }
 }
 

@@ -19,7 +19,7 @@ APP = Path(__file__).parent.parent / "app"
 
 def main(binary):
     fact = Facts()
-    with Mailbox() as mail, Plinth(binary, APP, mail.port) as plinth:
+    with Mailbox() as mail, Plinth(binary, APP, mail.settings) as plinth:
         confirmation_by_link(fact, plinth, mail)
         confirmation_by_code(fact, plinth, mail)
         confirmation_by_code_challenge(fact, plinth, mail)

@@ -82,6 +82,15 @@ def equal(found, wanted):
     assert found == wanted, f"found {found!r}, wanted {wanted!r}"
 
 
+def eventually(ask, is_right):
+    """Asks until the answer is as it should be; fails with what was seen last."""
+    end = time.monotonic() + READY_SECONDS
+    while not is_right(seen := ask()):
+        assert time.monotonic() < end, f"still {seen!r}"
+        time.sleep(POLL_SECONDS)
+    return seen
+
+
 def refused(code, call):
     """The error of a call that must be refused with this code."""
     try:
@@ -138,8 +147,15 @@ class Mailbox:
         self._controller.stop()
 
     @property
-    def port(self) -> int:
-        return self._controller.port
+    def settings(self) -> str:
+        """How Plinth is told to send its letters here."""
+        return f"""
+[mail]
+smtp_host = "127.0.0.1"
+smtp_port = {self._controller.port}
+smtp_security = "none"
+from = "{SENDER}"
+"""
 
     async def handle_DATA(self, _server, _session, envelope):
         """Called by aiosmtpd for every letter, on a thread of its own."""
@@ -168,12 +184,15 @@ class Mailbox:
 
 
 class Plinth:
-    """A copy of an application's folder, served as in production until the end of the `with`."""
+    """A copy of an application's folder, served as in production until the end of the `with`.
 
-    def __init__(self, binary, app, mail_port):
+    Where its data is, the environment may say.
+    """
+
+    def __init__(self, binary, app, settings=""):
         self._binary = binary
         self._app = app
-        self._mail_port = mail_port
+        self._settings = settings
         self._listen = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self._listen}"
 
@@ -210,6 +229,17 @@ class Plinth:
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(STOP_SECONDS)
 
+    def run(self, *args) -> str:
+        """Runs one of its commands to the end: what it prints."""
+        command = [self._binary, *args]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+        assert ended.returncode == 0, f"{args} ended with {ended.returncode}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    def variables(self, *args) -> dict[str, str]:
+        """The same of a command that prints `NAME="value"` lines."""
+        return dict(re.findall(r'^(\w+)="(.*)"$', self.run(*args), re.MULTILINE))
+
     def log(self) -> str:
         return (self._home / "log").read_text()
 
@@ -218,9 +248,9 @@ class Plinth:
         return create_client(self.url, key, options)
 
     def _start(self):
-        folder = self._home / "app"
-        shutil.copytree(self._app, folder)
-        (folder / "plinth.toml").write_text(
+        self.folder = self._home / "app"
+        shutil.copytree(self._app, self.folder)
+        (self.folder / "plinth.toml").write_text(
             f"""
 [server]
 listen = "{self._listen}"
@@ -228,25 +258,12 @@ listen = "{self._listen}"
 [auth]
 site_url = "{SITE_URL}"
 redirect_urls = ["plants://**"]
-
-[mail]
-smtp_host = "127.0.0.1"
-smtp_port = {self._mail_port}
-smtp_security = "none"
-from = "{SENDER}"
-"""
+{self._settings}"""
         )
         with open(self._home / "log", "wb") as log:
-            self._process = subprocess.Popen([self._binary, "serve", folder], stdout=log, stderr=log)
+            self._process = subprocess.Popen([self._binary, "serve", self.folder], stdout=log, stderr=log)
         self._wait_until_ready()
-        status = subprocess.run(
-            [self._binary, "status", folder, "-o", "env"],
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-        )
-        env = dict(re.findall(r'^(\w+)="(.*)"$', status.stdout, re.MULTILINE))
+        env = self.variables("status", self.folder, "-o", "env")
         equal(env["API_URL"], self.url)
         self.anon_key = env["ANON_KEY"]
         self.service_key = env["SERVICE_ROLE_KEY"]

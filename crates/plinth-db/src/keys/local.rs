@@ -1,7 +1,7 @@
 //! The keys of local development: the same on every machine, and in many projects' `.env` files.
 
 use super::format::sign;
-use super::{DEMO_JWT_SECRET, Keys, Secret};
+use super::{DEMO_JWT_SECRET, Keys, Sealer, Secret};
 
 const PUBLISHABLE: &str = "sb_publishable_ACJWlzQHlZjBrEguHvfOxg_3BJgxAaH";
 const SECRET: &str = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz";
@@ -13,6 +13,7 @@ pub(super) fn keys() -> Keys {
         service_role_jwt: Secret::new(token("service_role")),
         publishable: PUBLISHABLE.to_owned(),
         secret: Secret::new(SECRET),
+        sealer: Sealer::local(),
     }
 }
 

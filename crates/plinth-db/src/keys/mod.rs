@@ -7,10 +7,12 @@ mod format;
 mod local;
 mod master;
 mod sealed;
+mod sealer;
 mod store;
 
 pub use format::{Secret, opaque_key_is_well_formed};
 pub use master::MasterKey;
+pub use sealer::Sealer;
 pub use store::{exist, forget, load_or_create};
 
 use base64::Engine as _;
@@ -34,6 +36,8 @@ pub struct Keys {
     pub publishable: String,
     /// `sb_secret_…`: role `service_role`.
     pub secret: Secret,
+    /// Seals the secrets that other modules keep in the database.
+    pub sealer: Sealer,
 }
 
 impl Keys {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::format::{opaque_key, sign};
 use super::sealed::{open, seal};
-use super::{DEMO_JWT_SECRET, KeyError, Keys, MasterKey, Secret};
+use super::{DEMO_JWT_SECRET, KeyError, Keys, MasterKey, Sealer, Secret};
 use crate::{Clock, Db, Error, Param, Session};
 
 /// API keys in the form of tokens hold for ten years, as those of hosted projects do.
@@ -71,10 +71,16 @@ pub async fn exist(db: &Db) -> Result<bool, KeyError> {
     Ok(rows.iter().next().is_some())
 }
 
-/// Throws every key away, so that the next start makes new ones. All tokens and API keys end with this.
+/// Throws every key away, so that the next start makes new ones. All tokens and API keys end with this, and so do the
+/// keys of S3 clients, which nothing could open any more.
 pub async fn forget(db: &Db) -> Result<(), KeyError> {
     db.query(&Session::system(), "delete from plinth.keys", Vec::new())
         .await?;
+    let s3_keys = QName::new("plinth", "s3_keys");
+    if db.catalog().relation_named(&s3_keys).is_some() {
+        db.query(&Session::system(), "delete from plinth.s3_keys", Vec::new())
+            .await?;
+    }
     Ok(())
 }
 
@@ -105,11 +111,12 @@ async fn load(db: &Db, master: &MasterKey) -> Result<Option<Keys>, KeyError> {
         service_role_jwt: Secret::new(take("service_role").ok_or_else(|| missing("service_role"))?),
         publishable: take("publishable").ok_or_else(|| missing("publishable"))?,
         secret: Secret::new(take("secret").ok_or_else(|| missing("secret"))?),
+        sealer: Sealer::new(master.clone()),
     }))
 }
 
 async fn create(db: &Db, master: &MasterKey) -> Result<Keys, KeyError> {
-    let keys = generate(db.clock())?;
+    let keys = generate(db.clock(), master)?;
     let mut rows = Vec::new();
     for (kind, plain) in [
         ("jwt_secret", keys.jwt_secret.expose()),
@@ -140,7 +147,7 @@ async fn create(db: &Db, master: &MasterKey) -> Result<Keys, KeyError> {
     Ok(keys)
 }
 
-fn generate(clock: &Clock) -> Result<Keys, KeyError> {
+fn generate(clock: &Clock, master: &MasterKey) -> Result<Keys, KeyError> {
     let jwt_secret = URL_SAFE_NO_PAD.encode(random::<48>()?);
     let issued = clock.now().as_second();
     let expires = issued.saturating_add(TOKEN_LIFETIME_SECONDS);
@@ -156,6 +163,7 @@ fn generate(clock: &Clock) -> Result<Keys, KeyError> {
         publishable: opaque_key("sb_publishable_", random()?),
         secret: Secret::new(opaque_key("sb_secret_", random()?)),
         jwt_secret: Secret::new(jwt_secret.clone()),
+        sealer: Sealer::new(master.clone()),
     })
 }
 
@@ -188,7 +196,11 @@ mod tests {
     #[test]
     fn generated_keys_are_fresh_and_well_formed() {
         let clock = Clock::fixed(jiff::Timestamp::from_second(1_700_000_000).unwrap());
-        let (one, two) = (generate(&clock).unwrap(), generate(&clock).unwrap());
+        let master = MasterKey([3; 32]);
+        let (one, two) = (
+            generate(&clock, &master).unwrap(),
+            generate(&clock, &master).unwrap(),
+        );
         assert_ne!(one.jwt_secret, two.jwt_secret);
         assert!(one.jwt_secret.expose().len() >= 32);
         for key in [one.publishable.as_str(), one.secret.expose()] {

@@ -1,6 +1,7 @@
 //! The servers that are compared, each with the same data in it.
 
 mod bare;
+pub(crate) mod files;
 mod plinth;
 mod pocketbase;
 mod postgres;

@@ -64,22 +64,24 @@ pub(super) fn prepare(program: &Path, folder: &Path, database_url: Option<&str>)
         users: Vec::new(),
         key: String::new(),
     };
-    let keys = Command::new(program)
+    server.key = key(program, folder, "PUBLISHABLE_KEY")?;
+    fill(&mut server, &key(program, folder, "SECRET_KEY")?)?;
+    Ok(server)
+}
+
+/// A key of the application, by the name that `plinth status` gives it.
+pub(super) fn key(program: &Path, folder: &Path, name: &str) -> Result<String> {
+    let said = Command::new(program)
         .arg("status")
         .arg(folder)
         .args(["-o", "env"])
         .output()?;
-    let keys = String::from_utf8(keys.stdout)?;
-    let key = |name: &str| {
-        let line = keys
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        line.map(|value| value.trim_matches('"').to_owned())
-            .with_context(|| format!("plinth status names no {name}"))
-    };
-    server.key = key("PUBLISHABLE_KEY")?;
-    fill(&mut server, &key("SECRET_KEY")?)?;
-    Ok(server)
+    let said = String::from_utf8(said.stdout)?;
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    line.map(|value| value.trim_matches('"').to_owned())
+        .with_context(|| format!("plinth status names no {name}"))
 }
 
 /// Starts the program in a folder, on one core alone when one is named.

@@ -268,7 +268,7 @@ async fn run(db: &Db, world: &World) -> Result<Run> {
     if run.failed.is_some() {
         return Ok(run);
     }
-    let client = rest::Client::new(db.clone());
+    let client = rest::Client::new(db.clone()).await?;
     for request in &world.requests {
         let mut headers = client.credentials(&request.who);
         headers.extend(request.headers.iter().cloned());

@@ -17,7 +17,7 @@ async fn a_full_disk_refuses_writes_and_recovers() {
     let folder = TempDir::new("full").unwrap();
     let disk = Disk::under(folder.path()).unwrap();
     let db = open(folder.path(), Durability::Synced).await;
-    let client = Client::new(db.clone());
+    let client = Client::new(db.clone()).await.unwrap();
     let mut random = Random::new(0xf011);
     let (mut acknowledged, mut refused) = (Vec::new(), 0);
     let mut next = 0;

@@ -1,10 +1,11 @@
 //! Nothing that was acknowledged is ever lost, and nothing is ever half there: killed servers, power cuts, full disks,
-//! backups.
+//! backups, uploads.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backups;
 mod crash;
 mod full_disk;
+mod media;
 mod orders;
 mod power;

@@ -50,7 +50,7 @@ union all select 'stock', s.product from stock s
 /// A database under one folder, with that schema in place.
 pub(crate) async fn open(folder: &Path, durability: Durability) -> Db {
     let db = reopen(folder, durability);
-    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()])
+    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()])
         .await
         .unwrap();
     let session = Session::role("postgres");

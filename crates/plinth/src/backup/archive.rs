@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::media::{self, Files};
 use super::{OnStep, Step};
 use crate::project::Stage;
 
@@ -39,8 +40,11 @@ pub(crate) struct Manifest {
     pub taken_at: String,
     /// Whose data it is.
     pub stage: Stage,
-    /// Every other member.
+    /// Every other member but those of files.
     pub files: Vec<FileEntry>,
+    /// The application's files; none where they are elsewhere, or were not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Files>,
 }
 
 /// A member of the archive.
@@ -60,9 +64,10 @@ struct Version {
     format: u32,
 }
 
-/// Packs a database into `out`.
+/// Packs a database, and a folder of files where there is one, into `out`.
 pub(super) fn write(
     database: &Path,
+    files: Option<&Path>,
     stage: Stage,
     taken_at: String,
     out: impl Write,
@@ -88,6 +93,16 @@ pub(super) fn write(
         "{} changed while it was packed",
         database.display()
     );
+    let media = match files {
+        None => None,
+        Some(folder) => Some(media::pack(&mut archive, folder, |done| {
+            on(Step {
+                doing: "packing files",
+                done,
+                total: 0,
+            });
+        })?),
+    };
     let manifest = Manifest {
         format: FORMAT,
         plinth: crate::cli::VERSION.to_owned(),
@@ -98,6 +113,7 @@ pub(super) fn write(
             bytes,
             sha256,
         }],
+        media,
     };
     let text = serde_json::to_vec_pretty(&manifest)?;
     archive.append_data(&mut header(text.len() as u64), MANIFEST, text.as_slice())?;
@@ -105,8 +121,14 @@ pub(super) fn write(
     Ok(manifest)
 }
 
-/// Unpacks a backup's database into the new file `database`, and holds it to the manifest.
-pub(super) fn read(input: impl Read, database: &Path, on: OnStep<'_>) -> anyhow::Result<Manifest> {
+/// Unpacks a backup's database into the new file `database` and its files into the new folder `files`, and holds them to the
+/// manifest.
+pub(super) fn read(
+    input: impl Read,
+    database: &Path,
+    files: &Path,
+    on: OnStep<'_>,
+) -> anyhow::Result<Manifest> {
     let mut input = BufReader::new(input);
     ensure!(
         input.fill_buf()?.starts_with(&ZSTD_MAGIC),
@@ -114,6 +136,7 @@ pub(super) fn read(input: impl Read, database: &Path, on: OnStep<'_>) -> anyhow:
     );
     let mut archive = tar::Archive::new(zstd::Decoder::with_buffer(input)?);
     let (mut found, mut manifest) = (None, None);
+    let mut unpacked = Files::default();
     for member in archive.entries()? {
         let mut member = member.context(DAMAGED)?;
         let name = member.path()?.to_string_lossy().into_owned();
@@ -124,6 +147,15 @@ pub(super) fn read(input: impl Read, database: &Path, on: OnStep<'_>) -> anyhow:
         match name.as_str() {
             DATABASE if found.is_none() => found = Some(unpack(&mut member, database, on)?),
             MANIFEST if manifest.is_none() => manifest = Some(parse(&mut member)?),
+            file if file.starts_with(media::PREFIX) => {
+                unpacked.bytes += media::unpack(&mut member, file, files).context(DAMAGED)?;
+                unpacked.files += 1;
+                on(Step {
+                    doing: "unpacking files",
+                    done: unpacked.bytes,
+                    total: 0,
+                });
+            }
             other => bail!(
                 "the backup holds {other:?}, which this version of plinth does not know; use a newer plinth"
             ),
@@ -145,6 +177,15 @@ pub(super) fn read(input: impl Read, database: &Path, on: OnStep<'_>) -> anyhow:
             file.sha256
         );
     }
+    let promised = manifest.media.unwrap_or_default();
+    ensure!(
+        promised == unpacked,
+        "the backup is damaged: it holds {} files of {} bytes, its manifest says {} and {}",
+        unpacked.files,
+        unpacked.bytes,
+        promised.files,
+        promised.bytes
+    );
     ensure!(
         !manifest.files.is_empty(),
         "the backup's manifest names no files"
@@ -201,7 +242,7 @@ fn parse(member: &mut impl Read) -> anyhow::Result<Manifest> {
     serde_json::from_slice(&text).context(malformed)
 }
 
-fn header(bytes: u64) -> tar::Header {
+pub(super) fn header(bytes: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes);
     header.set_mode(0o600);

@@ -21,11 +21,12 @@ pub(crate) struct Made {
     pub manifest: Manifest,
 }
 
-/// Makes a backup of a stage's data in `file`, or on standard output. Whoever has the database goes on meanwhile. The
-/// file appears whole or not at all.
+/// Makes a backup of a stage's data and of the files in `media` in `file`, or on standard output. Whoever has the database goes
+/// on meanwhile. The file appears whole or not at all.
 pub(crate) fn create(
     project: &Project,
     stage: Stage,
+    media: Option<&Path>,
     file: Option<&Path>,
     on: OnStep<'_>,
 ) -> anyhow::Result<Made> {
@@ -52,6 +53,14 @@ pub(crate) fn create(
     let copy = beside(&near, "copy");
     archive::create_private(&copy)?;
     let _copy = Unfinished(&copy);
+    // From before the copy until all is packed.
+    let _held = match media {
+        Some(folder) if folder.is_dir() => Some(
+            plinth_storage::hold(folder)
+                .with_context(|| format!("cannot hold {}", folder.display()))?,
+        ),
+        _ => None,
+    };
     let taken_at = now();
     backup::copy(&data.database(), &copy, |progress| {
         on(Step {
@@ -70,7 +79,7 @@ pub(crate) fn create(
         .context("the database does not pass its check, so this would be no good backup")?;
     let Some(file) = file else {
         let mut out = Counted::new(io::stdout().lock());
-        let manifest = archive::write(&copy, stage, taken_at, &mut out, on)?;
+        let manifest = archive::write(&copy, media, stage, taken_at, &mut out, on)?;
         return Ok(Made {
             file: None,
             bytes: out.bytes,
@@ -80,7 +89,7 @@ pub(crate) fn create(
     let partial = beside(file, "partial");
     let mut out = Counted::new(BufWriter::new(archive::create_private(&partial)?));
     let unfinished = Unfinished(&partial);
-    let manifest = archive::write(&copy, stage, taken_at, &mut out, on)
+    let manifest = archive::write(&copy, media, stage, taken_at, &mut out, on)
         .with_context(|| format!("cannot write {}", file.display()))?;
     let bytes = out.bytes;
     out.inner.into_inner()?.sync_all()?;
@@ -100,7 +109,8 @@ pub(crate) fn before_upgrade(project: &Project, stage: Stage) -> anyhow::Result<
     let folder = project.data(stage).backups();
     make_private_folder(&folder)?;
     let file = folder.join(format!("before-upgrade-{}", default_name(project)));
-    let made = create(project, stage, Some(&file), &mut |_| {})
+    // Files are as they were whatever becomes of the database.
+    let made = create(project, stage, None, Some(&file), &mut |_| {})
         .context("cannot back the data up before upgrading it, so nothing was changed")?;
     Ok(made.file.unwrap_or(file))
 }

@@ -1,11 +1,12 @@
 //! Backups: one file with everything that cannot be made again from the application's folder, and the way back.
 //!
-//! A backup is a `.tar.zst` with `plinth.db` and, last, `manifest.json`, which says how long each file is and which
-//! SHA-256 it has. An archive without its manifest was cut off. The master key is not in it: a backup goes to more
+//! A backup is a `.tar.zst` with `plinth.db`, the files of the application under `media/` and, last, `manifest.json`, which says
+//! how long the database is and which SHA-256 it has, and how many files there are. An archive without its manifest was cut off. The master key is not in it: a backup goes to more
 //! places than a key should.
 
 mod archive;
 mod create;
+mod media;
 mod restore;
 
 use std::fs::File;

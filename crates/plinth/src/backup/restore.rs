@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use plinth_db::{AutoExpose, Clock, Db, Durability, OpenOptions, backup, keys};
 
 use super::archive::{self, Manifest};
+use super::media;
 use super::{OnStep, Step, Unfinished, sync_folder_of};
 use crate::lock::{self, Holder};
 use crate::project::{DataFolder, Project, Stage, make_private_folder};
@@ -33,10 +34,11 @@ pub(crate) struct Restored {
     pub master_key_missing: bool,
 }
 
-/// Puts a backup into a folder that holds no data. The database appears whole and checked, or not at all.
+/// Puts a backup into a folder that holds no data, and its files into `files`. The database appears whole and checked, or not at all.
 pub(crate) async fn restore(
     project: &Project,
     wanted: Wanted,
+    files: &Path,
     input: impl Read,
     on: OnStep<'_>,
 ) -> anyhow::Result<Restored> {
@@ -60,7 +62,10 @@ pub(crate) async fn restore(
     let unfinished = database.with_extension("restoring");
     remove_database(&unfinished)?;
     let remove = Unfinished(&unfinished);
-    let manifest = archive::read(input, &unfinished, on)?;
+    let unpacked = data.path.join("media.restoring");
+    remove_folder(&unpacked)?;
+    let manifest = archive::read(input, &unfinished, &unpacked, on);
+    let manifest = manifest.inspect_err(|_| drop(remove_folder(&unpacked)))?;
     on(Step {
         doing: "checking",
         done: 0,
@@ -68,6 +73,8 @@ pub(crate) async fn restore(
     });
     backup::check(&unfinished).context("the backup's database does not pass its check")?;
     let sealed = keys_within(&unfinished, wanted.new_keys).await?;
+    // The files first: a database that names what is not there would be worse than files that nothing names.
+    media::place(&unpacked, files)?;
     std::fs::rename(&unfinished, &database)
         .with_context(|| format!("cannot name the database {}", database.display()))?;
     remove.keep();
@@ -101,6 +108,16 @@ fn refuse_data(data: &DataFolder) -> anyhow::Result<()> {
 /// What a restore that was killed left behind.
 fn remove_database(path: &Path) -> anyhow::Result<()> {
     match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same of its files.
+fn remove_folder(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use plinth_storage::StoreConfig;
 use serde_json::json;
 
 use super::progress::{Steps, size};
@@ -15,6 +16,7 @@ use crate::project::{Project, Stage, make_private_folder};
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file is whole and checked, or it is not there. Writes go on meanwhile; the backup is of one moment.
+Uploaded files are in it, unless they are in an S3 store.
 The master key is not in it: keep DIR/data/master.key (or PLINTH_MASTER_KEY) in another place.
 
 Examples:
@@ -38,7 +40,12 @@ pub(super) fn run(args: &Backup, shared: &Shared) -> anyhow::Result<ExitCode> {
     let stage = Data { dev: args.dev }.stage();
     let file = target(&project, stage, args.file.clone())?;
     let mut steps = Steps::new(shared.json);
-    let made = create(&project, stage, file.as_deref(), &mut |step| {
+    let store = config.storage.store(&project.data(stage));
+    let media = match &store {
+        StoreConfig::Folder(folder) => Some(folder.as_path()),
+        StoreConfig::S3(_) => None,
+    };
+    let made = create(&project, stage, media, file.as_deref(), &mut |step| {
         steps.show(step);
     });
     steps.finish();
@@ -51,6 +58,9 @@ pub(super) fn run(args: &Backup, shared: &Shared) -> anyhow::Result<ExitCode> {
         output::line(&report.to_string())?;
     } else {
         output::line(&format!("{} ({})", file.display(), size(made.bytes)))?;
+        if media.is_none() {
+            eprintln!("files are in an S3 store, which has to be backed up there");
+        }
         if stage == Stage::Serve {
             eprintln!(
                 "the master key is not in it: keep {} in another place",

@@ -10,9 +10,11 @@ mod migrate;
 mod output;
 mod progress;
 mod restore;
+mod s3_keys;
 mod serve;
 mod sql;
 mod status;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -78,6 +80,9 @@ enum Command {
     Sql(sql::Sql),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Storage(storage::Storage),
+    #[command(name = "s3-keys")]
+    S3Keys(s3_keys::S3Keys),
     Completions(completions::Completions),
 }
 
@@ -109,6 +114,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Sql(args) => sql::run(&args, &shared),
         Command::Backup(args) => backup::run(&args, &shared),
         Command::Restore(args) => restore::run(&args, &shared),
+        Command::Storage(args) => storage::run(&args, &shared),
+        Command::S3Keys(args) => s3_keys::run(&args, &shared),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

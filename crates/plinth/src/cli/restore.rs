@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use plinth_storage::StoreConfig;
 use serde_json::json;
 
 use super::progress::Steps;
@@ -56,7 +57,14 @@ pub(super) fn run(args: &Restore, shared: &Shared) -> anyhow::Result<ExitCode> {
     };
     let mut steps = Steps::new(shared.json);
     let mut show = |step| steps.show(step);
-    let restored = runtime()?.block_on(backup::restore(&project, wanted, input, &mut show));
+    let data = project.data(wanted.stage);
+    // Files of a backup come from a folder; with an S3 store in its place there are none.
+    let files = match config.storage.store(&data) {
+        StoreConfig::Folder(folder) => folder,
+        StoreConfig::S3(_) => data.media(),
+    };
+    let restoring = backup::restore(&project, wanted, &files, input, &mut show);
+    let restored = runtime()?.block_on(restoring);
     steps.finish();
     let restored = restored?;
     let database = project.data(wanted.stage).database();

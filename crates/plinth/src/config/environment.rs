@@ -4,15 +4,27 @@ use anyhow::bail;
 use toml::{Table, Value};
 
 /// The sections that can be set this way; other `PLINTH_…` variables are not ours to judge.
-const SECTIONS: [&str; 8] = [
-    "server", "database", "api", "auth", "mail", "limits", "log", "metrics",
+const SECTIONS: [&str; 9] = [
+    "server", "database", "api", "auth", "mail", "storage", "limits", "log", "metrics",
 ];
 
 /// Keys that hold lists, written with commas here.
-const LISTS: [&str; 2] = ["schemas", "redirect_urls"];
+const LISTS: [&str; 3] = ["schemas", "redirect_urls", "check_command"];
 
 /// Keys that hold text even when it looks like something else, as a password of digits does.
-const TEXTS: [&str; 5] = ["listen", "smtp_host", "smtp_user", "smtp_password", "from"];
+const TEXTS: [&str; 11] = [
+    "listen",
+    "smtp_host",
+    "smtp_user",
+    "smtp_password",
+    "from",
+    "folder",
+    "s3_bucket",
+    "s3_prefix",
+    "s3_region",
+    "s3_access_key_id",
+    "s3_secret_access_key",
+];
 
 /// Puts the environment's settings over the file's. False when there are none.
 pub(super) fn overlay(

@@ -5,6 +5,7 @@ mod environment;
 mod limits;
 mod mail;
 mod metrics;
+mod storage;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 pub(crate) use limits::Limits;
 pub(crate) use mail::Mail;
 pub(crate) use metrics::Metrics;
+pub(crate) use storage::Storage;
 
 /// The commented file that `plinth init` writes: every key with its default.
 pub(crate) const STARTER: &str = include_str!("starter.toml");
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     pub auth: Auth,
     /// Letters.
     pub mail: Mail,
+    /// Files.
+    pub storage: Storage,
     /// Bounds.
     pub limits: Limits,
     /// Logs.
@@ -306,6 +310,7 @@ fn validate(config: &Config) -> anyhow::Result<()> {
         bail!("auth.access_token_seconds must be at least 1");
     }
     config.metrics.address()?;
+    config.storage.validate()?;
     config.limits.validate()
 }
 
@@ -377,6 +382,8 @@ mod tests {
             "[api]\nschemas = []",
             "[server]\npublic_url = \"shop.example\"",
             "[auth]\naccess_token_seconds = 0",
+            "[storage]\nstore = \"s3\"",
+            "[storage]\nresumable_seconds = 0",
             "[server",
         ] {
             assert!(parse_file(text).is_err(), "{text}");

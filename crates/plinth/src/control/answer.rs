@@ -7,11 +7,13 @@ use std::time::Duration;
 use plinth_db::keys::Keys;
 use plinth_db::migrations::{self, Event, FileState, MigrationError, MigrationFile};
 use plinth_db::{Db, ScriptOptions, Session};
+use plinth_storage::s3_keys::{self, S3Key};
+use plinth_storage::StoreConfig;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    CheckReport, FileReport, MigrateMode, Reply, Request, ScriptRequest, StatementReply,
-    StatusReport,
+    CheckReport, FileReport, MigrateMode, Reply, Request, S3KeyReport, S3KeysRequest,
+    ScriptRequest, StatementReply, StatusReport,
 };
 use crate::cli::VERSION;
 use crate::project::{Project, Stage};
@@ -31,6 +33,8 @@ pub(crate) struct Owner {
     pub keys: Keys,
     /// Where clients reach it, or would.
     pub api_url: String,
+    /// Where its files are.
+    pub store: StoreConfig,
     /// Set when it serves.
     pub server: Option<RunningServer>,
 }
@@ -57,6 +61,8 @@ impl Owner {
                 mode: MigrateMode::Status,
             } => self.list(replies).await,
             Request::Status => self.status(replies).await,
+            Request::S3Keys(request) => self.s3_keys(request, replies).await,
+            Request::StorageCheck { repair } => self.check_storage(repair, replies).await,
         };
         let last = match end {
             Ok(()) => Reply::Done,
@@ -198,6 +204,44 @@ impl Owner {
             })),
         );
         Ok(())
+    }
+
+    async fn s3_keys(
+        &self,
+        request: S3KeysRequest,
+        replies: &UnboundedSender<Reply>,
+    ) -> Result<(), String> {
+        let done = match request {
+            S3KeysRequest::Create { name, buckets } => {
+                let sealer = &self.keys.sealer;
+                let made = s3_keys::create(&self.db, sealer, &name, buckets.as_deref()).await;
+                made.map(|(key, secret)| vec![self.s3_key(key, Some(secret.expose()))])
+            }
+            S3KeysRequest::List => {
+                let keys = s3_keys::list(&self.db).await;
+                keys.map(|keys| keys.into_iter().map(|key| self.s3_key(key, None)).collect())
+            }
+            S3KeysRequest::Revoke { access_key_id } => {
+                let ended = s3_keys::revoke(&self.db, &access_key_id).await;
+                ended.map(|key| vec![self.s3_key(key, None)])
+            }
+        };
+        let keys = done.map_err(|error| error.to_string())?;
+        send(replies, Reply::S3Keys { keys });
+        Ok(())
+    }
+
+    fn s3_key(&self, key: S3Key, secret: Option<&str>) -> S3KeyReport {
+        S3KeyReport {
+            access_key_id: key.access_key_id,
+            secret_access_key: secret.map(str::to_owned),
+            endpoint: format!("{}{}/s3", self.api_url, plinth_storage::PREFIX),
+            name: key.name,
+            buckets: key.buckets,
+            created_at: key.created_at.to_string(),
+            last_used_at: key.last_used_at.map(|at| at.to_string()),
+            revoked_at: key.revoked_at.map(|at| at.to_string()),
+        }
     }
 
     fn files(&self) -> Result<Vec<MigrationFile>, String> {

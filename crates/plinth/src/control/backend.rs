@@ -70,6 +70,7 @@ impl Backend {
             project: project.clone(),
             stage: choice.stage,
             api_url: config.public_url(),
+            store: config.storage.store(&project.data(choice.stage)),
             server: None,
         };
         Ok(Backend::Own(Arc::new(owner), lock))

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use plinth_db::{Outcome, SqlError};
 use plinth_sql::types::Type;
+use plinth_storage::{Checked, Finding};
 use serde::{Deserialize, Serialize};
 
 use crate::project::Stage;
@@ -21,6 +22,33 @@ pub(crate) enum Request {
     },
     /// How things stand, with the keys.
     Status,
+    /// Access keys of S3 clients.
+    S3Keys(S3KeysRequest),
+    /// Compare stored files with their rows.
+    StorageCheck {
+        /// And mend what can be mended.
+        repair: bool,
+    },
+}
+
+/// What is done with access keys of S3 clients.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub(crate) enum S3KeysRequest {
+    /// A new one.
+    Create {
+        /// What it is for.
+        name: String,
+        /// The only buckets that it opens; none for all.
+        buckets: Option<Vec<String>>,
+    },
+    /// All of them.
+    List,
+    /// One opens nothing any more.
+    Revoke {
+        /// Which.
+        access_key_id: String,
+    },
 }
 
 /// A script and who it runs as.
@@ -76,6 +104,21 @@ pub(crate) enum Reply {
     },
     /// How things stand.
     Status(Box<StatusReport>),
+    /// Access keys of S3 clients.
+    S3Keys {
+        /// The one that was made or ended, or all.
+        keys: Vec<S3KeyReport>,
+    },
+    /// Something about stored files.
+    StorageFinding {
+        /// What.
+        finding: Finding,
+    },
+    /// What the comparison of stored files came to.
+    StorageChecked {
+        /// The counts.
+        checked: Checked,
+    },
     /// The end.
     Done,
     /// The end, for a reason.
@@ -195,6 +238,28 @@ pub(crate) struct StatusReport {
     pub migrations_pending: usize,
     /// Size of the database file.
     pub database_bytes: u64,
+}
+
+/// An access key of S3 clients.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct S3KeyReport {
+    /// What clients send.
+    pub access_key_id: String,
+    /// What they sign with. Only when the key is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<String>,
+    /// Where they reach the server.
+    pub endpoint: String,
+    /// What it is for.
+    pub name: String,
+    /// The only buckets that it opens; none for all.
+    pub buckets: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was used, to some minutes.
+    pub last_used_at: Option<String>,
+    /// Since when it opens nothing.
+    pub revoked_at: Option<String>,
 }
 
 impl From<&SqlError> for Diagnostic {

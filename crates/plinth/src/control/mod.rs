@@ -10,11 +10,12 @@ mod client;
 mod listen;
 mod messages;
 mod socket_path;
+mod storage;
 
 pub(crate) use answer::{Owner, RunningServer, describe};
 pub(crate) use backend::{Backend, Choice};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
     CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, MigrateMode, Reply, Request,
-    ScriptRequest, StatementReply, StatusReport,
+    S3KeyReport, S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
 };

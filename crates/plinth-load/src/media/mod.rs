@@ -1,0 +1,128 @@
+//! Files and pictures beside programs that do nothing else: what a large file costs in memory, how fast files come and go,
+//! how fast pictures are made small.
+
+mod exchange;
+mod large;
+mod thumbnails;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::results::median;
+use crate::servers::Places;
+use crate::servers::files::Plinth;
+use large::Large;
+
+const ROUNDS: usize = 3;
+
+/// All that was measured.
+pub(crate) struct Media {
+    large: Large,
+    rates: Vec<Beside>,
+}
+
+/// Plinth beside somebody else at the same work.
+pub(crate) struct Beside {
+    work: String,
+    unit: &'static str,
+    ours: f64,
+    rival: &'static str,
+    theirs: f64,
+    /// What share of theirs ours is to be.
+    promised: f64,
+}
+
+/// Measures everything; some five gigabytes of scratch are filled and freed.
+pub(crate) fn measure(places: &Places, time: Duration, say: &mut dyn FnMut(&str)) -> Result<Media> {
+    let server = Plinth::start(places)?;
+    let large = large::measure(&server)?;
+    say(&large.line());
+    let mut rates = Vec::new();
+    let mut add = |beside: Beside, say: &mut dyn FnMut(&str)| {
+        say(&beside.line());
+        rates.push(beside);
+    };
+    for beside in exchange::beside_nginx(&server, places, time)? {
+        add(beside, say);
+    }
+    for size in thumbnails::SIZES {
+        add(thumbnails::measure(&server, places, size)?, say);
+    }
+    for beside in exchange::beside_pocketbase(&server, places, time)? {
+        add(beside, say);
+    }
+    drop(server);
+    for folder in ["Plinth-files", "PocketBase-files", "nginx", "pictures"] {
+        std::fs::remove_dir_all(places.scratch.join(folder))?;
+    }
+    Ok(Media { large, rates })
+}
+
+impl Media {
+    /// As a chapter of the report.
+    pub(crate) fn write(&self, out: &mut String) {
+        *out += "\n## Files and pictures\n\n";
+        *out += "Policies are checked for every file and picture of Plinth; nginx, on the same files of the same disk, asks nobody. Every upload is on the \
+                 disk before its answer; PocketBase does not wait for it. Medians of three, taken in turn. Thumbnails are made anew each time, \
+                 on all cores, by `vipsthumbnail` in as many processes.\n\n";
+        let _ = writeln!(out, "- {}", self.large.line());
+        *out += "\n| work | Plinth | beside | | of it | promised |\n|---|---|---|---|---|---|\n";
+        for beside in &self.rates {
+            let _ = writeln!(
+                out,
+                "| {} | {:.0} {} | {} | {:.0} {} | {:.0} % | {:.0} % |",
+                beside.work,
+                beside.ours,
+                beside.unit,
+                beside.rival,
+                beside.theirs,
+                beside.unit,
+                100.0 * beside.share(),
+                100.0 * beside.promised,
+            );
+        }
+    }
+}
+
+impl Beside {
+    fn share(&self) -> f64 {
+        self.ours / self.theirs
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "{:<32} Plinth {:>8.1} {}  {} {:>8.1}  {:>4.0} % of it ({:.0} % promised)",
+            self.work,
+            self.ours,
+            self.unit,
+            self.rival,
+            self.theirs,
+            100.0 * self.share(),
+            100.0 * self.promised,
+        )
+    }
+}
+
+/// Medians of both, measured in turn; each is told its round.
+fn in_turn(
+    mut ours: impl FnMut(usize) -> Result<f64>,
+    mut theirs: impl FnMut(usize) -> Result<f64>,
+) -> Result<(f64, f64)> {
+    let (mut our_runs, mut their_runs) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        our_runs.push(ours(round)?);
+        their_runs.push(theirs(round)?);
+    }
+    let of = |runs: Vec<f64>| median(runs.into_iter()).unwrap_or_default();
+    Ok((of(our_runs), of(their_runs)))
+}
+
+/// Bytes by chance, so that nothing on the way can make them fewer.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut chance = crate::workload::Chance::new(seed);
+    (0..length)
+        .map(|_| u8::try_from(chance.below(256)).unwrap_or_default())
+        .collect()
+}

@@ -1,0 +1,343 @@
+//! Buckets: made, looked at, changed, emptied, removed.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use plinth_db::{Param, Session};
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::request::{Admin, BucketId, Parameters, json as read_json};
+use crate::{Storage, s3};
+use crate::error::StorageError;
+use crate::model::bucket::{Bucket, COLUMNS};
+use crate::model::object::refused;
+use crate::model::{Who, array_literal};
+use crate::names::BucketName;
+
+/// Most buckets in one answer.
+const MAX_BUCKETS: u64 = 1000;
+/// Objects that one transaction of emptying removes.
+const EMPTIED_AT_ONCE: u64 = 1000;
+/// Such transactions in one request.
+const EMPTYING_ROUNDS: usize = 10_000;
+/// Types on a bucket's list.
+const MAX_TYPES: usize = 200;
+
+/// `GET /bucket`.
+pub(crate) async fn list(
+    State(storage): State<Storage>,
+    who: Who,
+    query: Parameters,
+) -> Result<Response, StorageError> {
+    let column = match query.get("sortColumn") {
+        None | Some("name") => "name",
+        Some("id") => "id",
+        Some("created_at") => "created_at",
+        Some("updated_at") => "updated_at",
+        Some(_) => return Err(StorageError::InvalidParameter("sortColumn".to_owned())),
+    };
+    let direction = match query.get("sortOrder") {
+        None | Some("asc") => "asc",
+        Some("desc") => "desc",
+        Some(_) => return Err(StorageError::InvalidParameter("sortOrder".to_owned())),
+    };
+    let limit = query.number("limit")?.unwrap_or(MAX_BUCKETS).min(MAX_BUCKETS);
+    let offset = query.number("offset")?.unwrap_or(0).min(u64::from(u32::MAX));
+    let search = query.get("search").unwrap_or_default().to_lowercase();
+    let sql = format!(
+        "select {COLUMNS} from storage.buckets where $1 = '' or strpos(lower(name), $1) > 0 \
+         order by {column} {direction}, id limit {limit} offset {offset}"
+    );
+    let rows = storage.app.db.query(&who.session, &sql, vec![Param::from(search)]);
+    let rows = rows.await?;
+    let mut buckets = Vec::with_capacity(rows.len());
+    for row in rows.iter() {
+        let mut bucket = Bucket::read(row)?.json();
+        bucket["type"] = json!("STANDARD");
+        buckets.push(bucket);
+    }
+    Ok(axum::Json(buckets).into_response())
+}
+
+/// `GET /bucket/{id}`.
+pub(crate) async fn show(
+    State(storage): State<Storage>,
+    who: Who,
+    BucketId(id): BucketId,
+) -> Result<Response, StorageError> {
+    let bucket = Bucket::find_as(&storage, &who.session, &id).await?;
+    Ok(axum::Json(bucket.json()).into_response())
+}
+
+#[derive(Deserialize)]
+struct New {
+    name: Option<String>,
+    id: Option<String>,
+    public: Option<bool>,
+    file_size_limit: Option<Size>,
+    allowed_mime_types: Option<Vec<String>>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+/// `POST /bucket`.
+pub(crate) async fn create(
+    State(storage): State<Storage>,
+    who: Who,
+    body: Body,
+) -> Result<Response, StorageError> {
+    let asked: New = read_json(body).await?;
+    if asked.kind.as_deref().is_some_and(|kind| kind != "STANDARD") {
+        return Err(StorageError::FeatureNotEnabled("A bucket for analytics"));
+    }
+    let name = asked.name.ok_or(StorageError::MissingParameter("name"))?;
+    let id = BucketName::parse(asked.id.as_deref().unwrap_or(&name))?;
+    let name = BucketName::parse(&name)?;
+    let limit = asked.file_size_limit.map(|size| size.bytes(&storage)).transpose()?;
+    check_types(asked.allowed_mime_types.as_deref())?;
+    let owner: Option<Uuid> = who.owner.as_deref().and_then(|text| text.parse().ok());
+    let sql = "insert into storage.buckets
+                 (id, name, owner, owner_id, public, file_size_limit, allowed_mime_types)
+               values ($1, $2, $3, $4, $5, $6, $7::text[])";
+    let params = vec![
+        Param::from(id.as_str()),
+        Param::from(name.as_str()),
+        Param::from(owner),
+        Param::from(who.owner.as_ref()),
+        Param::from(asked.public.unwrap_or(false)),
+        Param::from(limit.flatten()),
+        Param::from(asked.allowed_mime_types.as_deref().map(array_literal)),
+    ];
+    let made = storage.app.db.query(&who.session, sql, params).await;
+    made.map_err(refused)?;
+    Ok(axum::Json(json!({ "name": name.as_str() })).into_response())
+}
+
+#[derive(Deserialize)]
+struct Change {
+    public: Option<bool>,
+    /// Outer none: as it is.
+    #[serde(default, deserialize_with = "given")]
+    file_size_limit: Option<Option<Size>>,
+    #[serde(default, deserialize_with = "given")]
+    allowed_mime_types: Option<Option<Vec<String>>>,
+}
+
+/// `PUT /bucket/{id}`: what is not named stays as it is.
+pub(crate) async fn update(
+    State(storage): State<Storage>,
+    who: Who,
+    BucketId(id): BucketId,
+    body: Body,
+) -> Result<Response, StorageError> {
+    let asked: Change = read_json(body).await?;
+    let mut params = vec![Param::from(&id)];
+    let mut changes = Vec::new();
+    let mut set = |column: &str, value: Param, cast: &str| {
+        params.push(value);
+        changes.push(format!("{column} = ${}{cast}", params.len()));
+    };
+    if let Some(public) = asked.public {
+        set("public", Param::from(public), "");
+    }
+    if let Some(size) = asked.file_size_limit {
+        let bytes = size.map(|size| size.bytes(&storage)).transpose()?;
+        set("file_size_limit", Param::from(bytes.flatten()), "::bigint");
+    }
+    if let Some(types) = asked.allowed_mime_types {
+        check_types(types.as_deref())?;
+        let types = types.as_deref().map(array_literal);
+        set("allowed_mime_types", Param::from(types), "::text[]");
+    }
+    if changes.is_empty() {
+        return Err(StorageError::InvalidRequest(
+            "body must have at least one of public, file_size_limit and allowed_mime_types"
+                .to_owned(),
+        ));
+    }
+    let sql = format!(
+        "update storage.buckets set {}, updated_at = now() where id = $1",
+        changes.join(", ")
+    );
+    let changed = storage.app.db.query(&who.session, &sql, params).await;
+    if changed.map_err(refused)?.affected == 0 {
+        return Err(StorageError::NoSuchBucket);
+    }
+    Ok(message("Successfully updated"))
+}
+
+/// `POST /bucket/{id}/empty`: many small transactions, so that nobody waits behind a long one.
+pub(crate) async fn empty(
+    State(storage): State<Storage>,
+    Admin(who): Admin,
+    BucketId(id): BucketId,
+) -> Result<Response, StorageError> {
+    Bucket::find_as(&storage, &who.session, &id).await?;
+    s3::abort_all(&storage, &id).await?;
+    let sql = format!(
+        "delete from storage.objects where id in
+           (select id from storage.objects where bucket_id = $1 limit {EMPTIED_AT_ONCE})"
+    );
+    // Others may go on to upload meanwhile: it ends nevertheless.
+    for _ in 0..EMPTYING_ROUNDS {
+        let params = vec![Param::from(&id)];
+        let removed = storage.app.db.query(&who.session, &sql, params).await?;
+        storage.sweeper.notify_one();
+        if removed.affected < EMPTIED_AT_ONCE {
+            break;
+        }
+    }
+    Ok(message(
+        "Empty bucket has been queued. Completion may take up to an hour.",
+    ))
+}
+
+/// `DELETE /bucket/{id}`: only when nothing is in it.
+pub(crate) async fn remove(
+    State(storage): State<Storage>,
+    who: Who,
+    BucketId(id): BucketId,
+) -> Result<Response, StorageError> {
+    let mut removed = delete(&storage, &who, &id).await;
+    // The caller may remove it, or this would not be the error.
+    if matches!(removed, Err(StorageError::NotEmpty)) && !holds_objects(&storage, &id).await? {
+        s3::abort_all(&storage, &id).await?;
+        removed = delete(&storage, &who, &id).await;
+    }
+    removed?;
+    Ok(message("Successfully deleted"))
+}
+
+async fn delete(storage: &Storage, who: &Who, id: &str) -> Result<(), StorageError> {
+    let sql = "delete from storage.buckets where id = $1";
+    let removed = storage.app.db.query(&who.session, sql, vec![Param::from(id)]);
+    match removed.await {
+        Ok(rows) if rows.affected == 0 => Err(StorageError::NoSuchBucket),
+        Ok(_) => Ok(()),
+        Err(plinth_db::Error::Sql(error)) if error.code == "23503" => Err(StorageError::NotEmpty),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// Whether there is anything in it but uploads under way.
+async fn holds_objects(storage: &Storage, id: &str) -> Result<bool, StorageError> {
+    let sql = "select 1 as one from storage.objects where bucket_id = $1 limit 1";
+    let system = Session::system();
+    let rows = storage.app.db.query(&system, sql, vec![Param::from(id)]);
+    Ok(!rows.await?.is_empty())
+}
+
+fn message(text: &str) -> Response {
+    axum::Json(json!({ "message": text })).into_response()
+}
+
+/// A size: bytes, or `20MB`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Size {
+    Bytes(u64),
+    Text(String),
+}
+
+impl Size {
+    /// In bytes; 0 means no limit of the bucket's own.
+    fn bytes(&self, storage: &Storage) -> Result<Option<i64>, StorageError> {
+        let bytes = match self {
+            Size::Bytes(bytes) => Some(*bytes),
+            Size::Text(text) => parse_size(text),
+        };
+        let bytes = bytes.ok_or_else(|| {
+            StorageError::InvalidRequest("file_size_limit must be bytes, or like 20MB".to_owned())
+        })?;
+        if bytes > storage.config.upload_bytes {
+            return Err(StorageError::TooLarge);
+        }
+        Ok(i64::try_from(bytes).ok().filter(|bytes| *bytes > 0))
+    }
+}
+
+/// `20MB`; units are powers of a thousand.
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match &*unit.trim().to_ascii_uppercase() {
+        "" | "B" => 1,
+        "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+fn check_types(types: Option<&[String]>) -> Result<(), StorageError> {
+    let is_token = |text: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-*".contains(&byte);
+        !text.is_empty() && text.len() <= 127 && text.bytes().all(fits)
+    };
+    let is_type = |text: &String| {
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        essence
+            .split_once('/')
+            .is_some_and(|(family, kind)| is_token(family) && is_token(kind))
+    };
+    let types = types.unwrap_or_default();
+    if types.len() > MAX_TYPES {
+        return Err(StorageError::InvalidRequest(format!(
+            "allowed_mime_types may have {MAX_TYPES} items"
+        )));
+    }
+    match types.iter().find(|text| !is_type(text)) {
+        Some(bad) => Err(StorageError::InvalidMimeType(bad.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Tells `null` from nothing.
+fn given<'de, T, D>(reader: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    Option::<T>::deserialize(reader).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("20MB", Some(20_000_000)),
+            ("1kb", Some(1000)),
+            ("3 GB", Some(3_000_000_000)),
+            ("17", Some(17)),
+            ("17B", Some(17)),
+            ("", None),
+            ("MB", None),
+            ("1TB", None),
+            ("-1", None),
+            ("99999999999999GB", None),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn types_have_two_parts() {
+        let check = |text: &str| check_types(Some(&[text.to_owned()])).is_ok();
+        assert!(check("image/png") && check("image/*") && check("*/*"));
+        assert!(!check("image") && !check("a/b/c") && !check("") && !check("a b/c"));
+    }
+
+    #[test]
+    fn null_is_told_from_nothing() {
+        let read = |text: &str| serde_json::from_str::<Change>(text).unwrap();
+        assert!(read("{}").allowed_mime_types.is_none());
+        assert!(matches!(read(r#"{"allowed_mime_types":null}"#).allowed_mime_types, Some(None)));
+    }
+}

@@ -1,0 +1,140 @@
+//! Downloads: public, as a caller, or by a signed URL.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+
+use super::request::{Anybody, Parameters, Place};
+use crate::Storage;
+use crate::delivery::{Delivery, deliver};
+use crate::error::StorageError;
+use crate::model::{Bucket, Object, Who, object};
+
+/// `GET /object/{bucket}/{path}`: for everybody from public buckets, else as the policies say.
+pub(crate) async fn either(
+    State(storage): State<Storage>,
+    Anybody(who): Anybody,
+    place: Place,
+    query: Parameters,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, StorageError> {
+    let reader = reader(&storage, who, &place).await?;
+    let how = Delivery {
+        is_private: !reader.is_public,
+        ..asked(&query, &method)
+    };
+    let find = || object::find(&storage, &reader.who, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
+}
+
+/// Under whose rights an object is read.
+pub(crate) struct Reader {
+    pub(crate) who: Who,
+    pub(crate) is_public: bool,
+}
+
+/// Everybody in a public bucket, else the caller.
+pub(crate) async fn reader(
+    storage: &Storage,
+    who: Option<Who>,
+    place: &Place,
+) -> Result<Reader, StorageError> {
+    let is_public = Bucket::find(storage, &place.bucket).await?.public;
+    match who {
+        _ if is_public => Ok(Reader {
+            who: Who::system(None),
+            is_public,
+        }),
+        Some(who) => Ok(Reader { who, is_public }),
+        // Nobody learns which private buckets exist.
+        None => Err(StorageError::NoSuchBucket),
+    }
+}
+
+/// `GET /object/authenticated/{bucket}/{path}`.
+pub(crate) async fn authenticated(
+    State(storage): State<Storage>,
+    who: Who,
+    place: Place,
+    query: Parameters,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, StorageError> {
+    let how = Delivery {
+        is_private: true,
+        ..asked(&query, &method)
+    };
+    let find = || object::find(&storage, &who, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
+}
+
+/// `GET /object/public/{bucket}/{path}`.
+pub(crate) async fn public(
+    State(storage): State<Storage>,
+    place: Place,
+    query: Parameters,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, StorageError> {
+    let how = asked(&query, &method);
+    let find = || object::find_public(&storage, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
+}
+
+/// `GET /object/sign/{bucket}/{path}?token=`: whoever made the token has been asked already.
+pub(crate) async fn signed(
+    State(storage): State<Storage>,
+    place: Place,
+    query: Parameters,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, StorageError> {
+    let token = query.get("token").unwrap_or_default();
+    let granted = storage.signer.verify_download(token, &place.url())?;
+    if granted.transformations.is_some() {
+        // Who was given a small picture was not given the large one.
+        return Err(StorageError::InvalidSignature(
+            "Invalid signature".to_owned(),
+        ));
+    }
+    let system = Who::system(None);
+    let how = Delivery {
+        expires_at: Some(granted.expires_at),
+        ..asked(&query, &method)
+    };
+    let find = || object::find(&storage, &system, &place.bucket, &place.name);
+    found(&storage, find, &headers, &how).await
+}
+
+/// Finds an object and sends it. One that is replaced between the two is found again.
+async fn found<F: Future<Output = Result<Object, StorageError>>>(
+    storage: &Storage,
+    find: impl Fn() -> F,
+    headers: &HeaderMap,
+    how: &Delivery,
+) -> Result<Response, StorageError> {
+    let object = find().await?;
+    match deliver(storage, &object, headers, how).await {
+        Err(StorageError::NoSuchKey) => {
+            let again = find().await?;
+            if again.version == object.version {
+                // Rows that were made by SQL never had any.
+                if !object.version.is_nil() {
+                    tracing::error!(object.id = %object.id, object.version = %object.version, "the bytes of an object are missing");
+                }
+                return Err(StorageError::NoSuchKey);
+            }
+            deliver(storage, &again, headers, how).await
+        }
+        answered => answered,
+    }
+}
+
+fn asked(query: &Parameters, method: &Method) -> Delivery {
+    Delivery {
+        download: query.get("download").map(str::to_owned),
+        head: *method == Method::HEAD,
+        ..Delivery::default()
+    }
+}

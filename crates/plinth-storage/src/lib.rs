@@ -1,0 +1,147 @@
+//! The storage service: buckets, objects and their delivery under `/storage/v1`.
+//!
+//! What an object is called, who owns it and how long it is are rows (`model`), under the policies of the application.
+//! What it holds is kept by version (`store`): every upload makes a new version, whose bytes are written once and never
+//! change, and the row says which version is the object. So a reader sees one whole version, a writer that dies leaves
+//! nothing behind that anybody could see, and no name that a user chose is ever a path or a key.
+
+mod check;
+mod delivery;
+mod error;
+mod http;
+mod images;
+mod model;
+mod names;
+mod s3;
+mod sign;
+mod store;
+mod tus;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use plinth_db::keys::Keys;
+use plinth_db::migrations::SystemModule;
+use plinth_http::App;
+use tokio::sync::Notify;
+
+pub use check::CheckConfig;
+pub use http::{ROUTES, router};
+pub use images::ImageConfig;
+pub use s3::keys as s3_keys;
+pub use store::hold::{Hold, hold};
+pub use store::fsck::{Checked, Finding, FsckError, check_store};
+pub use store::{S3Config, S3Credentials, StoreConfig};
+
+use check::Check;
+use error::StorageError;
+use images::Images;
+use sign::UrlSigner;
+use store::Store;
+
+/// The prefix that all routes have.
+pub const PREFIX: &str = "/storage/v1";
+
+/// What a project decides about its files.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where bytes are kept.
+    pub store: StoreConfig,
+    /// What images may cost.
+    pub images: ImageConfig,
+    /// Who is asked before an upload becomes visible.
+    pub check: Option<CheckConfig>,
+    /// Largest object; a bucket may want less.
+    pub upload_bytes: u64,
+    /// How long a resumable upload may take, from its beginning.
+    pub resumable_lifetime: Duration,
+    /// How long a signed upload URL holds.
+    pub signed_upload_lifetime: Duration,
+    /// What the S3 endpoint calls its region.
+    pub region: String,
+    /// Downloads are sent to the store itself, by an address that holds this long. Not with a folder.
+    pub redirect: Option<Duration>,
+}
+
+/// Everything the routes of this service need. Cheap to clone.
+#[derive(Clone)]
+pub struct Storage {
+    app: App,
+    config: Arc<Config>,
+    store: Store,
+    signer: UrlSigner,
+    images: Images,
+    check: Option<Check>,
+    /// Woken when bytes have become superfluous.
+    sweeper: Arc<Notify>,
+    /// Who writes which resumable upload now.
+    locks: tus::Locks,
+    s3: s3::State,
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the store of files: {0}")]
+pub struct OpenError(String);
+
+impl Storage {
+    /// Opens the store of files and puts uploads that a crash has left in their place, or away.
+    ///
+    /// `keys` are the project's: signed URLs are signed with a key derived from them, so they end with it.
+    pub async fn open(app: App, config: Config, keys: &Keys) -> Result<Storage, OpenError> {
+        let opened = |error: StorageError| OpenError(error.to_string());
+        let store = Store::open(&config.store).await.map_err(opened)?;
+        let images = config.images.clone();
+        let images = tokio::task::spawn_blocking(move || Images::open(&images)).await;
+        let images = images
+            .map_err(|error| OpenError(error.to_string()))?
+            .map_err(|error| OpenError(error.to_string()))?;
+        let check = config.check.as_ref().map(Check::open).transpose();
+        let secret = keys.jwt_secret.expose().as_bytes();
+        let storage = Storage {
+            signer: UrlSigner::derive(secret, app.db.clock().clone()),
+            check: check.map_err(OpenError)?,
+            config: Arc::new(config),
+            store,
+            images,
+            sweeper: Arc::default(),
+            locks: tus::Locks::default(),
+            s3: s3::State::new(keys),
+            app,
+        };
+        store::sweep::recover(&storage).await.map_err(opened)?;
+        Ok(storage)
+    }
+
+    /// Removes bytes that are needed no more as they come up, until it is dropped.
+    pub async fn run_sweeper(self) {
+        store::sweep::run(&self).await;
+    }
+}
+
+impl FromRef<Storage> for App {
+    fn from_ref(storage: &Storage) -> App {
+        storage.app.clone()
+    }
+}
+
+/// The tables and functions of the schema `storage` that this service needs beyond the base's.
+pub fn module() -> SystemModule {
+    SystemModule {
+        name: "storage",
+        migrations: &[
+            (
+                "0001",
+                "storage",
+                include_str!("../migrations/0001_storage.sql"),
+            ),
+            (
+                "0002",
+                "uploads",
+                include_str!("../migrations/0002_uploads.sql"),
+            ),
+            ("0003", "s3", include_str!("../migrations/0003_s3.sql")),
+        ],
+    }
+}

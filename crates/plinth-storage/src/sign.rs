@@ -1,0 +1,265 @@
+//! Signed URLs: tokens that let whoever holds them read one object, or write one.
+//!
+//! Signed with a key of their own, which is derived from the project's secret: an access token is never a signed URL, and a
+//! signed URL never says who somebody is. A token names the object and what it is for; both must be what is asked.
+
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use plinth_db::Clock;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::error::StorageError;
+
+/// Longest life of a signed URL, in seconds: ten years.
+const LONGEST_SECONDS: u64 = 10 * 365 * 24 * 3600;
+
+/// Signs and verifies. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct UrlSigner(Arc<Keys>);
+
+struct Keys {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    clock: Clock,
+}
+
+/// What a token for reading lets its holder do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Download {
+    /// As which picture: `width:200,resize:cover`.
+    pub(crate) transformations: Option<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// What a token for writing lets its holder do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Upload {
+    /// For whom.
+    pub(crate) owner: Option<String>,
+    /// Whether it may replace what is there.
+    pub(crate) upsert: bool,
+    /// The object that was there when the token was made.
+    pub(crate) replaces: Option<Uuid>,
+    /// Whoever made the token may replace everything.
+    pub(crate) replaces_any: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    /// `bucket/path`.
+    url: String,
+    scope: Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upsert: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    replaces_any: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transformations: Option<String>,
+    iat: i64,
+    exp: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Scope {
+    Download,
+    Upload,
+}
+
+impl UrlSigner {
+    /// A signer whose tokens end with the project's secret.
+    pub(crate) fn derive(secret: &[u8], clock: Clock) -> UrlSigner {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+        mac.update(b"plinth: signed storage URLs");
+        let key = mac.finalize().into_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        // Checked here, against the clock we were given.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        UrlSigner(Arc::new(Keys {
+            encoding: EncodingKey::from_secret(&key),
+            decoding: DecodingKey::from_secret(&key),
+            validation,
+            clock,
+        }))
+    }
+
+    /// A token by which `bucket/path` can be read.
+    pub(crate) fn sign_download(
+        &self,
+        url: String,
+        transformations: Option<String>,
+        expires_in_seconds: u64,
+    ) -> String {
+        self.sign(Claims {
+            url,
+            scope: Scope::Download,
+            owner: None,
+            upsert: None,
+            replaces: None,
+            replaces_any: false,
+            transformations,
+            iat: 0,
+            exp: seconds(expires_in_seconds),
+        })
+    }
+
+    /// A token by which `bucket/path` can be written.
+    pub(crate) fn sign_upload(
+        &self,
+        url: String,
+        granted: Upload,
+        expires_in_seconds: u64,
+    ) -> String {
+        self.sign(Claims {
+            url,
+            scope: Scope::Upload,
+            owner: granted.owner,
+            upsert: Some(granted.upsert),
+            replaces: granted.replaces,
+            replaces_any: granted.replaces_any,
+            transformations: None,
+            iat: 0,
+            exp: seconds(expires_in_seconds),
+        })
+    }
+
+    /// What this token lets its holder read, if it is for this `bucket/path`.
+    pub(crate) fn verify_download(&self, token: &str, url: &str) -> Result<Download, StorageError> {
+        let claims = self.verify(token, url, Scope::Download)?;
+        Ok(Download {
+            transformations: claims.transformations,
+            expires_at: Timestamp::from_second(claims.exp).unwrap_or(Timestamp::MAX),
+        })
+    }
+
+    /// What this token lets its holder write, if it is for this `bucket/path`.
+    pub(crate) fn verify_upload(&self, token: &str, url: &str) -> Result<Upload, StorageError> {
+        let claims = self.verify(token, url, Scope::Upload)?;
+        Ok(Upload {
+            owner: claims.owner,
+            upsert: claims.upsert.unwrap_or(false),
+            replaces: claims.replaces,
+            replaces_any: claims.replaces_any,
+        })
+    }
+
+    /// `claims.exp` comes in as a lifetime.
+    fn sign(&self, mut claims: Claims) -> String {
+        claims.iat = self.0.clock.now().as_second();
+        claims.exp = claims.exp.saturating_add(claims.iat);
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.0.encoding)
+            .expect("these claims always serialise, and HMAC takes keys of any length")
+    }
+
+    fn verify(&self, token: &str, url: &str, scope: Scope) -> Result<Claims, StorageError> {
+        if token.is_empty() {
+            return Err(StorageError::MissingParameter("token"));
+        }
+        let keys = &*self.0;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &keys.validation);
+        let claims = decoded.map_err(|error| genuine_or(error.kind()))?.claims;
+        if claims.scope != scope {
+            let wanted = match scope {
+                Scope::Download => "download",
+                Scope::Upload => "upload",
+            };
+            return Err(StorageError::InvalidSignature(format!(
+                "Token is not scoped for {wanted}"
+            )));
+        }
+        if claims.url != url {
+            return Err(StorageError::InvalidSignature(
+                "Invalid signature".to_owned(),
+            ));
+        }
+        if claims.exp <= keys.clock.now().as_second() {
+            return Err(StorageError::InvalidJwt(
+                "\"exp\" claim timestamp check failed".to_owned(),
+            ));
+        }
+        Ok(claims)
+    }
+}
+
+fn seconds(count: u64) -> i64 {
+    i64::try_from(count.min(LONGEST_SECONDS)).unwrap_or(i64::MAX)
+}
+
+fn genuine_or(kind: &ErrorKind) -> StorageError {
+    let text = match kind {
+        ErrorKind::InvalidSignature => "signature verification failed",
+        _ => "Invalid Compact JWS",
+    };
+    StorageError::InvalidJwt(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    fn signer() -> (UrlSigner, Clock) {
+        let clock = Clock::fixed("2026-01-01T00:00:00Z".parse().unwrap());
+        (UrlSigner::derive(b"secret", clock.clone()), clock)
+    }
+
+    #[test]
+    fn a_token_is_for_one_object_and_one_purpose() {
+        let (signer, _) = signer();
+        let read = signer.sign_download("b/a.txt".to_owned(), None, 60);
+        assert!(signer.verify_download(&read, "b/a.txt").is_ok());
+        let other = signer.verify_download(&read, "b/b.txt");
+        assert!(matches!(other, Err(StorageError::InvalidSignature(_))));
+        let write = signer.verify_upload(&read, "b/a.txt").unwrap_err();
+        assert_eq!(write.to_string(), "Token is not scoped for upload");
+        let granted = Upload {
+            owner: Some("me".to_owned()),
+            upsert: true,
+            replaces: None,
+            replaces_any: false,
+        };
+        let write = signer.sign_upload("b/a.txt".to_owned(), granted.clone(), 60);
+        assert_eq!(signer.verify_upload(&write, "b/a.txt").unwrap(), granted);
+        assert!(signer.verify_download(&write, "b/a.txt").is_err());
+    }
+
+    #[test]
+    fn tokens_end() {
+        let (signer, clock) = signer();
+        let token = signer.sign_download("b/a".to_owned(), Some("width:1".to_owned()), 60);
+        clock.advance(SignedDuration::from_secs(59));
+        let granted = signer.verify_download(&token, "b/a").unwrap();
+        assert_eq!(granted.transformations.as_deref(), Some("width:1"));
+        clock.advance(SignedDuration::from_secs(1));
+        assert!(matches!(signer.verify_download(&token, "b/a"), Err(StorageError::InvalidJwt(_))));
+    }
+
+    #[test]
+    fn what_others_signed_opens_nothing() {
+        let (signer, clock) = signer();
+        let other = UrlSigner::derive(b"another", clock);
+        let token = other.sign_download("b/a".to_owned(), None, 60);
+        for bad in [token.as_str(), "", "a.b.c", "eyJhbGciOiJub25lIn0.eyJ1cmwiOiJiL2EifQ."] {
+            assert!(signer.verify_download(bad, "b/a").is_err(), "{bad}");
+        }
+        // An access token of the project is signed with the secret itself.
+        let claims = serde_json::json!({"url": "b/a", "scope": "download", "iat": 0, "exp": 9_999_999_999_i64});
+        let key = EncodingKey::from_secret(b"secret");
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+        assert!(signer.verify_download(&token, "b/a").is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Removing bytes that no object has any more.
+//!
+//! Whatever road a row goes, a trigger writes its version into `storage.removals`; an S3 store also has the versions there that
+//! are being written. The bytes go first and the row of the removal after them, so a crash in between costs a second attempt
+//! and nothing else. Nodes take turns.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use plinth_db::{Db, Error, Session};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Recovered, folder, rows};
+use crate::Storage;
+use crate::error::StorageError;
+
+/// Versions removed between two looks at the table.
+const BATCH: i64 = 200;
+/// How often everything is looked for.
+const ROUND: Duration = Duration::from_mins(1);
+/// How long what becomes superfluous is gathered before it is removed.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// Finishes what a crash interrupted: once, before the first request.
+pub(crate) async fn recover(storage: &Storage) -> Result<Recovered, StorageError> {
+    if storage.store.folder().is_some() {
+        // No other process has the folder. Leases of one that was killed would lock its clients out.
+        crate::tus::end_leases(storage).await?;
+        crate::s3::end_claims(storage).await?;
+    }
+    storage.store.recover(&storage.app.db).await
+}
+
+/// Sweeps until it is dropped: what is due whenever somebody says that something is, everything each [`ROUND`].
+pub(crate) async fn run(storage: &Storage) {
+    let told = |error: StorageError| tracing::error!(%error, "superfluous files cannot be removed");
+    loop {
+        sweep(storage).await.map_err(told).unwrap_or_default();
+        let next_round = Instant::now() + ROUND;
+        // What an earlier run or another node left has nobody who wakes us.
+        while tokio::time::timeout_at(next_round, storage.sweeper.notified())
+            .await
+            .is_ok()
+        {
+            // Under load each upload that replaces another wakes us: once for many will do.
+            tokio::time::sleep(GATHER).await;
+            remove_due(storage).await.map_err(told).unwrap_or_default();
+        }
+    }
+}
+
+/// One round. Gives the number of versions whose bytes are gone.
+pub(crate) async fn sweep(storage: &Storage) -> Result<usize, StorageError> {
+    let removed = remove_due(storage).await?;
+    if let Some(folder) = storage.store.folder() {
+        folder::tidy(folder, &storage.app.db).await?;
+    }
+    crate::tus::sweep(storage).await?;
+    crate::s3::sweep(storage).await?;
+    Ok(removed)
+}
+
+/// Removes what is due.
+async fn remove_due(storage: &Storage) -> Result<usize, StorageError> {
+    let db = &storage.app.db;
+    if due(db).await?.is_empty() || is_held(storage) {
+        return Ok(0);
+    }
+    let _nobody_else = db.alone("storage sweep").await?;
+    let mut removed = 0;
+    loop {
+        let due = due(db).await?;
+        if due.is_empty() || is_held(storage) {
+            return Ok(removed);
+        }
+        let gone = remove(storage, &due).await?;
+        for version in &gone {
+            storage.images.forget(*version).await;
+        }
+        removed += gone.len();
+    }
+}
+
+/// Whether a backup is being made of the folder.
+fn is_held(storage: &Storage) -> bool {
+    storage
+        .store
+        .folder()
+        .is_some_and(|folder| folder.is_held())
+}
+
+/// The versions that are due longest.
+async fn due(db: &Db) -> Result<Vec<String>, StorageError> {
+    let rows = db
+        .query(
+            &Session::system(),
+            "select r.version from storage.removals r where r.due_at <= now() order by r.due_at, r.version limit $1::bigint",
+            vec![BATCH.into()],
+        )
+        .await?;
+    let version = |row: plinth_db::Row<'_>| row.text("version");
+    Ok(rows.iter().map(version).collect::<Result<_, Error>>()?)
+}
+
+/// Removes the bytes of these versions and then what says so. Gives those whose bytes are gone.
+async fn remove(storage: &Storage, due: &[String]) -> Result<Vec<Uuid>, StorageError> {
+    let db = &storage.app.db;
+    // What another service left in the table's rows is no version of ours and has no bytes here.
+    let ours: Vec<Uuid> = due.iter().filter_map(|text| text.parse().ok()).collect();
+    // A row that was brought back by SQL has its bytes as long as they are there.
+    let named: HashSet<Uuid> = rows::named(db, &ours).await?;
+    let gone: Vec<Uuid> = ours
+        .into_iter()
+        .filter(|version| !named.contains(version))
+        .collect();
+    storage.store.remove_all(gone.clone()).await?;
+    let due = due.to_vec();
+    db.transaction(&Session::system(), move |tx| -> Result<(), Error> {
+        for version in &due {
+            // An upload that is tried again meanwhile has announced its version anew.
+            tx.query(
+                "delete from storage.removals where version = $1 and due_at <= now()",
+                &[version.into()],
+            )?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(gone)
+}
