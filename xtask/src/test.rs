@@ -153,7 +153,7 @@ fn services(run: &mut Run) -> Vec<(&'static str, OsString)> {
 
 /// Builds all that the steps after it run, once, with the same features.
 pub(crate) fn build(run: &mut Run) -> bool {
-    run.command(
+    run.compiler(
         "build",
         cargo().args(["build", "--workspace", "--all-targets"]),
         BUILD_LIMIT,

@@ -30,8 +30,8 @@ pub use check::CheckConfig;
 pub use http::{ROUTES, router};
 pub use images::ImageConfig;
 pub use s3::keys as s3_keys;
-pub use store::hold::{Hold, hold};
 pub use store::fsck::{Checked, Finding, FsckError, check_store};
+pub use store::hold::{Hold, hold};
 pub use store::{S3Config, S3Credentials, StoreConfig};
 
 use check::Check;

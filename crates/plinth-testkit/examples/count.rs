@@ -132,7 +132,15 @@ async fn database(folder: &TempDir) -> Result<Db> {
         auto_expose: AutoExpose::Protected,
         durability: Durability::Synced,
     })?;
-    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()]).await?;
+    apply_system(
+        &db,
+        &[
+            plinth_db::base_module(),
+            plinth_auth::module(),
+            plinth_storage::module(),
+        ],
+    )
+    .await?;
     let options = ScriptOptions {
         stop_on_error: true,
         ..ScriptOptions::default()

@@ -532,13 +532,7 @@ const LINES: &[Line] = &[
         "",
         [412, 412, 412, 412, 412],
     ),
-    (
-        "GET",
-        "/storage/v1/s3",
-        "",
-        "",
-        [403, 403, 403, 400, 403],
-    ),
+    ("GET", "/storage/v1/s3", "", "", [403, 403, 403, 400, 403]),
     (
         "GET",
         "/storage/v1/s3/{*path}",
@@ -626,7 +620,11 @@ fn every_route_has_a_line_for_each_caller() {
 
 #[test]
 fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
-    let template = Template::new(&[plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()])?;
+    let template = Template::new(&[
+        plinth_db::base_module(),
+        plinth_auth::module(),
+        plinth_storage::module(),
+    ])?;
     let database = template.database()?;
     let asks = SCHEMA.map(|sql| Ask {
         who: Who::postgres(),

@@ -314,10 +314,7 @@ fn with_port(config: &Config, address: SocketAddr) -> Config {
     config
 }
 
-async fn site(
-    owner: &Owner,
-    config: &Config,
-) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
+async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
     let mode = match owner.stage {
         Stage::Dev => Mode::Dev,
         Stage::Serve => Mode::Serve,

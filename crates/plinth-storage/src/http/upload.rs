@@ -144,7 +144,9 @@ impl Asked<'_> {
         let about = || -> Result<NewObject, StorageError> {
             let content_type = text(headers, CONTENT_TYPE.as_str());
             let cache_control = text(headers, CACHE_CONTROL.as_str());
-            let metadata = text(headers, "x-metadata").map(metadata_header).transpose()?;
+            let metadata = text(headers, "x-metadata")
+                .map(metadata_header)
+                .transpose()?;
             self.object(content_type, cache_control, metadata.flatten(), self.length)
         };
         match self.admit(bucket, about()).await {
@@ -160,10 +162,18 @@ impl Asked<'_> {
         let fields = form.fields().await?;
         let about = || -> Result<NewObject, StorageError> {
             let metadata = fields.metadata.as_deref().map(metadata_text).transpose()?;
-            let seconds = fields.cache_control.as_deref().filter(|text| is_number(text));
+            let seconds = fields
+                .cache_control
+                .as_deref()
+                .filter(|text| is_number(text));
             let cache_control = seconds.map(|seconds| format!("max-age={seconds}"));
             let content_type = fields.content_type.as_deref();
-            self.object(content_type, cache_control.as_deref(), metadata.flatten(), None)
+            self.object(
+                content_type,
+                cache_control.as_deref(),
+                metadata.flatten(),
+                None,
+            )
         };
         match self.admit(bucket, about()).await {
             Ok(object) => self.store(bucket, object, form.file()).await,
@@ -320,7 +330,10 @@ mod tests {
         for bad in ["[]", "1", "{", r#""text""#, r#"{"a":"\u0000"}"#] {
             assert!(metadata_text(bad).is_err(), "{bad}");
         }
-        assert_eq!(metadata_header("eyJhIjoxfQ==").unwrap(), Some(json!({"a": 1})));
+        assert_eq!(
+            metadata_header("eyJhIjoxfQ==").unwrap(),
+            Some(json!({"a": 1}))
+        );
         assert!(metadata_header("%%%").is_err());
     }
 }

@@ -54,11 +54,12 @@ pub(crate) struct NewObject {
     pub(crate) declared_length: Option<u64>,
 }
 
-/// Columns that [`Object::read`] wants.
-pub(crate) const COLUMNS: &str = "id, bucket_id, name, owner_id, version, metadata, user_metadata, \
-                                  created_at, updated_at, last_accessed_at";
+/// Columns that [`Object::read`] wants, without what uploaders said about objects: that may be a mebibyte each, for a thousand
+/// in one answer.
+pub(crate) const COLUMNS: &str =
+    "id, bucket_id, name, owner_id, version, metadata, created_at, updated_at, last_accessed_at";
 
-/// The same as an array.
+/// The same as an array, and last what is only read where somebody asks for it.
 const FIELDS: [&str; 10] = [
     "id",
     "bucket_id",
@@ -66,10 +67,10 @@ const FIELDS: [&str; 10] = [
     "owner_id",
     "version",
     "metadata",
-    "user_metadata",
     "created_at",
     "updated_at",
     "last_accessed_at",
+    "user_metadata",
 ];
 
 /// A row as it is in the table. Rows that were made by SQL may lack nearly everything.
@@ -200,11 +201,7 @@ pub(crate) async fn put(
 }
 
 /// Asks the bucket's rules once more: an upload may have taken an hour.
-async fn still_fits(
-    storage: &Storage,
-    object: &NewObject,
-    size: u64,
-) -> Result<(), StorageError> {
+async fn still_fits(storage: &Storage, object: &NewObject, size: u64) -> Result<(), StorageError> {
     let bucket = Bucket::find(storage, &object.bucket).await?;
     if object.name.is_folder_placeholder() {
         return Ok(());
@@ -222,14 +219,37 @@ pub(crate) async fn find(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| {
-        let sql = format!(
-            "select {COLUMNS} from storage.objects where bucket_id = $1 and name = $2 limit 1"
-        );
-        Known::new(&sql, &FIELDS, 2)
-    });
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS));
+    first(storage, who, &FIND, bucket, name).await
+}
+
+/// The same without what its uploader said about it, which a delivery has no use for.
+pub(crate) async fn find_brief(
+    storage: &Storage,
+    who: &Who,
+    bucket: &str,
+    name: &str,
+) -> Result<Object, StorageError> {
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS[..FIELDS.len() - 1]));
+    first(storage, who, &FIND, bucket, name).await
+}
+
+fn known(fields: &[&str]) -> Known {
+    let columns = fields.join(", ");
+    let sql =
+        format!("select {columns} from storage.objects where bucket_id = $1 and name = $2 limit 1");
+    Known::new(&sql, fields, 2)
+}
+
+async fn first(
+    storage: &Storage,
+    who: &Who,
+    known: &Known,
+    bucket: &str,
+    name: &str,
+) -> Result<Object, StorageError> {
     let params = vec![Param::from(bucket), Param::from(name)];
-    let found = storage.app.db.fetch(&who.session, &FIND, params);
+    let found = storage.app.db.fetch(&who.session, known, params);
     let found: Vec<Columns> = found.await?;
     match found.into_iter().next() {
         Some(columns) => Ok(columns.into()),
@@ -243,13 +263,29 @@ pub(crate) async fn find_public(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    if !Bucket::find(storage, bucket).await?.public {
-        return Err(StorageError::NoSuchBucket);
-    }
+    check_public(storage, bucket).await?;
     find(storage, &Who::system(None), bucket, name).await
 }
 
-/// Removes those of the names that exist and that the policies let go; their bytes follow.
+/// The same as [`find_brief`] finds it.
+pub(crate) async fn find_public_brief(
+    storage: &Storage,
+    bucket: &str,
+    name: &str,
+) -> Result<Object, StorageError> {
+    check_public(storage, bucket).await?;
+    find_brief(storage, &Who::system(None), bucket, name).await
+}
+
+async fn check_public(storage: &Storage, bucket: &str) -> Result<(), StorageError> {
+    match Bucket::find(storage, bucket).await?.public {
+        true => Ok(()),
+        false => Err(StorageError::NoSuchBucket),
+    }
+}
+
+/// Removes those of the names that exist and that the policies let go; their bytes follow. What their uploaders said about
+/// them does not come back.
 pub(crate) async fn remove(
     storage: &Storage,
     who: &Who,
@@ -275,7 +311,7 @@ pub(crate) async fn rename(
     to: (&str, &ObjectName),
 ) -> Result<Object, StorageError> {
     // Whoever may not see it is told that it is not there, also where it may be updated.
-    let found = find(storage, who, from.0, from.1).await?;
+    let found = find_brief(storage, who, from.0, from.1).await?;
     let sql = format!(
         "update storage.objects set bucket_id = $3, name = $4, updated_at = now()
           where bucket_id = $1 and name = $2 returning {COLUMNS}"
@@ -317,7 +353,7 @@ pub(crate) async fn may_replace(
     if !granted.upsert || granted.replaces_any {
         return Ok(granted.upsert);
     }
-    match find(storage, &Who::system(None), bucket, name).await {
+    match find_brief(storage, &Who::system(None), bucket, name).await {
         Ok(there) => {
             let is_own = granted.owner.is_some() && there.owner_id == granted.owner;
             Ok(granted.replaces == Some(there.id) || is_own)
@@ -334,7 +370,7 @@ pub(crate) async fn id_of(
     bucket: &str,
     name: &str,
 ) -> Result<Option<Uuid>, StorageError> {
-    match find(storage, &Who::system(None), bucket, name).await {
+    match find_brief(storage, &Who::system(None), bucket, name).await {
         Ok(there) => Ok(Some(there.id)),
         Err(StorageError::NoSuchKey) => Ok(None),
         Err(error) => Err(error),
@@ -346,7 +382,7 @@ pub(crate) async fn find_version(
     storage: &Storage,
     version: Uuid,
 ) -> Result<Option<Object>, StorageError> {
-    let sql = format!("select {COLUMNS} from storage.objects where version = $1");
+    let sql = format!("select {COLUMNS}, user_metadata from storage.objects where version = $1");
     let params = vec![Param::from(version.to_string())];
     let system = Who::system(None);
     let rows = storage.app.db.query(&system.session, &sql, params).await?;
@@ -354,7 +390,7 @@ pub(crate) async fn find_version(
 }
 
 impl Object {
-    /// From a row with [`COLUMNS`].
+    /// From a row with [`COLUMNS`], and perhaps `user_metadata`.
     pub(crate) fn read(row: Row<'_>) -> Result<Object, Error> {
         let text = |column: &str| row.get(column).map(str::to_owned);
         let json = |column: &str| match row.get(column) {
@@ -376,8 +412,15 @@ impl Object {
         Ok(columns.into())
     }
 
-    /// As lists and deletions show it.
+    /// As copies show it.
     pub(crate) fn row_json(&self) -> Value {
+        let mut row = self.brief_json();
+        row["user_metadata"] = json!(self.user_metadata);
+        row
+    }
+
+    /// As deletions show it: without what its uploader said.
+    pub(crate) fn brief_json(&self) -> Value {
         json!({
             "name": self.name,
             "bucket_id": self.bucket_id,
@@ -389,7 +432,6 @@ impl Object {
             "created_at": millis(self.created_at),
             "last_accessed_at": millis(self.last_accessed_at),
             "metadata": self.metadata,
-            "user_metadata": self.user_metadata,
         })
     }
 
@@ -412,7 +454,9 @@ impl From<Columns> for Object {
             name: columns.name.unwrap_or_default(),
             owner_id: columns.owner_id,
             version: version.unwrap_or_default(),
-            size: number("size").or_else(|| number("contentLength")).unwrap_or(0),
+            size: number("size")
+                .or_else(|| number("contentLength"))
+                .unwrap_or(0),
             etag: text("eTag").unwrap_or_default().to_owned(),
             content_type: text("mimetype").unwrap_or(OCTETS).to_owned(),
             cache_control: text("cacheControl").unwrap_or("no-cache").to_owned(),

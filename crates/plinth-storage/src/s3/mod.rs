@@ -24,7 +24,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body as AxumBody;
 use axum::extract::{Request, State as Extracted};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -125,7 +127,10 @@ impl NameValidation for BucketNames {
 
 async fn answer(Extracted(endpoint): Extracted<Endpoint>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answered = if is_form(&parts) {
+    let answered = if parts.headers.contains_key("service-worker") {
+        // As on the routes beside this one: a script that a page registers stays.
+        Err(s3_error!(AccessDenied, "Objects cannot be service workers"))
+    } else if is_form(&parts) {
         forms::post(&endpoint, parts, body).await
     } else {
         endpoint.operate(parts, body).await
@@ -141,6 +146,8 @@ async fn answer(Extracted(endpoint): Extracted<Endpoint>, request: Request) -> R
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    // An uploader may have said `public` of what only a signature opens.
+    headers.append(VARY, HeaderValue::from(AUTHORIZATION));
     if let Ok(id) = HeaderValue::try_from(request_id::current().to_string()) {
         headers.insert(REQUEST_ID, id);
     }

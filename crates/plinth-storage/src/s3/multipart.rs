@@ -7,9 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use plinth_db::{Error, Param, Row, Session, Transaction};
+use plinth_http::request_id;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyPartResult,
@@ -174,15 +177,8 @@ pub(super) async fn part(
         return Err(StorageError::TooLarge.into());
     }
     let (body, upload) = announced.begin(input.body);
-    let received = storage
-        .store
-        .put_part(found.id, &found.state, number, body, limit)
-        .await;
-    let part = match received {
-        Ok(part) => part,
-        Err(error) => return Err(upload.failed(error)),
-    };
-    found.record(storage, &part).await?;
+    let received = found.receive(storage, number, body, limit).await?;
+    let part = received.map_err(|error| upload.failed(error))?;
     let proved = upload.proved();
     Ok(S3Response::new(UploadPartOutput {
         e_tag: Some(shape::etag(&part.etag)),
@@ -229,14 +225,11 @@ pub(super) async fn part_copy(
     let reading = storage.store.read(object.version, range).await?;
     let bytes = reading
         .map_err(|error| StorageError::StoreAway(format!("reading what is copied: {error}")));
-    let part = storage
-        .store
-        .put_part(found.id, &found.state, number, bytes, limit)
-        .await?;
+    let received = found.receive(storage, number, bytes.boxed(), limit);
+    let part = received.await??;
     if part.size != length {
         return Err(StorageError::Internal("a copied part has another length".to_owned()).into());
     }
-    found.record(storage, &part).await?;
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result: Some(CopyPartResult {
             e_tag: Some(shape::etag(&part.etag)),
@@ -506,15 +499,15 @@ pub(super) async fn complete(
         }
         joined
     };
-    let mut work = tokio::spawn(work);
+    let mut work = tokio::spawn(request_id::carried(work));
     match tokio::time::timeout(QUICK, &mut work).await {
         Ok(joined) => Ok(S3Response::new(completed(
             &joined.map_err(|error| lost(&error))??,
         ))),
         Err(_) => Ok(S3Response::new(CompleteMultipartUploadOutput {
-            future: Some(Box::pin(async move {
+            future: Some(Box::pin(request_id::carried(async move {
                 Ok(completed(&work.await.map_err(|error| lost(&error))??))
-            })),
+            }))),
             ..CompleteMultipartUploadOutput::default()
         })),
     }
@@ -539,7 +532,7 @@ async fn done_before(
     parts: &[(u16, String)],
 ) -> S3Result<Option<Object>> {
     let etag = joined(parts);
-    match object::find(storage, who, bucket, key).await {
+    match object::find_brief(storage, who, bucket, key).await {
         Ok(object) if etag.is_some_and(|etag| object.etag.trim_matches('"') == etag) => {
             Ok(Some(object))
         }
@@ -741,7 +734,34 @@ impl Upload {
         Ok(bucket.limit(storage).saturating_sub(used))
     }
 
-    /// Writes down that a part has arrived. Should the upload have ended meanwhile, the part goes too.
+    /// Receives a part and writes it down; the inner error is why it could not be received.
+    ///
+    /// By itself: of a client that goes away with its last byte, the part is on disk and has to be counted. One could fill the
+    /// disk otherwise with parts that are nobody's.
+    async fn receive(
+        self,
+        storage: &Storage,
+        number: u16,
+        body: BoxStream<'static, Result<Bytes, StorageError>>,
+        limit: u64,
+    ) -> S3Result<Result<Part, StorageError>> {
+        let storage = storage.clone();
+        let work = async move {
+            let store = &storage.store;
+            let received = store.put_part(self.id, &self.state, number, body, limit);
+            let part = match received.await {
+                Ok(part) => part,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.record(&storage, &part).await?;
+            Ok::<Result<Part, StorageError>, S3Error>(Ok(part))
+        };
+        let done = tokio::spawn(request_id::carried(work)).await;
+        done.map_err(|error| lost(&error))?
+    }
+
+    /// Writes down that a part has arrived. Should the upload have ended meanwhile, the part goes too. Should it be too much for
+    /// the bucket, the upload ends: its bytes are on disk, and would be there for a week.
     async fn record(&self, storage: &Storage, part: &Part) -> S3Result {
         let limit = Bucket::find(storage, &self.bucket).await?.limit(storage);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -766,6 +786,10 @@ impl Upload {
             Err(StorageError::NoSuchUpload) => {
                 self.abandon(storage).await?;
                 Err(StorageError::NoSuchUpload.into())
+            }
+            Err(StorageError::TooLarge) => {
+                remove_logged(storage, self).await?;
+                Err(StorageError::TooLarge.into())
             }
             Err(error) => Err(error.into()),
         }

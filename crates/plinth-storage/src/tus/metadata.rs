@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::error::TusError;
 use super::headers::{self, UPLOAD_METADATA};
-use crate::http::upload::holds_nul;
 use crate::error::StorageError;
+use crate::http::upload::holds_nul;
 use crate::model::NewObject;
 use crate::model::object::OCTETS;
 use crate::names::{BucketName, ObjectName};

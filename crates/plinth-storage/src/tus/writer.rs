@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::StreamExt as _;
+use plinth_http::request_id;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -88,7 +89,7 @@ impl Writer {
                 tracing::warn!(%error, "an upload failed whose client had gone away");
             }
         };
-        tokio::spawn(work.in_current_span());
+        tokio::spawn(request_id::carried(work.in_current_span()));
         answer.await.unwrap_or_else(|_| {
             let cause = "the writer of an upload ended without a word".to_owned();
             Err(StorageError::Internal(cause).into())

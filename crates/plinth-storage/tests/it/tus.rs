@@ -398,6 +398,21 @@ async fn an_upload_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_killed_server_locks_nobody_out_after_its_next_start() {
+    let mut app = start().await;
+    let me = Client::of(&app, ME);
+    let upload = me.begin("a", 5).await;
+    app.script(
+        "update storage.uploads set lease_holder = gen_random_uuid(), lease_until = now() + interval '15 seconds'",
+    )
+    .await;
+    drop(me);
+    app.restart().await;
+    let me = Client::of(&app, ME);
+    me.patch(&upload, 0, "hello").await.is(204);
+}
+
+#[tokio::test]
 async fn a_commit_that_nobody_could_note_is_found() {
     let app = start().await;
     let me = Client::of(&app, ME);

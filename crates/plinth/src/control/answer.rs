@@ -7,8 +7,8 @@ use std::time::Duration;
 use plinth_db::keys::Keys;
 use plinth_db::migrations::{self, Event, FileState, MigrationError, MigrationFile};
 use plinth_db::{Db, ScriptOptions, Session};
-use plinth_storage::s3_keys::{self, S3Key};
 use plinth_storage::StoreConfig;
+use plinth_storage::s3_keys::{self, S3Key};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{

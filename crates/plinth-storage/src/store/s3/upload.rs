@@ -110,16 +110,16 @@ pub(in crate::store) async fn join_parts(
     etag: String,
 ) -> Result<Stored, StorageError> {
     let upload = state.upload.as_deref().ok_or(StorageError::NoSuchUpload)?;
-    let in_a_row = (1..).zip(parts).all(|(number, part)| part.number == number);
-    if !in_a_row {
-        return Err(StorageError::InvalidRequest(
-            "this server's store of files wants the parts to be numbered 1, 2, 3 and so on without a gap"
-                .to_owned(),
-        ));
-    }
     let size = parts.iter().map(|part| part.size).sum();
-    let names: Vec<String> = parts.iter().map(|part| part.etag.clone()).collect();
-    if let Err(error) = s3.complete(&s3.key(id), upload, &names).await
+    let key = s3.key(id);
+    let in_a_row = (1..).zip(parts).all(|(number, part)| part.number == number);
+    let completed = if in_a_row {
+        let names: Vec<String> = parts.iter().map(|part| part.etag.clone()).collect();
+        s3.complete(&key, upload, &names).await
+    } else {
+        s3.complete_with_gaps(&key, upload, parts).await
+    };
+    if let Err(error) = completed
         && !s3.is_there(id, size).await?
     {
         return Err(match error {
