@@ -414,10 +414,7 @@ mod tests {
             assert!(both.verify(&token, now).is_ok());
         }
         for now in [NOW + 60, NOW + 61] {
-            assert_eq!(
-                both.verify(&token, now).unwrap_err(),
-                TokenError::Signature
-            );
+            assert_eq!(both.verify(&token, now).unwrap_err(), TokenError::Signature);
         }
         let fresh = both.sign(&json!({}), NOW);
         assert!(signer("new").verify(&fresh, NOW).is_ok());

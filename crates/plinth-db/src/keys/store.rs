@@ -163,7 +163,13 @@ impl Which {
         match self {
             Which::Signing => &["jwt_secret", "anon", "service_role"],
             Which::Api => &["publishable", "secret"],
-            Which::All => &["jwt_secret", "anon", "service_role", "publishable", "secret"],
+            Which::All => &[
+                "jwt_secret",
+                "anon",
+                "service_role",
+                "publishable",
+                "secret",
+            ],
         }
     }
 }

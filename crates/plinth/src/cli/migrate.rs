@@ -100,7 +100,11 @@ impl End {
                 self.text = list_text(&files);
             }
             Reply::Failed { message } => self.failed = Some(message),
-            Reply::Progress { .. } | Reply::Statement(_) | Reply::Status(_) | Reply::Done => {}
+            Reply::Progress { .. }
+            | Reply::Statement(_)
+            | Reply::Status(_)
+            | Reply::Rotated(_)
+            | Reply::Done => {}
         }
     }
 }

@@ -6,6 +6,7 @@ mod backup;
 mod completions;
 mod dev;
 mod init;
+mod keys;
 mod migrate;
 mod output;
 mod progress;
@@ -75,6 +76,7 @@ enum Command {
     Serve(serve::Serve),
     Migrate(migrate::Migrate),
     Status(status::Status),
+    Keys(keys::Keys),
     Sql(sql::Sql),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -106,6 +108,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, &shared),
         Command::Migrate(args) => migrate::run(&args, &shared),
         Command::Status(args) => status::run(&args, &shared),
+        Command::Keys(args) => keys::run(&args, &shared),
         Command::Sql(args) => sql::run(&args, &shared),
         Command::Backup(args) => backup::run(&args, &shared),
         Command::Restore(args) => restore::run(&args, &shared),
@@ -224,6 +227,22 @@ mod tests {
         .unwrap();
         assert!(cli.shared.json && cli.shared.verbosity == 2);
         assert_eq!(cli.shared.listen.unwrap().port(), 1);
+    }
+
+    #[test]
+    fn keys_are_rotated_by_a_command_of_their_own() {
+        let parse = |args: &[&str]| {
+            let all = ["plinth", "keys", "rotate", "shop"]
+                .iter()
+                .chain(args)
+                .copied();
+            Cli::try_parse_from(all).is_ok()
+        };
+        assert!(parse(&[]));
+        assert!(parse(&["--what", "signing", "--keep-old", "0", "--json"]));
+        assert!(!parse(&["--what", "everything"]));
+        assert!(!parse(&["--keep-old", "soon"]));
+        assert!(!parse(&["--dev"]));
     }
 
     #[test]

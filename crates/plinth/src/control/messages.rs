@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use plinth_db::keys::Which;
 use plinth_db::{Outcome, SqlError};
 use plinth_sql::types::Type;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub(crate) enum Request {
     },
     /// How things stand, with the keys.
     Status,
+    /// Replace keys.
+    RotateKeys(RotateRequest),
 }
 
 /// A script and who it runs as.
@@ -32,6 +35,15 @@ pub(crate) struct ScriptRequest {
     pub role: String,
     /// `request.jwt.claims` as JSON text.
     pub claims: Option<String>,
+}
+
+/// Which keys are replaced, and for how long the old ones still count.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct RotateRequest {
+    /// Which.
+    pub which: Which,
+    /// How long.
+    pub keep_old_seconds: i64,
 }
 
 /// What `plinth migrate` does.
@@ -76,6 +88,8 @@ pub(crate) enum Reply {
     },
     /// How things stand.
     Status(Box<StatusReport>),
+    /// Keys were replaced.
+    Rotated(RotateReport),
     /// The end.
     Done,
     /// The end, for a reason.
@@ -195,6 +209,15 @@ pub(crate) struct StatusReport {
     pub migrations_pending: usize,
     /// Size of the database file.
     pub database_bytes: u64,
+}
+
+/// Keys that were replaced. The new ones are in a [`StatusReport`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RotateReport {
+    /// Which.
+    pub which: Which,
+    /// Until when the old ones count; none when they no longer do.
+    pub old_until: Option<String>,
 }
 
 impl From<&SqlError> for Diagnostic {

@@ -16,5 +16,5 @@ pub(crate) use backend::{Backend, Choice};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
     CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, MigrateMode, Reply, Request,
-    ScriptRequest, StatementReply, StatusReport,
+    RotateReport, RotateRequest, ScriptRequest, StatementReply, StatusReport,
 };
