@@ -202,6 +202,8 @@ fn unit_tests() -> Command {
             "routes",
             "--test",
             "bad_input",
+            "--test",
+            "keys",
         ]);
     }
     command

@@ -20,8 +20,9 @@ use crate::{Clock, Db, Error, Param, Session};
 const TOKEN_LIFETIME_SECONDS: i64 = 10 * 365 * 24 * 3600;
 /// Characters of a key that are kept in the open, so that a person recognises it in a list.
 const SHOWN_CHARACTERS: usize = 6;
-/// How long before it counts a rotation is known to the database that several nodes share: they look at it once a second.
-const NOTICE_SECONDS: i64 = 3;
+/// How long a rotation lies in a database that several nodes share before it counts. They look once a second; the rest is for
+/// nodes that are busy.
+const NOTICE_SECONDS: i64 = 4;
 /// What a new key is written down with.
 const INSERT: &str = "insert into plinth.keys (id, kind, prefix, hash, sealed, starts_at) values ($1, $2, $3, $4, $5, $6)";
 

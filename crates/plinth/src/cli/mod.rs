@@ -232,10 +232,11 @@ mod tests {
     #[test]
     fn keys_are_rotated_by_a_command_of_their_own() {
         let parse = |args: &[&str]| {
-            let all = ["plinth", "keys", "rotate", "shop"]
+            let all: Vec<&str> = ["plinth", "keys", "rotate", "shop"]
                 .iter()
                 .chain(args)
-                .copied();
+                .copied()
+                .collect();
             Cli::try_parse_from(all).is_ok()
         };
         assert!(parse(&[]));
