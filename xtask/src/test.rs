@@ -270,6 +270,8 @@ fn unit_tests() -> Command {
             "routes",
             "--test",
             "bad_input",
+            "--test",
+            "keys",
         ]);
     }
     command

@@ -88,7 +88,7 @@ pub struct OpenError(String);
 impl Storage {
     /// Opens the store of files and puts uploads that a crash has left in their place, or away.
     ///
-    /// `keys` are the project's: signed URLs are signed with a key derived from them, so they end with it.
+    /// `keys` are the project's: signed URLs are signed with a key derived from their root, which outlives rotations.
     pub async fn open(app: App, config: Config, keys: &Keys) -> Result<Storage, OpenError> {
         let opened = |error: StorageError| OpenError(error.to_string());
         let store = Store::open(&config.store).await.map_err(opened)?;
@@ -98,7 +98,7 @@ impl Storage {
             .map_err(|error| OpenError(error.to_string()))?
             .map_err(|error| OpenError(error.to_string()))?;
         let check = config.check.as_ref().map(Check::open).transpose();
-        let secret = keys.jwt_secret.expose().as_bytes();
+        let secret = keys.root.expose().as_bytes();
         let storage = Storage {
             signer: UrlSigner::derive(secret, app.db.clock().clone()),
             check: check.map_err(OpenError)?,

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use plinth_auth::{AuthApp, Mailer};
-use plinth_db::keys::{self, Keys};
+use plinth_db::keys;
 use plinth_db::migrations::{
     self, Applied, MigrationError, SystemModule, apply_system, system_is_behind,
 };
 use plinth_db::{Clock, Db, Durability, OpenOptions, ServerOptions};
-use plinth_http::{App, Gate, GateKeys, Mode};
+use plinth_http::{App, Mode};
 use plinth_rest::Rest;
 use plinth_server::{Services, Site};
 use plinth_storage::Storage;
@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::backup;
 use crate::config::Config;
 use crate::control::{self, Owner, RunningServer, describe};
+use crate::key_ring::{self, KeyRing};
 use crate::lock::{self, Holder, Lock};
 use crate::metrics;
 use crate::project::{DataFolder, Project, Stage, make_private_folder};
@@ -84,7 +85,8 @@ pub(crate) async fn prepare(
             pid: std::process::id(),
         }),
     });
-    let (site, background) = site(&owner, config).await?;
+    let (site, mut background) = site(&owner, config).await?;
+    background.push(tokio::spawn(key_ring::follow(Arc::clone(&owner))));
     let metrics = match config.metrics.address()? {
         Some(address) => Some(metrics::listen(address, Arc::clone(&owner)).await?),
         None => None,
@@ -164,7 +166,7 @@ pub(crate) async fn open_database(
     project: &Project,
     config: &Config,
     stage: Stage,
-) -> anyhow::Result<(Db, Keys)> {
+) -> anyhow::Result<(Db, KeyRing)> {
     let data = project.data(stage);
     make_private_folder(&data.path)?;
     if config.database.is_server() {
@@ -206,7 +208,7 @@ async fn connect_database(
     data: &DataFolder,
     config: &Config,
     stage: Stage,
-) -> anyhow::Result<(Db, Keys)> {
+) -> anyhow::Result<(Db, KeyRing)> {
     let options = ServerOptions {
         url: config.database.url.clone(),
         connections: config.database.connections,
@@ -217,16 +219,20 @@ async fn connect_database(
     let setup = db.set_up().await?;
     apply_system(&db, &modules()).await?;
     let keys = keys_of(&db, data, stage).await?;
-    setup.finish(keys.database_password().expose()).await?;
+    setup
+        .finish(keys.now().database_password().expose())
+        .await?;
     Ok((db, keys))
 }
 
-async fn keys_of(db: &Db, data: &DataFolder, stage: Stage) -> anyhow::Result<Keys> {
+async fn keys_of(db: &Db, data: &DataFolder, stage: Stage) -> anyhow::Result<KeyRing> {
     Ok(match stage {
-        Stage::Dev => Keys::local(),
+        Stage::Dev => KeyRing::local(db.clock()),
         Stage::Serve => {
             let from_environment = std::env::var("PLINTH_MASTER_KEY").ok();
-            keys::load_or_create(db, from_environment.as_deref(), &data.master_key()).await?
+            let from_environment = from_environment.as_deref();
+            let stored = keys::load_or_create(db, from_environment, &data.master_key()).await?;
+            KeyRing::stored(stored, db.clock())
         }
     })
 }
@@ -319,15 +325,9 @@ async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinH
         Stage::Dev => Mode::Dev,
         Stage::Serve => Mode::Serve,
     };
-    let secret = owner.keys.jwt_secret.expose();
-    let gate_keys = GateKeys {
-        jwt_secret: secret.to_owned(),
-        publishable: vec![owner.keys.publishable.clone()],
-        secret: vec![owner.keys.secret.expose().to_owned()],
-    };
     let app = App {
         db: owner.db.clone(),
-        gate: Arc::new(Gate::new(&gate_keys, owner.db.clock().clone())),
+        gate: Arc::clone(&owner.keys.gate),
         limits: Arc::new((&config.limits).into()),
         mode,
         public_url: owner.api_url.as_str().into(),
@@ -342,10 +342,11 @@ async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinH
         Mailer::Outbox(outbox) if mode == Mode::Dev => Some(outbox.clone()),
         Mailer::Off | Mailer::Outbox(_) | Mailer::Smtp(_) => None,
     };
-    let auth = AuthApp::new(app.clone(), settings, secret.as_bytes());
+    let keys = owner.keys.now();
+    let auth = AuthApp::new(app.clone(), settings, keys.root.expose().as_bytes());
     let mailer = tokio::spawn(auth.clone().run_mailer());
     let media = config.storage_service(&owner.project.data(owner.stage));
-    let storage = Storage::open(app.clone(), media, &owner.keys).await?;
+    let storage = Storage::open(app.clone(), media, &keys).await?;
     let sweeper = tokio::spawn(storage.clone().run_sweeper());
     let rest = plinth_rest::Config {
         schemas: config.api.schemas.clone(),

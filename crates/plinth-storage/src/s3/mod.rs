@@ -31,7 +31,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
-use plinth_db::keys::{Keys, Secret};
+use plinth_db::keys::Keys;
 use plinth_http::request_id;
 use s3s::config::{S3Config, S3ConfigProvider, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -66,18 +66,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 #[derive(Clone)]
 pub(crate) struct State {
     keys: KnownKeys,
-    /// What sessions sign with. It is public and proves nothing by itself.
-    public_keys: Arc<[Secret]>,
     forms: Arc<Semaphore>,
 }
 
 impl State {
     /// For a project with these keys.
     pub(crate) fn new(keys: &Keys) -> State {
-        let public = [&keys.anon_jwt, &keys.publishable];
         State {
             keys: KnownKeys::new(keys.sealer.clone()),
-            public_keys: public.into_iter().map(Secret::new).collect(),
             forms: Arc::new(Semaphore::new(FORMS)),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use plinth_db::keys::Which;
 use plinth_db::{Outcome, SqlError};
 use plinth_sql::types::Type;
 use plinth_storage::{Checked, Finding};
@@ -22,6 +23,8 @@ pub(crate) enum Request {
     },
     /// How things stand, with the keys.
     Status,
+    /// Replace keys.
+    RotateKeys(RotateRequest),
     /// Access keys of S3 clients.
     S3Keys(S3KeysRequest),
     /// Compare stored files with their rows.
@@ -60,6 +63,15 @@ pub(crate) struct ScriptRequest {
     pub role: String,
     /// `request.jwt.claims` as JSON text.
     pub claims: Option<String>,
+}
+
+/// Which keys are replaced, and for how long the old ones still count.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct RotateRequest {
+    /// Which.
+    pub which: Which,
+    /// How long.
+    pub keep_old_seconds: i64,
 }
 
 /// What `plinth migrate` does.
@@ -119,6 +131,8 @@ pub(crate) enum Reply {
         /// The counts.
         checked: Checked,
     },
+    /// Keys were replaced.
+    Rotated(RotateReport),
     /// The end.
     Done,
     /// The end, for a reason.
@@ -260,6 +274,15 @@ pub(crate) struct S3KeyReport {
     pub last_used_at: Option<String>,
     /// Since when it opens nothing.
     pub revoked_at: Option<String>,
+}
+
+/// Keys that were replaced. The new ones are in a [`StatusReport`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RotateReport {
+    /// Which.
+    pub which: Which,
+    /// Until when the old ones count; none when they no longer do.
+    pub old_until: Option<String>,
 }
 
 impl From<&SqlError> for Diagnostic {

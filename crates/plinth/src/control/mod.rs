@@ -17,5 +17,6 @@ pub(crate) use backend::{Backend, Choice};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
     CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, MigrateMode, Reply, Request,
-    S3KeyReport, S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
+    RotateReport, RotateRequest, S3KeyReport, S3KeysRequest, ScriptRequest, StatementReply,
+    StatusReport,
 };
