@@ -5,6 +5,7 @@
 //! change, and the row says which version is the object. So a reader sees one whole version, a writer that dies leaves
 //! nothing behind that anybody could see, and no name that a user chose is ever a path or a key.
 
+mod buffers;
 mod check;
 mod delivery;
 mod error;
@@ -16,6 +17,7 @@ mod s3;
 mod sign;
 mod store;
 mod tus;
+mod unfinished;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +41,7 @@ use error::StorageError;
 use images::Images;
 use sign::UrlSigner;
 use store::Store;
+use unfinished::Unfinished;
 
 /// The prefix that all routes have.
 pub const PREFIX: &str = "/storage/v1";
@@ -77,6 +80,8 @@ pub struct Storage {
     sweeper: Arc<Notify>,
     /// Who writes which resumable upload now.
     locks: tus::Locks,
+    /// What unfinished uploads hold.
+    unfinished: Unfinished,
     s3: s3::State,
 }
 
@@ -107,6 +112,7 @@ impl Storage {
             images,
             sweeper: Arc::default(),
             locks: tus::Locks::default(),
+            unfinished: Unfinished::default(),
             s3: s3::State::new(keys),
             app,
         };

@@ -128,7 +128,7 @@ pub(crate) async fn upload(
     let object = NewObject {
         bucket: place.bucket.clone(),
         name: ObjectName::parse(&place.name)?,
-        upsert,
+        upsert: upsert.into(),
         content_type: OCTETS.to_owned(),
         cache_control: "no-cache".to_owned(),
         user_metadata: None,

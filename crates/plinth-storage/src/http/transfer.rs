@@ -90,7 +90,7 @@ pub(crate) async fn copy(
     let to = NewObject {
         bucket: asked.destination().to_owned(),
         name,
-        upsert: is_true(&headers, "x-upsert"),
+        upsert: is_true(&headers, "x-upsert").into(),
         content_type: mimetype.unwrap_or(&source.content_type).to_owned(),
         cache_control: cache_control.unwrap_or(&source.cache_control).to_owned(),
         user_metadata,

@@ -16,7 +16,7 @@ use super::form::{self, Form, discard};
 use super::request::{Parameters, Place, file, is_true, text};
 use crate::Storage;
 use crate::error::StorageError;
-use crate::model::object::{self, OCTETS};
+use crate::model::object::{self, OCTETS, Upsert};
 use crate::model::{Bucket, NewObject, Object, Who};
 use crate::names::ObjectName;
 
@@ -37,7 +37,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, StorageError> {
-    let upsert = is_true(&headers, "x-upsert");
+    let upsert = is_true(&headers, "x-upsert").into();
     let object = receive(&storage, &who, &place, upsert, &headers, body).await?;
     Ok(made(&object))
 }
@@ -50,7 +50,7 @@ pub(crate) async fn replace(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, StorageError> {
-    let object = receive(&storage, &who, &place, true, &headers, body).await?;
+    let object = receive(&storage, &who, &place, Upsert::Anything, &headers, body).await?;
     Ok(made(&object))
 }
 
@@ -83,7 +83,7 @@ async fn receive(
     storage: &Storage,
     who: &Who,
     place: &Place,
-    upsert: bool,
+    upsert: Upsert,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Object, StorageError> {
@@ -113,7 +113,7 @@ struct Asked<'a> {
     storage: &'a Storage,
     who: &'a Who,
     place: &'a Place,
-    upsert: bool,
+    upsert: Upsert,
     /// Of the whole body.
     length: Option<u64>,
 }

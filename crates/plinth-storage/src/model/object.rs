@@ -45,13 +45,30 @@ pub(crate) struct Object {
 pub(crate) struct NewObject {
     pub(crate) bucket: String,
     pub(crate) name: ObjectName,
-    /// Whether it may take the place of another.
-    pub(crate) upsert: bool,
+    pub(crate) upsert: Upsert,
     pub(crate) content_type: String,
     pub(crate) cache_control: String,
     pub(crate) user_metadata: Option<Value>,
     /// What the client says that it will send.
     pub(crate) declared_length: Option<u64>,
+}
+
+/// What a new object may take the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upsert {
+    Nothing,
+    Anything,
+    /// Only of the object with this id, should there be one by then.
+    Only(Uuid),
+}
+
+impl From<bool> for Upsert {
+    fn from(may_replace: bool) -> Upsert {
+        match may_replace {
+            true => Upsert::Anything,
+            false => Upsert::Nothing,
+        }
+    }
 }
 
 /// Columns that [`Object::read`] wants, without what uploaders said about objects: that may be a mebibyte each, for a thousand
@@ -111,11 +128,16 @@ pub(crate) async fn may_put(
     /// What ends the trial.
     enum End {
         Allowed,
-        Refused(Error),
+        Refused(StorageError),
+    }
+    impl From<StorageError> for End {
+        fn from(error: StorageError) -> End {
+            End::Refused(error)
+        }
     }
     impl From<Error> for End {
         fn from(error: Error) -> End {
-            End::Refused(error)
+            End::Refused(error.into())
         }
     }
 
@@ -173,7 +195,7 @@ pub(crate) async fn put(
         made.map_err(refused)
     };
     storage.store.commit(stored, row).await?;
-    if object.upsert {
+    if object.upsert != Upsert::Nothing {
         // What it replaced waits to be removed.
         storage.sweeper.notify_one();
         // An object that was there kept its id. Whether the caller may read it is another question than whether it may write.
@@ -349,17 +371,20 @@ pub(crate) async fn may_replace(
     granted: &sign::Upload,
     bucket: &str,
     name: &str,
-) -> Result<bool, StorageError> {
+) -> Result<Upsert, StorageError> {
     if !granted.upsert || granted.replaces_any {
-        return Ok(granted.upsert);
+        return Ok(granted.upsert.into());
     }
     match find_brief(storage, &Who::system(None), bucket, name).await {
         Ok(there) => {
             let is_own = granted.owner.is_some() && there.owner_id == granted.owner;
-            Ok(granted.replaces == Some(there.id) || is_own)
+            Ok(match granted.replaces == Some(there.id) || is_own {
+                true => Upsert::Only(there.id),
+                false => Upsert::Nothing,
+            })
         }
         // It may be made. What somebody else makes meanwhile stays.
-        Err(StorageError::NoSuchKey) => Ok(false),
+        Err(StorageError::NoSuchKey) => Ok(Upsert::Nothing),
         Err(error) => Err(error),
     }
 }
@@ -480,6 +505,7 @@ pub(crate) fn millis(time: Timestamp) -> String {
 /// A row to be inserted, or to take the place of one.
 struct Insert {
     id: Uuid,
+    upsert: Upsert,
     sql: &'static str,
     params: Vec<Param>,
 }
@@ -489,17 +515,28 @@ impl Insert {
         let id = Uuid::new_v4();
         let owner_uuid: Option<Uuid> = who.owner.as_deref().and_then(|text| text.parse().ok());
         // Nothing is returned: that would ask the policies for reading too, which an upload does not need.
-        let sql = if object.upsert {
-            "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
-             on conflict (bucket_id, name) do update
-             set owner = excluded.owner, owner_id = excluded.owner_id, version = excluded.version,
-                 metadata = excluded.metadata, user_metadata = excluded.user_metadata, updated_at = now()"
-        } else {
-            "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)"
+        let sql = match object.upsert {
+            Upsert::Nothing => {
+                "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)"
+            }
+            Upsert::Anything => {
+                "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)
+                 on conflict (bucket_id, name) do update
+                 set owner = excluded.owner, owner_id = excluded.owner_id, version = excluded.version,
+                     metadata = excluded.metadata, user_metadata = excluded.user_metadata, updated_at = now()"
+            }
+            Upsert::Only(_) => {
+                "insert into storage.objects as o (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)
+                 on conflict (bucket_id, name) do update
+                 set owner = excluded.owner, owner_id = excluded.owner_id, version = excluded.version,
+                     metadata = excluded.metadata, user_metadata = excluded.user_metadata, updated_at = now()
+                 where o.id = $9"
+            }
         };
-        let params = vec![
+        let mut params = vec![
             Param::from(id),
             Param::from(&object.bucket),
             Param::from(object.name.as_str()),
@@ -509,18 +546,30 @@ impl Insert {
             Param::from(metadata),
             Param::from(object.user_metadata.clone()),
         ];
-        Insert { id, sql, params }
+        if let Upsert::Only(replaced) = object.upsert {
+            params.push(Param::from(replaced));
+        }
+        Insert {
+            id,
+            upsert: object.upsert,
+            sql,
+            params,
+        }
     }
 
-    fn run(&self, tx: &mut Transaction<'_>) -> Result<(), Error> {
-        tx.query(self.sql, &self.params)?;
-        Ok(())
+    fn run(&self, tx: &mut Transaction<'_>) -> Result<(), StorageError> {
+        let written = tx.query(self.sql, &self.params)?.affected;
+        match self.upsert {
+            // There is another than the one that it may replace.
+            Upsert::Only(_) if written == 0 => Err(StorageError::AlreadyExists),
+            Upsert::Nothing | Upsert::Anything | Upsert::Only(_) => Ok(()),
+        }
     }
 }
 
 /// A policy's refusal reads the same whichever policy it was.
-pub(crate) fn refused(error: Error) -> StorageError {
-    match StorageError::from(error) {
+fn refused(error: impl Into<StorageError>) -> StorageError {
+    match error.into() {
         StorageError::AccessDenied(text) if text.starts_with(DENIED) => {
             StorageError::AccessDenied(DENIED.to_owned())
         }

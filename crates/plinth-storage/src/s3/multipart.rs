@@ -37,6 +37,7 @@ use crate::Storage;
 use crate::error::StorageError;
 use crate::model::{Bucket, NewObject, Object, Who, object};
 use crate::store::{Part, UploadState};
+use crate::unfinished;
 
 /// Uploads that were not completed are removed after this.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -95,6 +96,7 @@ pub(super) async fn create(
     let (object, _) = target.check(storage).await?;
     object::may_put(storage, who, &object).await?;
     check_number(storage, who, &input.bucket).await?;
+    storage.unfinished.check_beginning(&storage.config)?;
 
     let id = Uuid::now_v7();
     let state = storage.store.begin_parts(id).await?;
@@ -176,6 +178,7 @@ pub(super) async fn part(
     if announced.length > limit {
         return Err(StorageError::TooLarge.into());
     }
+    found.check_bytes(storage, announced.length).await?;
     let (body, upload) = announced.begin(input.body);
     let received = found.receive(storage, number, body, limit).await?;
     let part = received.map_err(|error| upload.failed(error))?;
@@ -222,6 +225,7 @@ pub(super) async fn part_copy(
     if length > limit {
         return Err(StorageError::TooLarge.into());
     }
+    found.check_bytes(storage, length).await?;
     let reading = storage.store.read(object.version, range).await?;
     let bytes = reading
         .map_err(|error| StorageError::StoreAway(format!("reading what is copied: {error}")));
@@ -734,6 +738,33 @@ impl Upload {
         Ok(bucket.limit(storage).saturating_sub(used))
     }
 
+    /// Whether a part of so many bytes leaves unfinished uploads within their bounds.
+    async fn check_bytes(&self, storage: &Storage, more: u64) -> S3Result {
+        storage.unfinished.check_going_on(&storage.config)?;
+        // Its keys may do everything, and its uploads are many people's.
+        if self.role == ADMIN {
+            return Ok(());
+        }
+        let sql = "select coalesce(sum(in_progress_size), 0)::bigint as bytes from storage.s3_multipart_uploads \
+                   where role = $1 and coalesce(owner_id, '') = $2";
+        let params = vec![
+            Param::from(&self.role),
+            Param::from(self.owner_id.as_deref().unwrap_or_default()),
+        ];
+        let rows = storage.app.db.query(&Session::system(), sql, params).await;
+        let rows = rows.map_err(StorageError::from)?;
+        let bytes = rows.first().map(|row| row.int("bytes")).transpose();
+        let bytes = bytes.map_err(StorageError::from)?.unwrap_or(0);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if bytes.saturating_add(more) <= unfinished::bytes_of_one(&storage.config) {
+            return Ok(());
+        }
+        Err(s3_error!(
+            SlowDown,
+            "Your uploads under way are too large together; complete or abort some of them"
+        ))
+    }
+
     /// Receives a part and writes it down; the inner error is why it could not be received.
     ///
     /// By itself: of a client that goes away with its last byte, the part is on disk and has to be counted. One could fill the
@@ -754,6 +785,7 @@ impl Upload {
                 Err(error) => return Ok(Err(error)),
             };
             self.record(&storage, &part).await?;
+            storage.unfinished.add(part.size);
             Ok::<Result<Part, StorageError>, S3Error>(Ok(part))
         };
         let done = tokio::spawn(request_id::carried(work)).await;
@@ -861,6 +893,7 @@ impl Upload {
             }
         };
         // The object is there. What is left of the upload goes now, or when it expires.
+        storage.unfinished.remove(made.size);
         if let Err(error) = self.remove(storage).await {
             tracing::warn!(upload.id = %self.id, %error, "what is left of a completed upload is removed later");
         }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Whatever is larger than one part goes up as a multipart upload, in parts of 8 MiB: one is sent while the next one fills, so an
-//! upload holds 16 MiB at most. Bytes without a row are found by rows in `storage.removals` that were written before them.
+//! upload holds 16 MiB at most, and all together hold what [`crate::buffers`] lets them. Bytes without a row are found by rows
+//! in `storage.removals` that were written before them.
 //!
 //! Every wait is bounded. Requests are tried again only where that changes nothing: `object_store` marks which.
 
@@ -35,6 +36,7 @@ use object_store::{
 use uuid::Uuid;
 
 use super::within;
+use crate::buffers::Buffers;
 use crate::error::StorageError;
 pub(super) use copy::copy;
 pub(super) use parts::Incoming;
@@ -95,6 +97,8 @@ pub(crate) struct S3 {
     signing: Option<Signing>,
     /// Empty, or with a slash at its end.
     prefix: String,
+    /// Where bytes on their way are held.
+    buffers: Buffers,
 }
 
 struct Signing {
@@ -223,6 +227,7 @@ impl S3 {
                 bucket: config.bucket.clone(),
             }),
             prefix,
+            buffers: Buffers::of_process(),
         })
     }
 
@@ -235,6 +240,7 @@ impl S3 {
             multipart: memory,
             signing: None,
             prefix: "media/".to_owned(),
+            buffers: Buffers::of_process(),
         }
     }
 

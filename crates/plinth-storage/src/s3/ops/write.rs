@@ -56,7 +56,7 @@ impl Target<'_> {
         let object = NewObject {
             bucket: bucket.id,
             name,
-            upsert: self.upsert,
+            upsert: self.upsert.into(),
             content_type,
             cache_control: cache_control.unwrap_or_else(|| "no-cache".to_owned()),
             user_metadata: self.user_metadata,
