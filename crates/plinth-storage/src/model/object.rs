@@ -568,7 +568,7 @@ impl Insert {
 }
 
 /// A policy's refusal reads the same whichever policy it was.
-fn refused(error: impl Into<StorageError>) -> StorageError {
+pub(crate) fn refused(error: impl Into<StorageError>) -> StorageError {
     match error.into() {
         StorageError::AccessDenied(text) if text.starts_with(DENIED) => {
             StorageError::AccessDenied(DENIED.to_owned())
