@@ -66,10 +66,9 @@ pub(crate) fn media(run: &mut Run) {
         run,
         &[&[], &["--s3"], &["--postgres"], &["--postgres", "--s3"]],
     );
-    let mut command = cargo();
+    let mut command = engines("safety", Some("media::"));
     command
-        .args(["test", "--quiet", "--package", "plinth-testkit"])
-        .args(["--test", "safety", "--", "--nocapture", "media::"])
+        .arg("--nocapture")
         .env("PLINTH_ALL_ROUNDS", "1")
         .envs(services(run));
     run.command("files: kill -9", &mut command, TEST_LIMIT);

@@ -421,7 +421,7 @@ mod tests {
         let (a, b, c) = tokio::join!(ask(), ask(), ask());
         let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
         assert!(a.bytes == b.bytes && b.bytes == c.bytes);
-        assert_eq!(a.kind, Kind::Jpeg);
+        assert_eq!(a.kind, Kind::Png);
         let later = ask().await.unwrap();
         assert_eq!(later.bytes, a.bytes);
         assert_eq!(loads.load(Ordering::SeqCst), 1);

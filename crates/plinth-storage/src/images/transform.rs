@@ -181,13 +181,15 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_jpeg_and_png_where_something_is_transparent() {
+    fn the_default_is_what_it_was_and_png_where_something_is_transparent() {
         let (kind, image) = rendered(&file(halves(300, 200), ImageFormat::Png), "width=30");
-        assert_eq!((kind, image.dimensions()), (Kind::Jpeg, (30, 20)));
+        assert_eq!((kind, image.dimensions()), (Kind::Png, (30, 20)));
         assert!(is_red(&image, 2, 10) && !is_red(&image, 27, 10));
 
-        let opaque = RgbaImage::from_pixel(40, 40, Rgba([9, 200, 9, 255]));
-        let (kind, _) = rendered(&file(opaque, ImageFormat::Png), "width=20");
+        let (kind, _) = rendered(&file(halves(300, 200), ImageFormat::Jpeg), "width=30");
+        assert_eq!(kind, Kind::Jpeg);
+        // A still picture of it, as small as a photograph.
+        let (kind, _) = rendered(&file(halves(300, 200), ImageFormat::Gif), "width=30");
         assert_eq!(kind, Kind::Jpeg);
 
         let glass = RgbaImage::from_pixel(40, 40, Rgba([9, 200, 9, 100]));
@@ -301,7 +303,7 @@ mod tests {
     #[test]
     fn gray_stays_gray_and_deep_pixels_become_shallow() {
         let gray = GrayImage::from_fn(50, 50, |x, _| image::Luma([if x < 25 { 250 } else { 5 }]));
-        let (kind, image) = rendered(&file(gray.clone(), ImageFormat::Png), "width=10");
+        let (kind, image) = rendered(&file(gray.clone(), ImageFormat::Jpeg), "width=10");
         assert_eq!((kind, image.color()), (Kind::Jpeg, ColorType::L8));
         let made = render_with(&file(gray, ImageFormat::Png), "width=10", "image/webp").unwrap();
         let image = image::load_from_memory(&made.bytes).unwrap();
