@@ -4,9 +4,16 @@
 //! state or sums. The table stands three times, and a test compares: [`TABLE`], docs/orders.md, and the rows of
 //! `commerce.transitions`, by which the database refuses what is not in it.
 //!
-//! The books are a function of the state and the two sums `captured` and `refunded` (`books`), and a step posts the difference
-//! between before and after. So whatever order messages come in, the same sums end in the same books, and all refunds together give
-//! back exactly what came in, tax included.
+//! An order has four sums, columns of its row with these rules as checks, and every step says their new values:
+//!
+//! - `captured` and `refunded`: all money that has come, and all that has gone back.
+//! - `refunding`: refunds that are written down and neither made nor failed. Always `refunded + refunding <= captured`.
+//! - `owed`: money that is here and has not been earned, because it came too late, came twice, or its order was called off. Always
+//!   `owed <= captured - refunded`.
+//!
+//! The books are a function of the state and these sums (`books`), and a step posts the difference between before and after. So
+//! whatever order messages come in, the same sums end in the same books, and all refunds together give back exactly what came in,
+//! tax included.
 //!
 //! The rows that `commerce.transitions` holds (a test reads them out of migrations/0001_commerce.sql):
 //!
@@ -155,8 +162,10 @@ pub(crate) struct Amounts {
     pub(crate) captured: i64,
     /// All money that has gone back.
     pub(crate) refunded: i64,
-    /// Refunds that are written down and neither made nor failed, without the one that this event is about.
+    /// Of what is here: what is on its way back. A refund that this event is about is in it, once it has been asked for.
     pub(crate) refunding: i64,
+    /// Of what is here: what was never, or is no longer, earned.
+    pub(crate) owed: i64,
     /// The money of this event: of this capture, or this refund. Other events do not look at it.
     pub(crate) moved: i64,
 }
@@ -178,6 +187,10 @@ pub(crate) struct Step {
     pub(crate) captured: i64,
     /// New sum of the order.
     pub(crate) refunded: i64,
+    /// New sum of the order. `refund_due` is in it.
+    pub(crate) refunding: i64,
+    /// New sum of the order.
+    pub(crate) owed: i64,
     /// What must be given back because of this step: when it is not zero, the change that stores the step brings new
     /// refunds of this amount with it.
     pub(crate) refund_due: i64,
@@ -209,6 +222,14 @@ pub(crate) enum Illegal {
         moved: i64,
         /// What may be.
         left: i64,
+    },
+    /// Not one that was asked for: [`Event::AskRefund`] comes first, also for what somebody did at the provider's own site.
+    #[error("a refund of {moved} is not under way: refunds of {refunding} are")]
+    NotAsked {
+        /// What the refund moves.
+        moved: i64,
+        /// What is under way.
+        refunding: i64,
     },
     /// The goods stay here.
     #[error("all of its money is on its way back to the customer")]
@@ -245,18 +266,13 @@ pub(crate) fn step(
         .find(|row| row.state == state && row.event == event)
         .ok_or(Illegal::Never { state, event })?;
     permit(event, amounts, restock)?;
-    let (captured, refunded) = sums_after(event, amounts)?;
-    let after = Amounts {
-        captured,
-        refunded,
-        ..amounts
+    let refund_due = match event {
+        Event::Cancel => amounts.left(),
+        Event::LateCapture => amounts.moved,
+        _ => 0,
     };
-    let postings = match row.books {
-        Books::None => Vec::new(),
-        Books::Sale | Books::Credit | Books::Reversal | Books::Return => {
-            books::difference(provider, amounts.balance(state), after.balance(row.to))
-        }
-    };
+    let after = moved(event, amounts)?;
+    let (was, is) = (amounts.balance(state), after.balance(row.to));
     Ok(Step {
         event,
         from: state,
@@ -265,14 +281,17 @@ pub(crate) fn step(
             Stock::Restock if !restock => Stock::None,
             stock => stock,
         },
-        postings,
-        captured,
-        refunded,
-        refund_due: match event {
-            Event::Cancel => amounts.left(),
-            Event::LateCapture => amounts.moved,
-            _ => 0,
+        postings: match row.books {
+            Books::None => Vec::new(),
+            Books::Sale | Books::Credit | Books::Reversal | Books::Return => {
+                books::difference(provider, was, is)
+            }
         },
+        captured: after.captured,
+        refunded: after.refunded,
+        refunding: after.refunding + refund_due,
+        owed: is.owed,
+        refund_due,
     })
 }
 
@@ -305,48 +324,43 @@ fn permit(event: Event, amounts: Amounts, restock: bool) -> Result<(), Illegal> 
         Event::Fulfil => Ok(()),
         // From here on, all are about some money.
         _ if moved <= 0 => Err(amount),
-        Event::LateCapture | Event::RefundFailed => Ok(()),
-        Event::AskRefund => within(moved, left).and_then(|()| match restock && moved < left {
-            true => Err(Illegal::RestockInPart { left }),
-            false => Ok(()),
-        }),
-        Event::Refund | Event::RefundInFull => within(moved, amounts.held()),
-        Event::RefundReturned => within(moved, amounts.refunded),
+        Event::LateCapture => Ok(()),
+        Event::AskRefund if moved > left => Err(Illegal::TooMuch { moved, left }),
+        Event::AskRefund if restock && moved < left => Err(Illegal::RestockInPart { left }),
+        Event::AskRefund => Ok(()),
+        Event::Refund | Event::RefundInFull | Event::RefundFailed if moved > amounts.refunding => {
+            let refunding = amounts.refunding;
+            Err(Illegal::NotAsked { moved, refunding })
+        }
+        Event::Refund | Event::RefundInFull | Event::RefundFailed => Ok(()),
+        Event::RefundReturned if moved > amounts.refunded => {
+            let left = amounts.refunded;
+            Err(Illegal::TooMuch { moved, left })
+        }
+        Event::RefundReturned => Ok(()),
     }
 }
 
-fn within(moved: i64, left: i64) -> Result<(), Illegal> {
-    match moved <= left {
-        true => Ok(()),
-        false => Err(Illegal::TooMuch { moved, left }),
-    }
-}
-
-/// What has come and what has gone back, when the event has happened. [`permit`] has seen to it that only what comes late
-/// can be too much.
-fn sums_after(event: Event, amounts: Amounts) -> Result<(i64, i64), Illegal> {
-    let Amounts {
-        captured,
-        refunded,
-        moved,
-        ..
-    } = amounts;
+/// What has come, has gone back and is on its way back, when the event has happened. [`permit`] and [`Amounts::check`] have seen
+/// to it that only what comes can be too much.
+fn moved(event: Event, amounts: Amounts) -> Result<Amounts, Illegal> {
+    let mut after = amounts;
     match event {
         Event::Capture | Event::LateCapture => {
-            let captured = captured.checked_add(moved).ok_or(Illegal::Overflow)?;
-            Ok((captured, refunded))
+            let captured = amounts.captured.checked_add(amounts.moved);
+            after.captured = captured.ok_or(Illegal::Overflow)?;
         }
-        Event::Refund | Event::RefundInFull => Ok((captured, refunded + moved)),
-        Event::RefundReturned => Ok((captured, refunded - moved)),
-        Event::Pay
-        | Event::ActionRequired
-        | Event::PaymentFailed
-        | Event::Cancel
-        | Event::Expire
-        | Event::Fulfil
-        | Event::AskRefund
-        | Event::RefundFailed => Ok((captured, refunded)),
+        Event::AskRefund => after.refunding += amounts.moved,
+        Event::RefundFailed => after.refunding -= amounts.moved,
+        Event::Refund | Event::RefundInFull => {
+            after.refunding -= amounts.moved;
+            after.refunded += amounts.moved;
+        }
+        Event::RefundReturned => after.refunded -= amounts.moved,
+        Event::Pay | Event::ActionRequired | Event::PaymentFailed => {}
+        Event::Cancel | Event::Expire | Event::Fulfil => {}
     }
+    Ok(after)
 }
 
 impl Amounts {
@@ -355,10 +369,9 @@ impl Amounts {
         self.captured - self.refunded
     }
 
-    /// What may still be asked back. A refund that was made at the provider without us may leave less than nothing, which is
-    /// nothing.
+    /// What may still be asked back.
     pub(crate) fn left(self) -> i64 {
-        (self.held() - self.refunding).max(0)
+        self.held() - self.refunding
     }
 
     /// Sums that steps lead to, and no others: what follows may then count on them.
@@ -369,14 +382,19 @@ impl Amounts {
             captured,
             refunded,
             refunding,
+            owed,
             moved: _,
         } = self;
-        let none_negative = [total, tax, captured, refunded, refunding]
+        let none_negative = [total, tax, captured, refunded, refunding, owed]
             .iter()
             .all(|amount| *amount >= 0);
-        let fits = tax <= total && refunded <= captured;
-        let waits = state == State::Pending;
-        match none_negative && fits && !(waits && captured > 0) {
+        // In this order: what is not negative does not overflow when it is taken off.
+        let fits = none_negative
+            && tax <= total
+            && refunded <= captured
+            && refunding <= self.held()
+            && owed == self.balance(state).owed;
+        match fits && (state != State::Pending || captured == 0) {
             true => Ok(()),
             false => Err(Illegal::Sums),
         }
