@@ -38,6 +38,7 @@ COMMANDS
       --minutes N         new worlds of requests for so long; each is told by its number
   cluster                 failover of a real cluster: ten rounds of everything that can break
       --rounds N          so many
+  commerce                orders: their client on both engines, and every kill -9 while the provider of payments misbehaves
   media                   files: every client on both engines and both stores, and every kill -9
   examples                run each example's client against `plinth dev`
   fuzz [SECONDS]          broken and random input for the parsers, PostgreSQL's grammar as judge (default: 120)
@@ -112,6 +113,12 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
             let rounds = take_value(&mut args, "--rounds")?;
             if test::build(&mut run) {
                 test::cluster(&mut run, Some(rounds.as_deref().unwrap_or("10")));
+            }
+        }
+        "commerce" => {
+            install::postgres()?;
+            if test::build(&mut run) {
+                test::commerce(&mut run);
             }
         }
         "media" => {
