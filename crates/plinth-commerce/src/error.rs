@@ -15,39 +15,35 @@ use crate::price::PriceError;
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum CommerceError {
     /// Missing, or somebody else's: nobody learns which.
-    #[error("there is no such {what}")]
-    NotFound {
-        /// `order`, `cart`, `product`.
-        what: &'static str,
+    #[error("There is no such order")]
+    NoSuchOrder,
+    #[error("There is no product {product}")]
+    NoSuchProduct {
+        /// As it was asked for.
+        product: Uuid,
     },
-    /// A price or product that is not for sale, or not there.
-    #[error("{id} is not for sale")]
+    /// A price or product that is not there, not active, or has no price in the order's currency.
+    #[error("{id} is not for sale in {currency}")]
     NotForSale {
         /// As it was asked for.
-        id: Uuid,
-    },
-    /// A product without a price that is wanted.
-    #[error("{id} has no price in {currency}")]
-    NoPrice {
-        /// The price or product.
         id: Uuid,
         /// The order's.
         currency: Currency,
     },
-    /// A code that is not there, not now, or not of this currency.
-    #[error("the code {code} does not count here")]
-    NoSuchDiscount {
+    /// A code that is not there, not now, or not of this currency: nobody learns which.
+    #[error("The code {code} does not count here")]
+    UnknownDiscount {
         /// As it was typed.
         code: String,
     },
     /// As often as it may be used, it was.
-    #[error("the code {code} is used up")]
+    #[error("The code {code} is used up")]
     DiscountUsedUp {
         /// As it was typed.
         code: String,
     },
     /// Somebody else was quicker.
-    #[error("there is not enough of {product}: {left} of {wanted}")]
+    #[error("There is not enough of {product}: {left} of {wanted}")]
     OutOfStock {
         /// The product.
         product: Uuid,
@@ -56,8 +52,14 @@ pub(crate) enum CommerceError {
         /// How many are free.
         left: i64,
     },
+    /// Fewer on hand than orders hold already.
+    #[error("Orders hold more of {product} than that")]
+    StockReserved {
+        /// The product.
+        product: Uuid,
+    },
     /// Ordered, removed or too old.
-    #[error("the cart is gone")]
+    #[error("The cart is gone")]
     CartGone,
     /// No price can be made of it.
     #[error(transparent)]
@@ -66,19 +68,19 @@ pub(crate) enum CommerceError {
     #[error(transparent)]
     Illegal(#[from] Illegal),
     /// A payment of the order may still bring its money.
-    #[error("a payment of this order is under way")]
+    #[error("A payment of this order is under way")]
     PaymentUnderWay,
     /// Money of a provider that says itself what has come.
-    #[error("orders that {provider} is paid for are paid by {provider} alone")]
+    #[error("Orders that {provider} is paid for are paid by {provider} alone")]
     NotByHand {
         /// The provider.
         provider: String,
     },
     /// A payment that cannot be given back, or not so much of it; why.
-    #[error("the refund cannot be made: {0}")]
+    #[error("The refund cannot be made: {0}")]
     RefundRefused(String),
     /// A provider that is not set up, or not any more.
-    #[error("there is no provider {0}")]
+    #[error("There is no provider {0}")]
     NoSuchProvider(String),
     /// It said no, and will say so again.
     #[error("{provider} refuses ({code}): {message}")]
@@ -100,10 +102,10 @@ pub(crate) enum CommerceError {
     #[error("{0}")]
     BadSignature(String),
     /// The request took so long that a repetition of it has taken over.
-    #[error("a repetition of this request has taken over")]
+    #[error("A repetition of this request has taken over")]
     TurnLost,
     /// The order changed again and again while we looked.
-    #[error("too many want to change this order at once")]
+    #[error("Too many want to change this order at once")]
     Busy,
     /// The database.
     #[error(transparent)]
@@ -124,14 +126,13 @@ impl CommerceError {
     /// The status and the code. Every variant decides for itself: a new one does not compile until it has.
     fn kind(&self) -> (StatusCode, &'static str) {
         match self {
-            CommerceError::NotFound { .. } => (StatusCode::NOT_FOUND, "commerce_not_found"),
+            CommerceError::NoSuchOrder | CommerceError::NoSuchProduct { .. } => {
+                (StatusCode::NOT_FOUND, "commerce_not_found")
+            }
             CommerceError::NotForSale { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "commerce_not_for_sale")
             }
-            CommerceError::NoPrice { .. } => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "commerce_no_price")
-            }
-            CommerceError::NoSuchDiscount { .. } => (
+            CommerceError::UnknownDiscount { .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "commerce_unknown_discount",
             ),
@@ -139,6 +140,9 @@ impl CommerceError {
                 (StatusCode::CONFLICT, "commerce_discount_used_up")
             }
             CommerceError::OutOfStock { .. } => (StatusCode::CONFLICT, "commerce_out_of_stock"),
+            CommerceError::StockReserved { .. } => {
+                (StatusCode::CONFLICT, "commerce_stock_reserved")
+            }
             CommerceError::CartGone => (StatusCode::CONFLICT, "commerce_cart_gone"),
             CommerceError::Price(error) => of_price(error),
             CommerceError::Illegal(error) => of_step(*error),
@@ -167,11 +171,13 @@ impl CommerceError {
     /// What a program may want to know.
     fn facts(&self) -> Option<serde_json::Value> {
         match self {
-            CommerceError::NotForSale { id } => Some(json!({ "id": id })),
-            CommerceError::NoPrice { id, currency } => {
+            CommerceError::NoSuchProduct { product } | CommerceError::StockReserved { product } => {
+                Some(json!({ "product_id": product }))
+            }
+            CommerceError::NotForSale { id, currency } => {
                 Some(json!({ "id": id, "currency": currency }))
             }
-            CommerceError::NoSuchDiscount { code } | CommerceError::DiscountUsedUp { code } => {
+            CommerceError::UnknownDiscount { code } | CommerceError::DiscountUsedUp { code } => {
                 Some(json!({ "code": code }))
             }
             CommerceError::OutOfStock {
@@ -184,7 +190,7 @@ impl CommerceError {
             CommerceError::ProviderRefused { provider, code, .. } => {
                 Some(json!({ "provider": provider, "code": code }))
             }
-            CommerceError::NotFound { .. }
+            CommerceError::NoSuchOrder
             | CommerceError::CartGone
             | CommerceError::PaymentUnderWay
             | CommerceError::NotByHand { .. }
