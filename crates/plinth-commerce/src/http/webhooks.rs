@@ -1,0 +1,64 @@
+//! `POST /webhooks/{provider}`: what a provider tells, unasked.
+//!
+//! Anybody can call, so nothing is believed but the signature, and of a signed message nothing but which object to read again at the
+//! provider. It is stored before it is answered and acted on afterwards, so a provider that sends twice, late or in another order
+//! changes nothing.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use plinth_http::ApiError;
+use serde_json::json;
+
+use super::body;
+use crate::Commerce;
+use crate::model::events;
+use crate::providers::BadSignature;
+
+/// `POST /webhooks/{provider}`.
+pub(crate) async fn receive(
+    State(commerce): State<Commerce>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let Some(provider) = commerce.providers.get(&name) else {
+        return Err(no_provider());
+    };
+    // The signature is over these very bytes.
+    let bytes = body::bytes(body).await?;
+    let now = commerce.app.db.clock().now();
+    let event = match provider.verify_webhook(&headers, &bytes, now) {
+        Ok(event) => event,
+        Err(BadSignature::NoWebhooks) => return Err(no_provider()),
+        Err(reason) => {
+            tracing::warn!(provider = provider.name(), %reason, "a webhook was refused");
+            return Err(bad_signature(reason));
+        }
+    };
+    if event.object_id.is_some() {
+        let text = String::from_utf8_lossy(&bytes);
+        let is_new = events::store(&commerce, provider.name(), &event, &text).await?;
+        if is_new {
+            commerce.worker.notify_one();
+        }
+    }
+    Ok(axum::Json(json!({ "received": true })).into_response())
+}
+
+fn no_provider() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "commerce_unknown_provider",
+        "No provider of this name sends webhooks here",
+    )
+}
+
+fn bad_signature(reason: BadSignature) -> ApiError {
+    ApiError::new(
+        StatusCode::BAD_REQUEST,
+        "commerce_bad_signature",
+        reason.to_string(),
+    )
+}
