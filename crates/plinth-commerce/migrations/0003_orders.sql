@@ -93,6 +93,8 @@ declare
   its_number bigint;
   cart_state text;
   its_code text;
+  -- In order, by which they are locked, here and when they are given back.
+  its_codes text[] := array(select distinct jsonb_array_elements_text(doc -> 'order' -> 'codes') order by 1);
   line record;
 begin
   -- What is sold out is said before anything is written: in a rush most requests end here.
@@ -130,7 +132,7 @@ begin
   insert into commerce.orders (id, customer_id, user_id, secret_digest, email, currency, region, codes, subtotal, discount, tax, total,
                                provider, metadata, expires_at)
     values (made, customer, whose, placed ->> 'secret_digest', placed ->> 'email', placed ->> 'currency', placed ->> 'region',
-            array(select jsonb_array_elements_text(placed -> 'codes')), (placed ->> 'subtotal')::bigint,
+            its_codes, (placed ->> 'subtotal')::bigint,
             (placed ->> 'discount')::bigint, (placed ->> 'tax')::bigint, (placed ->> 'total')::bigint,
             placed ->> 'provider', placed -> 'metadata', (placed ->> 'expires_at')::timestamptz)
     returning number into its_number;
@@ -146,7 +148,7 @@ begin
     raise exception 'the request has lost its turn' using errcode = 'PL001';
   end if;
 
-  for its_code in select distinct jsonb_array_elements_text(placed -> 'codes') order by 1 loop
+  foreach its_code in array its_codes loop
     update commerce.discounts d set uses = d.uses + 1
       where d.code = its_code and d.active and (d.max_uses is null or d.uses < d.max_uses);
     if not found then
@@ -231,6 +233,10 @@ begin
     values (whose, doc ->> 'event', there.state, doc ->> 'to_state', doc ->> 'actor', doc -> 'details');
   if doc ->> 'payment' is not null
     and not exists (select 1 from commerce.payments where id = (doc -> 'payment' ->> 'id')::uuid) then
+    if exists (select 1 from commerce.payments
+               where order_id = whose and state in ('created', 'pending', 'action_required')) then
+      raise exception 'a payment of order % is under way', whose using errcode = 'PL005';
+    end if;
     perform commerce.insert_payment(doc -> 'payment');
   elsif doc ->> 'payment' is not null then
     perform commerce.save_payment(doc -> 'payment');

@@ -70,6 +70,8 @@ fn refused(error: Error) -> CommerceError {
             },
             Err(_) => error.into(),
         },
+        "PL004" => CommerceError::RefundRefused(detail.to_owned()),
+        "PL005" => CommerceError::PaymentUnderWay,
         _ => error.into(),
     }
 }

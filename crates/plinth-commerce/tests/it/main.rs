@@ -5,5 +5,6 @@
 mod access;
 mod app;
 mod keys;
+mod ledger;
 mod orders;
 mod webhooks;
