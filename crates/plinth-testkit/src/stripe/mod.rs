@@ -24,7 +24,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use api::Api;
@@ -176,8 +176,8 @@ impl Stripe {
             Some("requires_action") => {
                 let form = [("client_secret", client_secret), ("success", "true")];
                 let said = self.as_browser(&format!("{path}/authenticate"), &form);
-                ensure!(said["status"] == "succeeded", "{said}");
-                Ok(true)
+                // It may have been cancelled meanwhile.
+                Ok(said["status"] == "succeeded")
             }
             // It was cancelled, or paid before.
             _ => Ok(false),
