@@ -271,7 +271,7 @@ pub(crate) fn step(
         Event::LateCapture => amounts.moved,
         _ => 0,
     };
-    let after = moved(event, amounts)?;
+    let after = sums_after(event, amounts)?;
     let (was, is) = (amounts.balance(state), after.balance(row.to));
     Ok(Step {
         event,
@@ -343,7 +343,7 @@ fn permit(event: Event, amounts: Amounts, restock: bool) -> Result<(), Illegal> 
 
 /// What has come, has gone back and is on its way back, when the event has happened. [`permit`] and [`Amounts::check`] have seen
 /// to it that only what comes can be too much.
-fn moved(event: Event, amounts: Amounts) -> Result<Amounts, Illegal> {
+fn sums_after(event: Event, amounts: Amounts) -> Result<Amounts, Illegal> {
     let mut after = amounts;
     match event {
         Event::Capture | Event::LateCapture => {
