@@ -17,6 +17,12 @@ pub(crate) enum CommerceError {
     /// Missing, or somebody else's: nobody learns which.
     #[error("There is no such order")]
     NoSuchOrder,
+    /// A row that another one speaks of.
+    #[error("There is no such {what}")]
+    NotFound {
+        /// `order`, `payment`, `refund`.
+        what: &'static str,
+    },
     #[error("There is no product {product}")]
     NoSuchProduct {
         /// As it was asked for.
@@ -82,22 +88,6 @@ pub(crate) enum CommerceError {
     /// A provider that is not set up, or not any more.
     #[error("There is no provider {0}")]
     NoSuchProvider(String),
-    /// It said no, and will say so again.
-    #[error("{provider} refuses ({code}): {message}")]
-    ProviderRefused {
-        /// The provider.
-        provider: String,
-        /// Its own code.
-        code: String,
-        /// Its own words.
-        message: String,
-    },
-    /// It gives no answer that counts. What was to be done is on disk, and goes on without the client.
-    #[error("{provider} does not answer")]
-    ProviderAway {
-        /// The provider.
-        provider: String,
-    },
     /// A message that is not the provider's.
     #[error("{0}")]
     BadSignature(String),
@@ -112,8 +102,7 @@ pub(crate) enum CommerceError {
     Database(#[from] plinth_db::Error),
 }
 
-/// When to come back where something is away, or where there is a crowd.
-const AWAY_SECONDS: u64 = 2;
+/// When to come back where there is a crowd.
 const CROWD_SECONDS: u64 = 1;
 
 impl CommerceError {
@@ -126,9 +115,9 @@ impl CommerceError {
     /// The status and the code. Every variant decides for itself: a new one does not compile until it has.
     fn kind(&self) -> (StatusCode, &'static str) {
         match self {
-            CommerceError::NoSuchOrder | CommerceError::NoSuchProduct { .. } => {
-                (StatusCode::NOT_FOUND, "commerce_not_found")
-            }
+            CommerceError::NoSuchOrder
+            | CommerceError::NotFound { .. }
+            | CommerceError::NoSuchProduct { .. } => (StatusCode::NOT_FOUND, "commerce_not_found"),
             CommerceError::NotForSale { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "commerce_not_for_sale")
             }
@@ -153,13 +142,6 @@ impl CommerceError {
             }
             CommerceError::NoSuchProvider(_) => {
                 (StatusCode::NOT_FOUND, "commerce_unknown_provider")
-            }
-            CommerceError::ProviderRefused { .. } => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "commerce_provider_refused",
-            ),
-            CommerceError::ProviderAway { .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "commerce_provider_away")
             }
             CommerceError::BadSignature(_) => (StatusCode::BAD_REQUEST, "commerce_bad_signature"),
             CommerceError::TurnLost => (StatusCode::CONFLICT, "commerce_idempotency_key_running"),
@@ -187,16 +169,13 @@ impl CommerceError {
             } => Some(json!({ "product_id": product, "wanted": wanted, "left": left })),
             CommerceError::Price(error) => facts_of_price(error),
             CommerceError::Illegal(error) => facts_of_step(*error),
-            CommerceError::ProviderRefused { provider, code, .. } => {
-                Some(json!({ "provider": provider, "code": code }))
-            }
             CommerceError::NoSuchOrder
+            | CommerceError::NotFound { .. }
             | CommerceError::CartGone
             | CommerceError::PaymentUnderWay
             | CommerceError::NotByHand { .. }
             | CommerceError::RefundRefused(_)
             | CommerceError::NoSuchProvider(_)
-            | CommerceError::ProviderAway { .. }
             | CommerceError::BadSignature(_)
             | CommerceError::TurnLost
             | CommerceError::Busy
@@ -320,7 +299,6 @@ fn told(error: &CommerceError, status: StatusCode, code: &str) -> ApiError {
     };
     match error {
         CommerceError::Busy | CommerceError::TurnLost => answer.retry_after(CROWD_SECONDS),
-        CommerceError::ProviderAway { .. } => answer.retry_after(AWAY_SECONDS),
         _ => answer,
     }
 }
@@ -386,6 +364,15 @@ mod tests {
             event: Event::Fulfil,
         };
         assert_eq!(told(never), (409, "commerce_wrong_state".to_owned()));
+    }
+
+    #[test]
+    fn every_code_is_explained() {
+        let explained = include_str!("../../../docs/errors.md");
+        let codes = include_str!("error.rs").split('"');
+        for code in codes.filter(|text| text.starts_with("commerce_")) {
+            assert!(explained.contains(&format!("`{code}`")), "{code}");
+        }
     }
 
     #[test]
