@@ -2,7 +2,7 @@
 //!
 //! Pure. [`step`] decides, the model stores what it decided in one statement, and nothing else ever changes an order's
 //! state or sums. The table stands three times, and a test compares: [`TABLE`], docs/orders.md, and the rows of
-//! `commerce.transitions`, by which the database refuses what is not in it.
+//! `commerce.transitions` (migrations/0003_orders.sql), by which the database refuses what is not in it.
 //!
 //! An order has four sums, columns of its row with these rules as checks, and every step says their new values:
 //!
@@ -14,47 +14,6 @@
 //! The books are a function of the state and these sums (`books`), and a step posts the difference between before and after. So
 //! whatever order messages come in, the same sums end in the same books, and all refunds together give back exactly what came in,
 //! tax included.
-//!
-//! The rows that `commerce.transitions` holds (a test reads them out of migrations/0001_commerce.sql):
-//!
-//! ```text
-//! insert into commerce.transitions (state, event, to_state) values
-//!     ('pending', 'pay', 'pending'),
-//!     ('pending', 'action_required', 'pending'),
-//!     ('pending', 'payment_failed', 'pending'),
-//!     ('pending', 'capture', 'paid'),
-//!     ('pending', 'cancel', 'cancelled'),
-//!     ('pending', 'expire', 'expired'),
-//!     ('paid', 'late_capture', 'paid'),
-//!     ('paid', 'fulfil', 'fulfilled'),
-//!     ('paid', 'cancel', 'cancelled'),
-//!     ('paid', 'ask_refund', 'paid'),
-//!     ('paid', 'refund', 'paid'),
-//!     ('paid', 'refund_in_full', 'refunded'),
-//!     ('paid', 'refund_failed', 'paid'),
-//!     ('paid', 'refund_returned', 'paid'),
-//!     ('fulfilled', 'late_capture', 'fulfilled'),
-//!     ('fulfilled', 'ask_refund', 'fulfilled'),
-//!     ('fulfilled', 'refund', 'fulfilled'),
-//!     ('fulfilled', 'refund_in_full', 'refunded'),
-//!     ('fulfilled', 'refund_failed', 'fulfilled'),
-//!     ('fulfilled', 'refund_returned', 'fulfilled'),
-//!     ('cancelled', 'late_capture', 'cancelled'),
-//!     ('cancelled', 'ask_refund', 'cancelled'),
-//!     ('cancelled', 'refund', 'cancelled'),
-//!     ('cancelled', 'refund_failed', 'cancelled'),
-//!     ('cancelled', 'refund_returned', 'cancelled'),
-//!     ('expired', 'late_capture', 'expired'),
-//!     ('expired', 'ask_refund', 'expired'),
-//!     ('expired', 'refund', 'expired'),
-//!     ('expired', 'refund_failed', 'expired'),
-//!     ('expired', 'refund_returned', 'expired'),
-//!     ('refunded', 'late_capture', 'refunded'),
-//!     ('refunded', 'ask_refund', 'refunded'),
-//!     ('refunded', 'refund', 'refunded'),
-//!     ('refunded', 'refund_failed', 'refunded'),
-//!     ('refunded', 'refund_returned', 'refunded');
-//! ```
 
 pub(crate) mod books;
 #[cfg(test)]
