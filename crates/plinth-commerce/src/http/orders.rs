@@ -250,7 +250,7 @@ pub(super) fn new_payment(commerce: &Commerce, order: &Order) -> Result<Payment,
 /// Asks the provider, and stops waiting after a while. Whatever comes of it is in the rows; what does not come, the worker asks for.
 pub(super) async fn ask_provider(commerce: &Commerce, payment: Uuid) {
     match tokio::time::timeout(PROVIDER_WAIT, work::pay(commerce, payment)).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(())) => {}
         Ok(Err(error)) => {
             tracing::warn!(payment.id = %payment, %error, "a payment goes on without its request");
         }

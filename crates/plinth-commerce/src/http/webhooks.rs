@@ -6,15 +6,19 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use plinth_http::ApiError;
 use serde_json::json;
 
 use super::body;
 use crate::Commerce;
+use crate::error::CommerceError;
 use crate::model::events;
 use crate::providers::BadSignature;
+
+/// How much of a stranger's text an error repeats.
+const SHOWN_CHARS: usize = 60;
 
 /// `POST /webhooks/{provider}`.
 pub(crate) async fn receive(
@@ -24,17 +28,17 @@ pub(crate) async fn receive(
     body: Body,
 ) -> Result<Response, ApiError> {
     let Some(provider) = commerce.providers.get(&name) else {
-        return Err(no_provider());
+        return Err(no_provider(&name));
     };
     // The signature is over these very bytes.
     let bytes = body::bytes(body).await?;
     let now = commerce.app.db.clock().now();
     let event = match provider.verify_webhook(&headers, &bytes, now) {
         Ok(event) => event,
-        Err(BadSignature::NoWebhooks) => return Err(no_provider()),
+        Err(BadSignature::NoWebhooks) => return Err(no_provider(&name)),
         Err(reason) => {
             tracing::warn!(provider = provider.name(), %reason, "a webhook was refused");
-            return Err(bad_signature(reason));
+            return Err(CommerceError::BadSignature(reason.to_string()).into());
         }
     };
     if event.object_id.is_some() {
@@ -47,18 +51,8 @@ pub(crate) async fn receive(
     Ok(axum::Json(json!({ "received": true })).into_response())
 }
 
-fn no_provider() -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "commerce_unknown_provider",
-        "No provider of this name sends webhooks here",
-    )
-}
-
-fn bad_signature(reason: BadSignature) -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "commerce_bad_signature",
-        reason.to_string(),
-    )
+/// Also for one that sends nothing.
+fn no_provider(name: &str) -> ApiError {
+    let shown: String = name.chars().take(SHOWN_CHARS).collect();
+    CommerceError::NoSuchProvider(shown).into()
 }
