@@ -321,8 +321,9 @@ mod tests {
     use crate::machine::{Event, State};
 
     fn told(error: impl Into<CommerceError>) -> (u16, String) {
-        let error = ApiError::from(error.into());
-        (error.status.as_u16(), error.code)
+        let error: CommerceError = error.into();
+        let answer = ApiError::from(error);
+        (answer.status.as_u16(), answer.code)
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! whatever order messages come in, the same sums end in the same books, and all refunds together give back exactly what came in,
 //! tax included.
 
-pub(crate) mod books;
+mod books;
 #[cfg(test)]
 mod tests;
 
