@@ -16,8 +16,6 @@
 //! tax included.
 
 mod books;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 use std::str::FromStr;
@@ -496,3 +494,6 @@ impl FromStr for State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
