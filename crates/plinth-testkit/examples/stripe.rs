@@ -14,6 +14,8 @@ fn main() -> Result<()> {
     for (name, value) in [stripe.environment(), stripe.environment_of_clients()].concat() {
         writeln!(said, "{name}=\"{value}\"")?;
     }
+    // Nothing follows.
+    writeln!(said)?;
     said.flush()?;
     let mut rest = Vec::new();
     std::io::stdin().read_to_end(&mut rest)?;

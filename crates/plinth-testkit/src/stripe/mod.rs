@@ -58,7 +58,7 @@ pub enum Card {
     Declined,
     /// After a bank's page was answered.
     AsksFirst,
-    /// From an account: half a second later.
+    /// From an account; half a second later it is told.
     Debit,
     /// From an account that has nothing, which is found out half a second later.
     DebitFails,
