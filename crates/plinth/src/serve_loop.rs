@@ -74,12 +74,14 @@ pub(crate) async fn prepare(
     }
     let (db, keys) = open_database(project, config, stage).await?;
     let owner = Arc::new(Owner {
+        app: app(&db, &keys, config, stage),
         db,
         keys,
         project: project.clone(),
         stage,
         api_url: config.public_url(),
         store: config.storage.store(&project.data(stage)),
+        commerce: config.commerce_service(),
         server: Some(RunningServer {
             pid: std::process::id(),
         }),
@@ -193,11 +195,12 @@ pub(crate) async fn open_database(
 }
 
 /// What the system needs in a database, in order.
-fn modules() -> [SystemModule; 3] {
+fn modules() -> [SystemModule; 4] {
     [
         plinth_db::base_module(),
         plinth_auth::module(),
         plinth_storage::module(),
+        plinth_commerce::module(),
     ]
 }
 
@@ -314,27 +317,31 @@ fn with_port(config: &Config, address: SocketAddr) -> Config {
     config
 }
 
+/// What all services share.
+pub(crate) fn app(db: &Db, keys: &Keys, config: &Config, stage: Stage) -> App {
+    let gate_keys = GateKeys {
+        jwt_secret: keys.jwt_secret.expose().to_owned(),
+        publishable: vec![keys.publishable.clone()],
+        secret: vec![keys.secret.expose().to_owned()],
+    };
+    App {
+        db: db.clone(),
+        gate: Arc::new(Gate::new(&gate_keys, db.clock().clone())),
+        limits: Arc::new((&config.limits).into()),
+        mode: match stage {
+            Stage::Dev => Mode::Dev,
+            Stage::Serve => Mode::Serve,
+        },
+        public_url: config.public_url().into(),
+    }
+}
+
 async fn site(
     owner: &Owner,
     config: &Config,
 ) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
-    let mode = match owner.stage {
-        Stage::Dev => Mode::Dev,
-        Stage::Serve => Mode::Serve,
-    };
+    let (app, mode) = (owner.app.clone(), owner.app.mode);
     let secret = owner.keys.jwt_secret.expose();
-    let gate_keys = GateKeys {
-        jwt_secret: secret.to_owned(),
-        publishable: vec![owner.keys.publishable.clone()],
-        secret: vec![owner.keys.secret.expose().to_owned()],
-    };
-    let app = App {
-        db: owner.db.clone(),
-        gate: Arc::new(Gate::new(&gate_keys, owner.db.clock().clone())),
-        limits: Arc::new((&config.limits).into()),
-        mode,
-        public_url: owner.api_url.as_str().into(),
-    };
     let settings = config.auth_service(&owner.project.dir, mode)?;
     if mode == Mode::Serve && !settings.mailer.is_on() {
         tracing::warn!(
@@ -350,6 +357,11 @@ async fn site(
     let media = config.storage_service(&owner.project.data(owner.stage));
     let storage = Storage::open(app.clone(), media, &owner.keys).await?;
     let sweeper = tokio::spawn(storage.clone().run_sweeper());
+    let mut background = vec![mailer, sweeper];
+    let commerce = owner.open_commerce()?;
+    if let Some(commerce) = &commerce {
+        background.push(tokio::spawn(commerce.clone().run_worker()));
+    }
     let rest = plinth_rest::Config {
         schemas: config.api.schemas.clone(),
     };
@@ -357,8 +369,9 @@ async fn site(
         rest: Rest::new(app.clone(), rest),
         auth: plinth_auth::router(auth),
         storage: plinth_storage::router(storage),
+        commerce: commerce.map(plinth_commerce::router),
         mailbox: outbox.map(plinth_auth::mailbox),
         app,
     });
-    Ok((site, vec![mailer, sweeper]))
+    Ok((site, background))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use plinth_db::keys::Keys;
 use plinth_db::migrations::{self, Event, FileState, MigrationError, MigrationFile};
 use plinth_db::{Db, ScriptOptions, Session};
+use plinth_http::App;
 use plinth_storage::s3_keys::{self, S3Key};
 use plinth_storage::StoreConfig;
 use tokio::sync::mpsc::UnboundedSender;
@@ -23,6 +24,8 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Whoever has the database open.
 pub(crate) struct Owner {
+    /// What services share.
+    pub app: App,
     /// The database.
     pub db: Db,
     /// The application.
@@ -35,6 +38,8 @@ pub(crate) struct Owner {
     pub api_url: String,
     /// Where its files are.
     pub store: StoreConfig,
+    /// What the shop is told; none where there is no shop.
+    pub commerce: Option<plinth_commerce::Config>,
     /// Set when it serves.
     pub server: Option<RunningServer>,
 }
@@ -63,6 +68,8 @@ impl Owner {
             Request::Status => self.status(replies).await,
             Request::S3Keys(request) => self.s3_keys(request, replies).await,
             Request::StorageCheck { repair } => self.check_storage(repair, replies).await,
+            Request::OrdersReconcile => self.reconcile_orders(replies).await,
+            Request::LedgerCheck => self.check_ledger(replies).await,
         };
         let last = match end {
             Ok(()) => Reply::Done,
