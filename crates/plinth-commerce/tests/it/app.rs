@@ -34,6 +34,7 @@ const GOODS: &str = "
 ";
 
 pub(crate) struct TestApp {
+    pub(crate) clock: Clock,
     pub(crate) db: Db,
     gate: Arc<Gate>,
     keys: Keys,
@@ -95,7 +96,7 @@ pub(crate) async fn start_with(config: Config) -> TestApp {
         publishable: vec![keys.publishable.clone()],
         secret: vec![keys.secret.expose().to_owned()],
     };
-    let gate = Arc::new(Gate::new(&gate_keys, clock));
+    let gate = Arc::new(Gate::new(&gate_keys, clock.clone()));
     let shared = App {
         db: db.clone(),
         gate: Arc::clone(&gate),
@@ -106,6 +107,7 @@ pub(crate) async fn start_with(config: Config) -> TestApp {
     let commerce = Commerce::open(shared, config, &keys).unwrap();
     let app = TestApp {
         router: plinth_commerce::router(commerce),
+        clock,
         db,
         gate,
         keys,
@@ -113,8 +115,7 @@ pub(crate) async fn start_with(config: Config) -> TestApp {
         next_key: AtomicU32::new(0),
     };
     let goods = move |tx: &mut plinth_db::Transaction<'_>| tx.script(GOODS).map(|_| ());
-    let put = app.db.transaction(&Session::system(), goods);
-    put.await.unwrap();
+    app.db.transaction(&Session::system(), goods).await.unwrap();
     app
 }
 
@@ -214,8 +215,8 @@ impl TestApp {
     }
 
     pub(crate) async fn query(&self, sql: &str) -> Rows {
-        let asked = self.db.query(&Session::system(), sql, Vec::new());
-        asked.await.unwrap()
+        let system = Session::system();
+        self.db.query(&system, sql, Vec::new()).await.unwrap()
     }
 
     /// One number that SQL gives, in a column `n`.
