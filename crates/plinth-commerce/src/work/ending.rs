@@ -113,5 +113,5 @@ async fn give_back(
 
 async fn must_find(commerce: &Commerce, id: Uuid) -> Result<Order, CommerceError> {
     let order = orders::find(commerce, id).await?;
-    order.ok_or(CommerceError::NotFound { what: "order" })
+    order.ok_or(CommerceError::NoSuchOrder)
 }

@@ -17,7 +17,7 @@ const ATTEMPTS: i32 = 25;
 /// Why a message has not been handled.
 enum Hitch {
     Trouble(Trouble),
-    Failed(CommerceError),
+    Failed(Box<CommerceError>),
 }
 
 impl From<Trouble> for Hitch {
@@ -28,7 +28,7 @@ impl From<Trouble> for Hitch {
 
 impl From<CommerceError> for Hitch {
     fn from(error: CommerceError) -> Hitch {
-        Hitch::Failed(error)
+        Hitch::Failed(Box::new(error))
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use tokio::sync::Notify;
 
 use crate::Commerce;
 use crate::error::CommerceError;
@@ -37,8 +37,8 @@ const ABREAST: usize = 16;
 /// Orders whose time is over that are taken at a time. More than a batch: those that cannot be ended now are met again each round, and
 /// must not keep others from their end.
 const EXPIRING: i64 = 512;
-/// Longest that a round works at one kind of work; what is left is due in the next.
-const LONGEST_LANE: Duration = Duration::from_secs(30);
+/// Longest that one kind of work is worked at before it is looked for anew; what was left is due again.
+const LONGEST_TURN: Duration = Duration::from_secs(30);
 /// How often a step is decided anew because the order has changed meanwhile.
 const TURNS: usize = 20;
 /// The shortest wait before a provider is asked again.
@@ -46,35 +46,46 @@ const SHORTEST_SECONDS: i64 = 1;
 /// The longest.
 const LONGEST_SECONDS: i64 = 600;
 
-/// Works until it is dropped: whenever somebody says that there is work, and each [`ROUND`].
+/// Works until it is dropped: whenever somebody says that there is work, and each [`ROUND`]. One kind of work does not wait for another.
 pub(crate) async fn run(commerce: &Commerce) {
-    let mut tidied: Option<Instant> = None;
-    loop {
-        round(commerce).await;
-        if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
-            tell("what is needed no more", tidy(commerce).await);
-            tidied = Some(Instant::now());
-        }
-        // Work of an earlier run and of other nodes has nobody who wakes us.
-        let _woken_or_due = tokio::time::timeout(ROUND, commerce.worker.notified()).await;
-    }
-}
-
-/// Does what is due now. One kind of work does not wait for another.
-async fn round(commerce: &Commerce) {
+    let bells: [Notify; 5] = Default::default();
+    let [events, payments, refunds, expiry, tidiness] = &bells;
     tokio::join!(
-        lane("messages of providers", due_events(commerce)),
-        lane("payments", due_payments(commerce)),
-        lane("refunds", due_refunds(commerce)),
-        lane("orders whose time is over", expire(commerce)),
+        ring(commerce, [events, payments, refunds, expiry]),
+        lane("messages of providers", ROUND, events, || due_events(
+            commerce
+        )),
+        lane("payments", ROUND, payments, || due_payments(commerce)),
+        lane("refunds", ROUND, refunds, || due_refunds(commerce)),
+        lane("orders whose time is over", ROUND, expiry, || expire(
+            commerce
+        )),
+        lane("what is needed no more", TIDY, tidiness, || tidy(commerce)),
     );
 }
 
-/// Cutting work off is like dying in it, so it is harmless.
-async fn lane(what: &str, work: impl Future<Output = Result<(), CommerceError>>) {
-    match tokio::time::timeout(LONGEST_LANE, work).await {
-        Ok(done) => tell(what, done),
-        Err(_) => tracing::warn!("{what} take long; a provider may be slow"),
+/// Passes on to all that there is work: who says so need not know of what kind.
+async fn ring(commerce: &Commerce, bells: [&Notify; 4]) {
+    loop {
+        commerce.worker.notified().await;
+        for bell in bells {
+            bell.notify_one();
+        }
+    }
+}
+
+/// Works at one kind of work, again and again. Cutting it off is like dying in it, so it is harmless.
+async fn lane<F>(what: &str, round: Duration, bell: &Notify, work: impl Fn() -> F)
+where
+    F: Future<Output = Result<(), CommerceError>>,
+{
+    loop {
+        match tokio::time::timeout(LONGEST_TURN, work()).await {
+            Ok(done) => tell(what, done),
+            Err(_) => tracing::warn!("{what} take long; a provider may be slow"),
+        }
+        // Work of an earlier run and of other nodes has nobody who wakes us.
+        let _woken_or_due = tokio::time::timeout(round, bell.notified()).await;
     }
 }
 

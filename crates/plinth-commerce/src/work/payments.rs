@@ -59,7 +59,7 @@ pub(crate) async fn paid_by_hand(
     let told = known_here(payment);
     store(commerce, payment.clone(), &told, actor, &details).await?;
     let order = orders::find(commerce, payment.order_id).await?;
-    order.ok_or(CommerceError::NotFound { what: "order" })
+    order.ok_or(CommerceError::NoSuchOrder)
 }
 
 /// Asks the provider of a payment and stores what it says. The provider is asked to end one that its order no longer waits for.
@@ -131,7 +131,9 @@ pub(super) async fn settle(
             .as_ref()
             .is_none_or(|id| *id == told.provider_id);
         if is_same && payment.state.is_under_way() {
-            let id = Some(told.provider_id);
+            // Of another payment not even the id is taken.
+            let is_marked = told.payment == Some(payment.id);
+            let id = is_marked.then_some(told.provider_id);
             postpone(commerce, payment, id, Some(why.clone()), None).await?;
         }
         return Ok(Asked::Contradicted(why));
@@ -241,11 +243,16 @@ async fn store(
         }
         let becomes = becomes(&payment, told, now(commerce));
         let order = orders::find(commerce, payment.order_id).await?;
-        let order = order.ok_or(CommerceError::NotFound { what: "order" })?;
+        let order = order.ok_or(CommerceError::NoSuchOrder)?;
         let Some(event) = event(&order, &payment, told) else {
             payments::note(commerce, &becomes).await?;
             return Ok(());
         };
+        if event == Event::Capture && order.state != State::Pending && is_by_hand(&payment, told) {
+            // Nothing has come; somebody only said so, too late. It is not ours to give back.
+            let state = order.state;
+            return Err(Illegal::Never { state, event }.into());
+        }
         let amounts = order.amounts(payment.amount.amount);
         let step = match machine::step(order.state, event, &payment.provider, amounts, false) {
             Ok(step) => step,
@@ -269,7 +276,7 @@ async fn store(
             }
             Advanced::Conflict => {
                 let again = payments::find(commerce, payment.id).await?;
-                payment = again.ok_or(CommerceError::NotFound { what: "order" })?;
+                payment = again.ok_or(CommerceError::NoSuchOrder)?;
             }
         }
     }

@@ -398,7 +398,7 @@ async fn unbooked(
 
 async fn must_find(commerce: &Commerce, id: Uuid) -> Result<Order, CommerceError> {
     let order = orders::find(commerce, id).await?;
-    order.ok_or(CommerceError::NotFound { what: "order" })
+    order.ok_or(CommerceError::NoSuchOrder)
 }
 
 #[cfg(test)]
