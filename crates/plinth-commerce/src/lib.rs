@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 pub use http::{ROUTES, router};
 pub use model::ledger::{Finding, check_ledger};
-pub use work::reconcile::{Difference, Report, reconcile};
+pub use work::reconcile::{Difference, ReconcileError, Report, reconcile};
 
 use http::guest::GuestKey;
 use providers::Providers;

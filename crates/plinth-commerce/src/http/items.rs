@@ -39,7 +39,7 @@ pub(crate) fn read_lines(lines: &[AskedLine]) -> Result<Vec<(Uuid, i64)>, ApiErr
     let mut seen = BTreeSet::new();
     let mut read = Vec::with_capacity(lines.len());
     for (place, line) in lines.iter().enumerate() {
-        let (Some(id), None) | (None, Some(id)) = (line.price_id, line.product_id) else {
+        let ((Some(id), None) | (None, Some(id))) = (line.price_id, line.product_id) else {
             return Err(invalid(format!(
                 "lines[{place}] needs either price_id or product_id"
             )));
@@ -148,7 +148,8 @@ mod tests {
         assert_eq!(codes(&["A", "B"]).unwrap(), ["A", "B"]);
         assert!(codes(&["A", "A"]).is_err());
         assert!(codes(&[""]).is_err());
-        assert!(codes(&[&"x".repeat(65)]).is_err());
+        let long = "x".repeat(65);
+        assert!(codes(&[long.as_str()]).is_err());
         assert!(codes(&["a"; 11]).is_err());
         assert!(read_codes(None).unwrap().is_empty());
     }

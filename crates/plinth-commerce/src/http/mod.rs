@@ -17,8 +17,11 @@ mod who;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query};
-use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post, put};
 use plinth_http::ApiError;
 use serde::de::DeserializeOwned;
@@ -73,7 +76,15 @@ pub fn router(commerce: Commerce) -> Router {
         .method_not_allowed_fallback(other::method_not_allowed)
         // Every handler reads its body within a bound of its own.
         .layer(DefaultBodyLimit::disable())
+        .layer(map_response(not_kept))
         .with_state(commerce)
+}
+
+/// Answers hold addresses and secrets, and a guest's request has nothing in it that caches know to be private.
+async fn not_kept(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// `{id}` of a path. What is no id is the id of nothing.

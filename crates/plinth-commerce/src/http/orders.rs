@@ -29,7 +29,7 @@ use crate::price::{Line, Quote};
 use crate::work;
 
 /// Longest that a request waits for a provider. What takes longer goes on without it.
-const PROVIDER_WAIT: Duration = Duration::from_secs(10);
+pub(super) const PROVIDER_WAIT: Duration = Duration::from_secs(10);
 /// When a payment is taken up by the worker, should the request that began it die.
 const TAKEN_UP_AFTER: SignedDuration = SignedDuration::from_secs(20);
 /// By whom an order is paid that costs nothing: nobody has to be asked.

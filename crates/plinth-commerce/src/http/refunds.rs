@@ -1,7 +1,5 @@
 //! Refunds: asked for by staff, written down before the provider hears of them.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +11,7 @@ use uuid::Uuid;
 use super::acts::{TURNS, check_reason};
 use super::body::invalid;
 use super::once::{Answer, Failure, StaffWrite, Stored, once};
-use super::orders::actable;
+use super::orders::{PROVIDER_WAIT, actable};
 use super::who::{Staff, Who};
 use super::{Id, render};
 use crate::Commerce;
@@ -25,9 +23,6 @@ use crate::model::payments;
 use crate::model::refunds::{self, Refund};
 use crate::money::Money;
 use crate::work;
-
-/// Longest that a request waits for a provider.
-const PROVIDER_WAIT: Duration = Duration::from_secs(10);
 
 /// What `POST /orders/{id}/refunds` reads.
 #[derive(Clone, Deserialize)]

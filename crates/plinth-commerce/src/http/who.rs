@@ -85,7 +85,7 @@ impl Who {
     pub(crate) fn actor(&self) -> String {
         match self.user {
             Some(user) if self.is_staff => format!("staff:{user}"),
-            Some(user) => format!("user:{user}"),
+            Some(user) => user.to_string(),
             None if self.is_staff => "service".to_owned(),
             None => "guest".to_owned(),
         }
