@@ -233,11 +233,7 @@ fn never(order: &Order, event: Event) -> CommerceError {
 }
 
 /// The order as it is after all that.
-async fn now_shown(
-    commerce: &Commerce,
-    id: Uuid,
-    to_customer: bool,
-) -> Result<Answer, Failure> {
+async fn now_shown(commerce: &Commerce, id: Uuid, to_customer: bool) -> Result<Answer, Failure> {
     let order = orders::find(commerce, id).await?;
     let order = order.ok_or(CommerceError::NoSuchOrder)?;
     let payments = payments::of_order(commerce, id).await?;
@@ -249,7 +245,9 @@ async fn now_shown(
 pub(super) fn check_reason(reason: Option<&str>) -> Result<(), ApiError> {
     let is_long = reason.is_some_and(|text| text.chars().count() > REASON_CHARS);
     match is_long {
-        true => Err(invalid(format!("reason has more than {REASON_CHARS} characters"))),
+        true => Err(invalid(format!(
+            "reason has more than {REASON_CHARS} characters"
+        ))),
         false => Ok(()),
     }
 }

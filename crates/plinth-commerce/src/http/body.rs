@@ -101,7 +101,10 @@ mod tests {
         let refused = refused.unwrap_err();
         assert_eq!(refused.code, "commerce_unknown_member");
         assert!(refused.message.contains("unit_amount"), "{refused:?}");
-        assert_eq!(code(r#"{"lines": [], "total": 1}"#), "commerce_unknown_member");
+        assert_eq!(
+            code(r#"{"lines": [], "total": 1}"#),
+            "commerce_unknown_member"
+        );
     }
 
     #[test]

@@ -60,11 +60,7 @@ pub(crate) async fn create(
     once(commerce, write, Some(Opens::Cart), work).await
 }
 
-async fn create_once(
-    commerce: &Commerce,
-    who: &Who,
-    wanted: Wanted,
-) -> Result<Answer, Failure> {
+async fn create_once(commerce: &Commerce, who: &Who, wanted: Wanted) -> Result<Answer, Failure> {
     let lines = cart_lines(commerce, &wanted.lines, wanted.currency, &wanted.region).await?;
     let id = Uuid::now_v7();
     let now = commerce.app.db.clock().now();
@@ -183,9 +179,7 @@ pub(super) async fn owned(commerce: &Commerce, who: &Who, id: Uuid) -> Result<Ca
     let found = carts::find(commerce, id).await?;
     let is_theirs =
         |cart: &Cart| who.is_staff || who.owns(cart.user_id, cart.secret_digest.as_deref());
-    found
-        .filter(is_theirs)
-        .ok_or_else(|| not_found().into())
+    found.filter(is_theirs).ok_or_else(|| not_found().into())
 }
 
 /// As the catalogue takes them.
@@ -216,11 +210,7 @@ async fn cart_lines(
     Ok(lines.collect())
 }
 
-async fn changed(
-    commerce: &Commerce,
-    id: Uuid,
-    change: &CartChange,
-) -> Result<Answer, Failure> {
+async fn changed(commerce: &Commerce, id: Uuid, change: &CartChange) -> Result<Answer, Failure> {
     if !carts::change(commerce, id, change).await? {
         return Err(CommerceError::CartGone.into());
     }
@@ -241,7 +231,9 @@ async fn shown(commerce: &Commerce, cart: &Cart) -> Result<Value, CommerceError>
     let lines = lines(cart);
     let quoted = match lines.is_empty() {
         true => None,
-        false => Some(items::quote(commerce, &lines, cart.currency, &cart.region, &cart.codes).await),
+        false => {
+            Some(items::quote(commerce, &lines, cart.currency, &cart.region, &cart.codes).await)
+        }
     };
     let (quote, problem) = match quoted {
         None => (None, None),

@@ -59,8 +59,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(message);
     mac.finalize().into_bytes().into()
 }

@@ -63,7 +63,9 @@ pub(crate) fn read_lines(lines: &[AskedLine]) -> Result<Vec<(Uuid, i64)>, ApiErr
 pub(crate) fn read_currency(code: &str) -> Result<Currency, ApiError> {
     code.parse().map_err(|_| {
         let shown: String = code.chars().take(MAX_CHARS).collect();
-        invalid(format!("\"{shown}\" is no currency of ISO 4217, such as EUR"))
+        invalid(format!(
+            "\"{shown}\" is no currency of ISO 4217, such as EUR"
+        ))
     })
 }
 
@@ -144,7 +146,8 @@ mod tests {
 
     #[test]
     fn codes_are_few_short_and_different() {
-        let codes = |codes: &[&str]| read_codes(Some(codes.iter().map(|c| (*c).to_owned()).collect()));
+        let codes =
+            |codes: &[&str]| read_codes(Some(codes.iter().map(|c| (*c).to_owned()).collect()));
         assert_eq!(codes(&["A", "B"]).unwrap(), ["A", "B"]);
         assert!(codes(&["A", "A"]).is_err());
         assert!(codes(&[""]).is_err());

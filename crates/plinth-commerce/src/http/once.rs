@@ -247,11 +247,7 @@ fn as_answer(failure: Failure) -> Result<Answer, Failure> {
     })
 }
 
-async fn given_before(
-    commerce: &Commerce,
-    status: u16,
-    answer: Value,
-) -> Result<Answer, Failure> {
+async fn given_before(commerce: &Commerce, status: u16, answer: Value) -> Result<Answer, Failure> {
     let unreadable = |_| internal_error("a kept answer cannot be read");
     let body = match serde_json::from_value::<Stored>(answer).map_err(unreadable)? {
         Stored::Body(body) => body,

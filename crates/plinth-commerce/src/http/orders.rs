@@ -324,11 +324,7 @@ pub(crate) async fn list(
 }
 
 /// An order that the caller may see: by the policies, or by its secret.
-pub(super) async fn visible(
-    commerce: &Commerce,
-    who: &Who,
-    id: Uuid,
-) -> Result<Order, Failure> {
+pub(super) async fn visible(commerce: &Commerce, who: &Who, id: Uuid) -> Result<Order, Failure> {
     if who.user.is_some() || who.is_staff {
         let shown = orders::read(commerce, &who.session, id).await?;
         if let Some(order) = shown {
@@ -345,11 +341,7 @@ pub(super) async fn visible(
 }
 
 /// An order that the caller may act on: his own, or any for staff.
-pub(super) async fn actable(
-    commerce: &Commerce,
-    who: &Who,
-    id: Uuid,
-) -> Result<Order, Failure> {
+pub(super) async fn actable(commerce: &Commerce, who: &Who, id: Uuid) -> Result<Order, Failure> {
     let order = visible(commerce, who, id).await?;
     if !is_own(who, &order) {
         // A policy of the application may show it to more people than may change it.

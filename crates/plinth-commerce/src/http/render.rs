@@ -37,11 +37,7 @@ pub(crate) fn order(order: &Order) -> Value {
 }
 
 /// An order with its latest payment. `to_customer`: whoever reads it may pay.
-pub(crate) fn order_with(
-    this: &Order,
-    latest: Option<&Payment>,
-    to_customer: bool,
-) -> Value {
+pub(crate) fn order_with(this: &Order, latest: Option<&Payment>, to_customer: bool) -> Value {
     let mut value = order(this);
     value["payment"] = json!(latest.map(|latest| payment(latest, to_customer)));
     value

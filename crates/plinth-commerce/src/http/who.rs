@@ -157,6 +157,8 @@ fn secret(parts: &Parts) -> Result<Option<&str>, ApiError> {
     match text.len() {
         0 => Ok(None),
         1..=SECRET_CHARS => Ok(Some(text)),
-        _ => Err(super::body::invalid("X-Commerce-Secret is no secret of ours")),
+        _ => Err(super::body::invalid(
+            "X-Commerce-Secret is no secret of ours",
+        )),
     }
 }

@@ -23,7 +23,10 @@ async fn an_order_is_its_customers_and_the_staffs() {
         }
     }
     app.get(As::Nobody, &path).await.is(401);
-    assert_eq!(app.get(As::User(ANN), &path).await.json()["state"], "pending");
+    assert_eq!(
+        app.get(As::User(ANN), &path).await.json()["state"],
+        "pending"
+    );
 }
 
 #[tokio::test]
@@ -76,9 +79,14 @@ async fn a_secret_opens_one_thing() {
             ))
             .await;
     assert_eq!(kept, 0);
-    app.write(As::Holder(secret), "POST", &of(&mine, "/cancel"), &json!({}))
-        .await
-        .is(200);
+    app.write(
+        As::Holder(secret),
+        "POST",
+        &of(&mine, "/cancel"),
+        &json!({}),
+    )
+    .await
+    .is(200);
 }
 
 #[tokio::test]
@@ -98,9 +106,15 @@ async fn what_pays_an_order_is_not_told_to_others() {
         .await;
     let told = async |who| app.get(who, &of(&order, "")).await.is(200).json();
     let secret = json!("pi_1_secret_2");
-    assert_eq!(told(As::User(ANN)).await["payment"]["client_secret"], secret);
+    assert_eq!(
+        told(As::User(ANN)).await["payment"]["client_secret"],
+        secret
+    );
     assert_eq!(told(As::Service).await["payment"]["client_secret"], secret);
-    assert_eq!(told(As::Staff).await["payment"]["client_secret"], json!(null));
+    assert_eq!(
+        told(As::Staff).await["payment"]["client_secret"],
+        json!(null)
+    );
 }
 
 #[tokio::test]
@@ -111,7 +125,11 @@ async fn lists_are_paged_and_ones_own() {
         ids.push(app.order(As::User(ANN), 1).await["id"].clone());
     }
     app.order(As::User(BOB), 1).await;
-    let page = app.get(As::User(ANN), "/orders?limit=2").await.is(200).json();
+    let page = app
+        .get(As::User(ANN), "/orders?limit=2")
+        .await
+        .is(200)
+        .json();
     assert_eq!(page["orders"][0]["id"], ids[2]);
     assert_eq!(page["orders"][1]["id"], ids[1]);
     let next = page["next"].as_str().unwrap();

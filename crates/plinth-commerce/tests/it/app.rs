@@ -192,7 +192,10 @@ impl TestApp {
                 // What a user says of himself never counts.
                 "user_metadata": { "commerce_role": "admin" },
             });
-            ("authorization", format!("Bearer {}", self.gate.sign(&claims)))
+            (
+                "authorization",
+                format!("Bearer {}", self.gate.sign(&claims)),
+            )
         };
         match who {
             As::Nobody => Vec::new(),
@@ -211,7 +214,10 @@ impl TestApp {
             "currency": "EUR",
             "region": "DE",
         });
-        self.write(who, "POST", "/orders", &body).await.is(201).json()
+        self.write(who, "POST", "/orders", &body)
+            .await
+            .is(201)
+            .json()
     }
 
     pub(crate) async fn query(&self, sql: &str) -> Rows {

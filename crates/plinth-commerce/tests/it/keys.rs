@@ -62,7 +62,10 @@ async fn a_guest_is_told_his_secret_again() {
     let app = start().await;
     let body = json!({ "currency": "EUR" });
     let key = "a-random-key-of-a-guest";
-    let send = async || app.write_with(As::Guest, "POST", "/carts", key, &body).await;
+    let send = async || {
+        app.write_with(As::Guest, "POST", "/carts", key, &body)
+            .await
+    };
     let first = send().await.is(201).json();
     let again = send().await.is(201).json();
     assert!(first["secret"].is_string(), "{first}");
@@ -128,11 +131,13 @@ async fn acts_are_repeated_without_harm() {
     let captured = "select count(*) as n from commerce.ledger_transactions where kind = 'capture'";
     assert_eq!(app.number(captured).await, 1);
     assert_eq!(
-        app.number("select count(*) as n from commerce.refunds").await,
+        app.number("select count(*) as n from commerce.refunds")
+            .await,
         1
     );
     assert_eq!(
-        app.number("select reserved as n from commerce.inventory").await,
+        app.number("select reserved as n from commerce.inventory")
+            .await,
         0
     );
 }

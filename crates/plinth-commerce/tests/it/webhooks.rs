@@ -76,7 +76,13 @@ async fn a_forged_message_is_not() {
             .await
             .is_error(400, "commerce_bad_signature");
     }
-    let unsigned = app.send(As::Service, "POST", "/webhooks/stripe", &[], Body::from(EVENT));
+    let unsigned = app.send(
+        As::Service,
+        "POST",
+        "/webhooks/stripe",
+        &[],
+        Body::from(EVENT),
+    );
     unsigned.await.is_error(400, "commerce_bad_signature");
     assert_eq!(stored(&app).await, 0);
 }
