@@ -49,6 +49,7 @@ COMMANDS
       --crowd             only many users at once, on Plinth, nothing written
       --on-postgres       only Plinth on PostgreSQL beside pgbench, nothing written
       --media             only files and pictures beside nginx, libvips and PocketBase, nothing written
+      --commerce          only orders beside the same statements by hand, nothing written
   guard                   counts the instructions of a request's steps and compares with bench/instructions.txt
       --update            notes what is counted
   pg                      a private PostgreSQL with the system schemas, until Ctrl-C
