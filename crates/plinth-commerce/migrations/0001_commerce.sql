@@ -127,6 +127,9 @@ create table commerce.orders (
   placed_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   expires_at timestamptz,
+  constraint orders_begin_pending check (
+    version > 1 or (state = 'pending' and event = 'place' and captured = 0 and refunded = 0 and refunding = 0 and owed = 0)
+  ),
   constraint orders_refunded_was_captured check (refunded <= captured),
   constraint orders_refunding_is_there check (refunding <= captured - refunded),
   constraint orders_owed_is_there check (owed <= captured - refunded)

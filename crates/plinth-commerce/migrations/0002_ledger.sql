@@ -46,7 +46,7 @@ insert into commerce.ledger_accounts (code, name, kind) values
   ('customer_credit', 'Money that came for orders that had ended, to be given back', 'liability');
 
 create function commerce.close_transaction() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 begin
   if (select count(*) from commerce.ledger_postings where transaction_id = new.id) <> new.size then
@@ -61,7 +61,7 @@ end
 $$;
 
 create function commerce.refuse_late_posting() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 begin
   if exists (select 1 from commerce.ledger_transactions where id = new.transaction_id) then
@@ -72,7 +72,7 @@ end
 $$;
 
 create function commerce.refuse_change() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 begin
   raise exception '% of % is not allowed: it is only added to', tg_op, tg_table_name using errcode = '42501';

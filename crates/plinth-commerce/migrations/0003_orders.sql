@@ -1,19 +1,17 @@
 -- How orders come to be and change. Each function is one turn: it takes one document, does all of it or nothing, and gives one document.
 -- What is decided is decided by the service; these only see to it that it was decided on what is still true.
 --
+-- Those that the service calls run as their owner with an empty search path; those that only they call run within that.
+--
 -- Rows are locked in one order everywhere: cart, order, discounts by code, inventory by product. So nobody waits for somebody who waits for him.
 
 -- An order cannot be made or changed but along the table, one version at a time, and never in what it costs.
 create function commerce.guard_order() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 begin
   if tg_op = 'INSERT' then
-    if new.state <> 'pending' or new.event <> 'place' or new.version <> 1 or new.captured <> 0
-    or new.refunded <> 0 or new.refunding <> 0 or new.owed <> 0 then
-      raise exception 'an order begins pending' using errcode = '23514';
-    end if;
-    return new;
+    raise exception 'an order begins with version 1' using errcode = '23514';
   end if;
   if new.id <> old.id or new.currency <> old.currency or new.subtotal <> old.subtotal or new.discount <> old.discount
     or new.tax <> old.tax or new.total <> old.total then
@@ -37,14 +35,16 @@ begin
 end
 $$;
 
-create trigger guard_order before insert or update on commerce.orders
+create trigger guard_beginning before insert on commerce.orders
+  for each row when (new.version <> 1) execute function commerce.guard_order();
+create trigger guard_order before update on commerce.orders
   for each row execute function commerce.guard_order();
 create trigger only_added_to before delete or truncate on commerce.orders
   execute function commerce.refuse_change();
 
 -- Keeps the answer to a request in the transaction that did what it says. False when the request has lost its turn.
 create function commerce.keep(kept jsonb) returns boolean
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 begin
   update commerce.idempotency
@@ -56,7 +56,7 @@ $$;
 
 -- A payment's row as it becomes. What is captured stays so, whoever heard something older.
 create function commerce.save_payment(payment jsonb) returns boolean
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 begin
   update commerce.payments
@@ -68,25 +68,13 @@ begin
 end
 $$;
 
-create function commerce.insert_payment(payment jsonb) returns void
-  language plpgsql security definer set search_path = ''
-  as $$
-begin
-  insert into commerce.payments (id, order_id, provider, amount, currency, state, provider_id, client_secret, failure,
-                                 idempotency_key, attempts, due_at)
-    values ((payment ->> 'id')::uuid, (payment ->> 'order_id')::uuid, payment ->> 'provider', (payment ->> 'amount')::bigint,
-            payment ->> 'currency', payment ->> 'state', payment ->> 'provider_id', payment ->> 'client_secret',
-            payment ->> 'failure', payment ->> 'idempotency_key', (payment ->> 'attempts')::integer,
-            (payment ->> 'due_at')::timestamptz);
-end
-$$;
-
 -- Places an order: {order: {…, lines}, cart, payment, kept}. Gives {number, customer_id, placed_at}, or {refused, …}.
 create function commerce.place(doc jsonb) returns jsonb
   language plpgsql security definer set search_path = ''
   as $$
 declare
   placed jsonb := doc -> 'order';
+  payment jsonb := doc -> 'payment';
   made uuid := (doc -> 'order' ->> 'id')::uuid;
   whose uuid := (doc -> 'order' ->> 'user_id')::uuid;
   customer uuid;
@@ -143,7 +131,12 @@ begin
       from jsonb_to_recordset(placed -> 'lines') as sold(position integer, product_id uuid, price_id uuid, name text,
         quantity bigint, unit_amount bigint, discount bigint, tax_ppm bigint, tax_included boolean, tax bigint, total bigint);
   insert into commerce.order_events (order_id, event, to_state, actor) values (made, 'place', 'pending', doc ->> 'actor');
-  perform commerce.insert_payment(doc -> 'payment');
+  insert into commerce.payments (id, order_id, provider, amount, currency, state, provider_id, client_secret, failure,
+                                 idempotency_key, attempts, due_at)
+    values ((payment ->> 'id')::uuid, (payment ->> 'order_id')::uuid, payment ->> 'provider', (payment ->> 'amount')::bigint,
+            payment ->> 'currency', payment ->> 'state', payment ->> 'provider_id', payment ->> 'client_secret',
+            payment ->> 'failure', payment ->> 'idempotency_key', (payment ->> 'attempts')::integer,
+            (payment ->> 'due_at')::timestamptz);
   if doc ->> 'kept' is not null and not commerce.keep(doc -> 'kept') then
     raise exception 'the request has lost its turn' using errcode = 'PL001';
   end if;
@@ -176,7 +169,7 @@ $$;
 
 -- What an order's stock does.
 create function commerce.move_stock(whose uuid, movement text) returns void
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 declare
   line record;
@@ -205,6 +198,7 @@ create function commerce.advance(doc jsonb) returns jsonb
 declare
   whose uuid := (doc ->> 'order_id')::uuid;
   booking jsonb := doc -> 'transaction';
+  payment jsonb := doc -> 'payment';
   there record;
   its_code text;
   refusal text;
@@ -231,15 +225,19 @@ begin
     where id = whose;
   insert into commerce.order_events (order_id, event, from_state, to_state, actor, details)
     values (whose, doc ->> 'event', there.state, doc ->> 'to_state', doc ->> 'actor', doc -> 'details');
-  if doc ->> 'payment' is not null
-    and not exists (select 1 from commerce.payments where id = (doc -> 'payment' ->> 'id')::uuid) then
+  if payment ->> 'id' is not null and not exists (select 1 from commerce.payments where id = (payment ->> 'id')::uuid) then
     if exists (select 1 from commerce.payments
                where order_id = whose and state in ('created', 'pending', 'action_required')) then
       raise exception 'a payment of order % is under way', whose using errcode = 'PL005';
     end if;
-    perform commerce.insert_payment(doc -> 'payment');
-  elsif doc ->> 'payment' is not null then
-    perform commerce.save_payment(doc -> 'payment');
+    insert into commerce.payments (id, order_id, provider, amount, currency, state, provider_id, client_secret, failure,
+                                   idempotency_key, attempts, due_at)
+      values ((payment ->> 'id')::uuid, (payment ->> 'order_id')::uuid, payment ->> 'provider', (payment ->> 'amount')::bigint,
+              payment ->> 'currency', payment ->> 'state', payment ->> 'provider_id', payment ->> 'client_secret',
+              payment ->> 'failure', payment ->> 'idempotency_key', (payment ->> 'attempts')::integer,
+              (payment ->> 'due_at')::timestamptz);
+  elsif payment ->> 'id' is not null then
+    perform commerce.save_payment(payment);
   end if;
   if doc ->> 'refund' is not null then
     refusal := commerce.save_refund(doc -> 'refund');
@@ -269,7 +267,7 @@ $$;
 
 -- Books {id, kind, reference, currency, postings: [{account, amount}]}.
 create function commerce.book(whose uuid, booking jsonb) returns void
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 declare
   posting jsonb;
@@ -296,7 +294,7 @@ $$;
 -- A refund's row as a step makes it; a new one only within what its payment brought. The order is locked by whoever calls.
 -- Gives why not: no_payment, not_captured, currency, too_much.
 create function commerce.save_refund(refund jsonb) returns text
-  language plpgsql security definer set search_path = ''
+  language plpgsql
   as $$
 declare
   paid record;

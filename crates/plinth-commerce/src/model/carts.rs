@@ -5,12 +5,12 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use plinth_db::{Error, Known, Param, Session};
+use plinth_db::{Error, Known, Param};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Time, call, currency};
+use super::{Time, call, currency, fetch, run};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::money::Currency;
@@ -112,7 +112,7 @@ pub(crate) async fn create(commerce: &Commerce, cart: &Cart) -> Result<(), Comme
         "expires_at": cart.expires_at.to_string(),
         "lines": cart.lines,
     });
-    let sql = "select commerce.create_cart($1::jsonb) as answer";
+    let sql = "select to_jsonb(commerce.create_cart($1::jsonb)) as answer";
     let _made: Value = call(commerce, sql, document).await?;
     Ok(())
 }
@@ -120,12 +120,12 @@ pub(crate) async fn create(commerce: &Commerce, cart: &Cart) -> Result<(), Comme
 /// One cart, whoever asks, until it expires.
 pub(crate) async fn find(commerce: &Commerce, id: Uuid) -> Result<Option<Cart>, CommerceError> {
     static FIND: LazyLock<Known> = LazyLock::new(|| {
-        let sql = format!("select {COLUMNS} from commerce.carts where id = $1 and expires_at > now()");
+        let sql =
+            format!("select {COLUMNS} from commerce.carts where id = $1 and expires_at > now()");
         Known::new(&sql, &FIELDS, 1)
     });
     let params = vec![Param::from(id)];
-    let found = commerce.app.db.fetch(&Session::system(), &FIND, params);
-    let rows: Vec<Columns> = found.await?;
+    let rows: Vec<Columns> = fetch(commerce, &FIND, params).await?;
     let carts: Result<Vec<Cart>, Error> = rows.into_iter().map(Cart::try_from).collect();
     Ok(carts?.pop())
 }
@@ -143,27 +143,23 @@ pub(crate) async fn change(
         "lines": change.lines,
         "expires_at": super::text(change.expires_at),
     });
-    let sql = "select commerce.change_cart($1::jsonb) as answer";
+    let sql = "select to_jsonb(commerce.change_cart($1::jsonb)) as answer";
     call(commerce, sql, document).await
 }
 
 /// Removes an open cart. Gives false when there is none.
 pub(crate) async fn remove(commerce: &Commerce, id: Uuid) -> Result<bool, CommerceError> {
     let sql = "delete from commerce.carts where id = $1 and state = 'open'";
-    let removed = commerce
-        .app
-        .db
-        .query(&Session::system(), sql, vec![Param::from(id)]);
-    Ok(removed.await?.affected > 0)
+    let removed = run(commerce, sql, vec![Param::from(id)]).await?;
+    Ok(removed.affected > 0)
 }
 
 /// Removes carts that have expired, some at a time. Gives how many.
 pub(crate) async fn sweep(commerce: &Commerce, now: Timestamp) -> Result<u64, CommerceError> {
     let sql = "delete from commerce.carts where id in
-                 (select id from commerce.carts where expires_at < $1 order by expires_at limit $2)";
+                 (select id from commerce.carts where expires_at < $1::timestamptz order by expires_at limit $2::bigint)";
     let params = vec![Param::from(now), Param::from(SWEPT)];
-    let swept = commerce.app.db.query(&Session::system(), sql, params);
-    Ok(swept.await?.affected)
+    Ok(run(commerce, sql, params).await?.affected)
 }
 
 impl TryFrom<Columns> for Cart {

@@ -3,11 +3,11 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use plinth_db::{Error, Known, Param, Session};
+use plinth_db::{Error, Known, Param};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Time, array, unreadable};
+use super::{Time, array, fetch, run, unreadable};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::money::{Currency, Money};
@@ -57,7 +57,14 @@ pub(crate) async fn priced(
               )
               and price.currency = $2 and price.active and product.active
             order by price.created_at desc, price.id desc";
-        let fields = ["price_id", "product_id", "amount", "name", "ppm", "included"];
+        let fields = [
+            "price_id",
+            "product_id",
+            "amount",
+            "name",
+            "ppm",
+            "included",
+        ];
         Known::new(sql, &fields, 3)
     });
     let ids = array(wanted.iter().map(|(id, _)| id.to_string()));
@@ -66,8 +73,7 @@ pub(crate) async fn priced(
         Param::from(currency.code()),
         Param::from(region),
     ];
-    let found = commerce.app.db.fetch(&Session::system(), &OFFERS, params);
-    let offers: Vec<Offer> = found.await?;
+    let offers: Vec<Offer> = fetch(commerce, &OFFERS, params).await?;
     let item = |(id, quantity): &(Uuid, i64)| {
         let by_price = offers.iter().find(|offer| offer.price_id == *id);
         let by_product = || offers.iter().find(|offer| offer.product_id == *id);
@@ -116,7 +122,8 @@ pub(crate) async fn discounts(
     now: Timestamp,
 ) -> Result<Vec<Discount>, CommerceError> {
     static CODES: LazyLock<Known> = LazyLock::new(|| {
-        let sql = "select code, kind, ppm, amount, currency, starts_at, ends_at, max_uses, uses, active
+        let sql =
+            "select code, kind, ppm, amount, currency, starts_at, ends_at, max_uses, uses, active
                    from commerce.discounts where code = any($1::text[])";
         let fields = [
             "code",
@@ -136,8 +143,7 @@ pub(crate) async fn discounts(
         return Ok(Vec::new());
     }
     let params = vec![Param::from(array(codes))];
-    let found = commerce.app.db.fetch(&Session::system(), &CODES, params);
-    let rows: Vec<CodeRow> = found.await?;
+    let rows: Vec<CodeRow> = fetch(commerce, &CODES, params).await?;
     let discount = |code: &String| {
         let row = rows.iter().find(|row| row.code == *code);
         let holds = |row: &&CodeRow| row.holds(currency, now);
@@ -156,7 +162,10 @@ impl CodeRow {
     fn holds(&self, currency: Currency, now: Timestamp) -> bool {
         let begun = self.starts_at.is_none_or(|Time(at)| at <= now);
         let ended = self.ends_at.is_some_and(|Time(at)| at <= now);
-        let fits = self.currency.as_deref().is_none_or(|code| code == currency.code());
+        let fits = self
+            .currency
+            .as_deref()
+            .is_none_or(|code| code == currency.code());
         self.active && begun && !ended && fits
     }
 
@@ -186,7 +195,7 @@ pub(crate) async fn set_stock(
                on conflict (product_id) do update set on_hand = excluded.on_hand
                returning on_hand, reserved";
     let params = vec![Param::from(product), Param::from(on_hand)];
-    let set = commerce.app.db.query(&Session::system(), sql, params).await;
+    let set = run(commerce, sql, params).await;
     let rows = set.map_err(|error| match &error {
         Error::Sql(sql) if sql.code == "23514" => CommerceError::StockReserved { product },
         Error::Sql(sql) if sql.code == "23503" => CommerceError::NoSuchProduct { product },

@@ -3,11 +3,11 @@
 //! A message is stored before it is acted on, so that one which comes while we are busy or dying is not lost with us.
 
 use jiff::Timestamp;
-use plinth_db::{Param, Session};
+use plinth_db::Param;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Time, call, leased_until};
+use super::{Time, call, leased_until, run};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::providers::WebhookEvent;
@@ -63,7 +63,8 @@ pub(crate) async fn store(
     event: &WebhookEvent,
     body: &str,
 ) -> Result<bool, CommerceError> {
-    let sql = "insert into commerce.webhook_events (provider, event_id, type, object_id, body, due_at)
+    let sql =
+        "insert into commerce.webhook_events (provider, event_id, type, object_id, body, due_at)
                values ($1, $2, $3, $4, $5, now()) on conflict (provider, event_id) do nothing";
     // No text of the database's has this character. The body is for people.
     let body = body.replace('\0', "\u{fffd}");
@@ -74,8 +75,7 @@ pub(crate) async fn store(
         Param::from(event.object_id.as_ref()),
         Param::from(body),
     ];
-    let stored = commerce.app.db.query(&Session::system(), sql, params);
-    Ok(stored.await?.affected > 0)
+    Ok(run(commerce, sql, params).await?.affected > 0)
 }
 
 /// Events that are to be handled now. Whoever gets one has it to himself for [`super::LEASE_SECONDS`].
@@ -105,8 +105,7 @@ pub(crate) async fn note(commerce: &Commerce, event: &StoredEvent) -> Result<(),
         Param::from(event.attempts),
         Param::from(event.due_at),
     ];
-    let noted = commerce.app.db.query(&Session::system(), sql, params);
-    noted.await?;
+    run(commerce, sql, params).await?;
     Ok(())
 }
 

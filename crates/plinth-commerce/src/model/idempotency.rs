@@ -3,12 +3,12 @@
 //! Each request that begins holds its key by a `holder` of its own. One that has died gives its key up after a while; should it
 //! live on after all, it is no longer the holder, and nothing that it wants to write with its answer is written.
 
-use plinth_db::{Param, Session};
+use plinth_db::Param;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::call;
+use super::{call, run};
 use crate::Commerce;
 use crate::error::CommerceError;
 
@@ -124,7 +124,7 @@ pub(crate) async fn end(
     };
     call(
         commerce,
-        "select commerce.keep($1::jsonb) as answer",
+        "select to_jsonb(commerce.keep($1::jsonb)) as answer",
         kept.document(),
     )
     .await
@@ -140,21 +140,16 @@ pub(crate) async fn forget(commerce: &Commerce, held: &Held) -> Result<(), Comme
         Param::from(&held.key),
         Param::from(held.holder),
     ];
-    let forgotten = commerce.app.db.query(&Session::system(), sql, params);
-    forgotten.await?;
+    run(commerce, sql, params).await?;
     Ok(())
 }
 
 /// Removes keys that have expired, some at a time. Gives how many.
-pub(crate) async fn sweep(
-    commerce: &Commerce,
-    now: jiff::Timestamp,
-) -> Result<u64, CommerceError> {
+pub(crate) async fn sweep(commerce: &Commerce, now: jiff::Timestamp) -> Result<u64, CommerceError> {
     let sql = "delete from commerce.idempotency where (scope, key) in
-                 (select scope, key from commerce.idempotency where expires_at < $1 order by expires_at limit $2)";
+                 (select scope, key from commerce.idempotency where expires_at < $1::timestamptz order by expires_at limit $2::bigint)";
     let params = vec![Param::from(now), Param::from(SWEPT)];
-    let swept = commerce.app.db.query(&Session::system(), sql, params);
-    Ok(swept.await?.affected)
+    Ok(run(commerce, sql, params).await?.affected)
 }
 
 impl KeptKey {

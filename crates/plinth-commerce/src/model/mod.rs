@@ -15,7 +15,7 @@ pub(crate) mod refunds;
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use plinth_db::{Error, Param, Session};
+use plinth_db::{Error, Known, Param, Rows, Session};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -27,19 +27,34 @@ use crate::money::Currency;
 /// How long one node keeps others from a piece of work that it has taken up: longer than a provider may take to answer.
 pub(crate) const LEASE_SECONDS: i64 = 60;
 
+/// Runs one statement as the service.
+async fn run(commerce: &Commerce, sql: &str, params: Vec<Param>) -> Result<Rows, Error> {
+    let session = Session::system();
+    commerce.app.db.query(&session, sql, params).await
+}
+
+/// Runs a known read as the service.
+async fn fetch<T: DeserializeOwned>(
+    commerce: &Commerce,
+    known: &Known,
+    params: Vec<Param>,
+) -> Result<Vec<T>, Error> {
+    let session = Session::system();
+    commerce.app.db.fetch(&session, known, params).await
+}
+
 /// Calls a function of the schema that takes one document and gives one.
 async fn call<T: DeserializeOwned>(
     commerce: &Commerce,
     sql: &str,
     document: Value,
 ) -> Result<T, CommerceError> {
-    let params = vec![Param::from(document)];
-    let called = commerce.app.db.query(&Session::system(), sql, params);
-    let rows = called.await.map_err(refused)?;
+    let called = run(commerce, sql, vec![Param::from(document)]).await;
+    let rows = called.map_err(refused)?;
     let Some(row) = rows.first() else {
         return Err(unreadable("a function gave no row").into());
     };
-    let answer = row.json("answer").map_err(CommerceError::from)?;
+    let answer = row.json("answer")?;
     serde_json::from_value(answer).map_err(|error| unreadable(&error.to_string()).into())
 }
 

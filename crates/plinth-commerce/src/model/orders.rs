@@ -106,6 +106,10 @@ pub(crate) struct Change {
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is taken apart at once"
+)]
 pub(crate) enum Advanced {
     /// It is done, or was done before by the same reference. The order as it is now.
     Done(Order),
@@ -301,8 +305,9 @@ pub(crate) async fn list(
     filter: &Filter,
 ) -> Result<Vec<Order>, CommerceError> {
     static ALL: LazyLock<Known> = LazyLock::new(|| {
-        let rest = "where ($1::text is null or state = $1::text) and ($2::uuid is null or id < $2::uuid)
-                    order by id desc limit $3";
+        let rest =
+            "where ($1::text is null or state = $1::text) and ($2::uuid is null or id < $2::uuid)
+                    order by id desc limit $3::bigint";
         known(rest, 3)
     });
     let params = vec![
@@ -320,7 +325,7 @@ pub(crate) async fn due_to_expire(
     limit: i64,
 ) -> Result<Vec<Order>, CommerceError> {
     static DUE: LazyLock<Known> = LazyLock::new(|| {
-        let rest = "where state = 'pending' and expires_at <= $1 order by expires_at limit $2";
+        let rest = "where state = 'pending' and expires_at <= $1::timestamptz order by expires_at limit $2::bigint";
         known(rest, 2)
     });
     let params = vec![Param::from(now), Param::from(limit)];

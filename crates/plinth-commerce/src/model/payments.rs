@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use plinth_db::{Error, Known, Param, Session};
+use plinth_db::{Error, Known, Param};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -91,10 +91,7 @@ struct Columns {
 }
 
 /// One payment.
-pub(crate) async fn find(
-    commerce: &Commerce,
-    id: Uuid,
-) -> Result<Option<Payment>, CommerceError> {
+pub(crate) async fn find(commerce: &Commerce, id: Uuid) -> Result<Option<Payment>, CommerceError> {
     static FIND: LazyLock<Known> = LazyLock::new(|| known("where id = $1", 1));
     let found = fetch(commerce, &FIND, vec![Param::from(id)]);
     Ok(found.await?.pop())
@@ -129,7 +126,8 @@ pub(crate) async fn page(
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Payment>, CommerceError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| known("where id > $1 order by id limit $2", 2));
+    static FIND: LazyLock<Known> =
+        LazyLock::new(|| known("where id > $1::uuid order by id limit $2::bigint", 2));
     let params = vec![Param::from(after.unwrap_or_default()), Param::from(limit)];
     fetch(commerce, &FIND, params).await
 }
@@ -137,7 +135,7 @@ pub(crate) async fn page(
 /// Writes down what became of a payment where the order does not change. Gives false when it has been captured meanwhile,
 /// which nothing takes back.
 pub(crate) async fn note(commerce: &Commerce, payment: &Payment) -> Result<bool, CommerceError> {
-    let sql = "select commerce.save_payment($1::jsonb) as answer";
+    let sql = "select to_jsonb(commerce.save_payment($1::jsonb)) as answer";
     call(commerce, sql, payment.document()).await
 }
 
@@ -168,8 +166,7 @@ async fn fetch(
     known: &Known,
     params: Vec<Param>,
 ) -> Result<Vec<Payment>, CommerceError> {
-    let found = commerce.app.db.fetch(&Session::system(), known, params);
-    let rows: Vec<Columns> = found.await?;
+    let rows: Vec<Columns> = super::fetch(commerce, known, params).await?;
     let payments: Result<Vec<Payment>, Error> = rows.into_iter().map(Payment::try_from).collect();
     Ok(payments?)
 }

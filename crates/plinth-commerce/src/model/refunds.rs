@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use plinth_db::{Error, Known, Param, Session};
+use plinth_db::{Error, Known, Param};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -129,7 +129,8 @@ pub(crate) async fn page(
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Refund>, CommerceError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| known("where id > $1 order by id limit $2", 2));
+    static FIND: LazyLock<Known> =
+        LazyLock::new(|| known("where id > $1::uuid order by id limit $2::bigint", 2));
     let params = vec![Param::from(after.unwrap_or_default()), Param::from(limit)];
     fetch(commerce, &FIND, params).await
 }
@@ -137,7 +138,7 @@ pub(crate) async fn page(
 /// Writes down what became of a refund where the order does not change. Gives false when it is final already, which only a
 /// step of the order takes back.
 pub(crate) async fn note(commerce: &Commerce, refund: &Refund) -> Result<bool, CommerceError> {
-    let sql = "select commerce.note_refund($1::jsonb) as answer";
+    let sql = "select to_jsonb(commerce.note_refund($1::jsonb)) as answer";
     call(commerce, sql, refund.document()).await
 }
 
@@ -168,8 +169,7 @@ async fn fetch(
     known: &Known,
     params: Vec<Param>,
 ) -> Result<Vec<Refund>, CommerceError> {
-    let found = commerce.app.db.fetch(&Session::system(), known, params);
-    let rows: Vec<Columns> = found.await?;
+    let rows: Vec<Columns> = super::fetch(commerce, known, params).await?;
     let refunds: Result<Vec<Refund>, Error> = rows.into_iter().map(Refund::try_from).collect();
     Ok(refunds?)
 }

@@ -33,7 +33,9 @@ async fn paid(app: &TestApp) -> String {
     let order = app.order(As::User(ANN), 2).await;
     let id = order["id"].as_str().unwrap().to_owned();
     let path = format!("/orders/{id}/paid");
-    app.write(As::Staff, "POST", &path, &json!({})).await.is(200);
+    app.write(As::Staff, "POST", &path, &json!({}))
+        .await
+        .is(200);
     id
 }
 
@@ -83,7 +85,9 @@ async fn postings_need_their_transaction() {
     let app = start().await;
     let order = paid(&app).await;
     let whole = booking(&order, 2, &[("clearing:manual", 100), ("revenue", -100)]);
-    let (postings, _) = whole.split_once("insert into commerce.ledger_transactions").unwrap();
+    let (postings, _) = whole
+        .split_once("insert into commerce.ledger_transactions")
+        .unwrap();
     assert_eq!(refused(&app, postings.to_owned()).await, "23503");
 }
 
@@ -114,7 +118,11 @@ async fn the_books_are_only_added_to() {
         "delete from commerce.order_events",
         "delete from commerce.orders",
     ] {
-        assert_eq!(refused(&app, statement.to_owned()).await, "42501", "{statement}");
+        assert_eq!(
+            refused(&app, statement.to_owned()).await,
+            "42501",
+            "{statement}"
+        );
     }
 }
 
@@ -144,9 +152,12 @@ async fn a_shop_that_was_left_alone_has_no_findings() {
     paid(&app).await;
     let cancelled = app.order(As::User(ANN), 1).await;
     let path = format!("/orders/{}/cancel", cancelled["id"].as_str().unwrap());
-    app.write(As::User(ANN), "POST", &path, &json!({})).await.is(200);
+    app.write(As::User(ANN), "POST", &path, &json!({}))
+        .await
+        .is(200);
     assert_eq!(rules(&app).await, Vec::<String>::new());
-    let reserved = format!("select reserved as n from commerce.inventory where product_id = '{TEAPOT}'");
+    let reserved =
+        format!("select reserved as n from commerce.inventory where product_id = '{TEAPOT}'");
     assert_eq!(app.number(&reserved).await, 2);
 }
 
@@ -154,7 +165,11 @@ async fn a_shop_that_was_left_alone_has_no_findings() {
 async fn sums_of_orders_are_compared_with_the_books() {
     let app = start().await;
     let id = paid(&app).await;
-    run(&app, "alter table commerce.orders disable trigger guard_order").await;
+    run(
+        &app,
+        "alter table commerce.orders disable trigger guard_order",
+    )
+    .await;
     run(&app, "update commerce.orders set captured = captured + 5").await;
     let findings = check_ledger(&app.db).await.unwrap();
     let expected = Finding {
@@ -171,7 +186,11 @@ async fn payments_are_compared_with_the_books() {
     let app = start().await;
     paid(&app).await;
     app.order(As::User(ANN), 1).await;
-    run(&app, "update commerce.payments set state = 'captured' where state <> 'captured'").await;
+    run(
+        &app,
+        "update commerce.payments set state = 'captured' where state <> 'captured'",
+    )
+    .await;
     assert_eq!(rules(&app).await, ["payment_not_booked"]);
     run(&app, "update commerce.payments set state = 'failed'").await;
     assert_eq!(rules(&app).await, ["payment_not_captured"]);
@@ -181,6 +200,10 @@ async fn payments_are_compared_with_the_books() {
 async fn shelves_are_compared_with_reservations() {
     let app = start().await;
     app.order(As::User(ANN), 2).await;
-    run(&app, "update commerce.inventory set reserved = reserved + 1").await;
+    run(
+        &app,
+        "update commerce.inventory set reserved = reserved + 1",
+    )
+    .await;
     assert_eq!(rules(&app).await, ["inventory_reserved"]);
 }
