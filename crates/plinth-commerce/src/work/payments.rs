@@ -57,7 +57,7 @@ pub(crate) async fn paid_by_hand(
     details: Value,
 ) -> Result<Order, CommerceError> {
     let told = known_here(payment);
-    store(commerce, payment.clone(), &told, actor, &details).await?;
+    store(commerce, payment, &told, actor, &details).await?;
     let order = orders::find(commerce, payment.order_id).await?;
     order.ok_or(CommerceError::NoSuchOrder)
 }
@@ -139,7 +139,7 @@ pub(super) async fn settle(
         return Ok(Asked::Contradicted(why));
     }
     let actor = format!("provider:{}", provider.name());
-    store(commerce, payment.clone(), &told, &actor, &Value::Null).await?;
+    store(commerce, payment, &told, &actor, &Value::Null).await?;
     Ok(Asked::Told(told))
 }
 
@@ -230,20 +230,24 @@ fn contradiction(provider: &dyn Payments, payment: &Payment, told: &Told) -> Opt
 }
 
 /// Stores what was said of a payment, with its order when that changes, too.
+///
+/// The order is read before the payment: what somebody else stores after that makes the order another, and the step is refused.
 async fn store(
     commerce: &Commerce,
-    mut payment: Payment,
+    known: &Payment,
     told: &Told,
     actor: &str,
     details: &Value,
 ) -> Result<(), CommerceError> {
     for _ in 0..TURNS {
+        let order = orders::find(commerce, known.order_id).await?;
+        let order = order.ok_or(CommerceError::NoSuchOrder)?;
+        let payment = payments::find(commerce, known.id).await?;
+        let payment = payment.ok_or(CommerceError::NotFound { what: "payment" })?;
         if payment.state == PaymentState::Captured {
             return Ok(());
         }
         let becomes = becomes(&payment, told, now(commerce));
-        let order = orders::find(commerce, payment.order_id).await?;
-        let order = order.ok_or(CommerceError::NoSuchOrder)?;
         let Some(event) = event(&order, &payment, told) else {
             payments::note(commerce, &becomes).await?;
             return Ok(());
@@ -274,10 +278,7 @@ async fn store(
                 }
                 return Ok(());
             }
-            Advanced::Conflict => {
-                let again = payments::find(commerce, payment.id).await?;
-                payment = again.ok_or(CommerceError::NoSuchOrder)?;
-            }
+            Advanced::Conflict => {}
         }
     }
     Err(CommerceError::Busy)

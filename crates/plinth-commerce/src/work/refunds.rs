@@ -151,7 +151,7 @@ pub(super) async fn settle(
         }
         return Ok(Asked::Contradicted(why));
     }
-    store(commerce, provider.name(), refund.clone(), &told).await?;
+    store(commerce, provider.name(), refund, &told).await?;
     Ok(Asked::Told(told))
 }
 
@@ -170,12 +170,12 @@ pub(super) async fn adopt(
         return Ok(false);
     };
     for _ in 0..TURNS {
+        let order = must_find(commerce, payment.order_id).await?;
         let known = refunds::by_provider_id(commerce, provider.name(), &told.provider_id).await?;
         if let Some(refund) = known {
             settle(commerce, provider, &refund, told).await?;
             return Ok(true);
         }
-        let order = must_find(commerce, payment.order_id).await?;
         let amounts = order.amounts(told.amount.amount);
         let step = machine::step(
             order.state,
@@ -226,13 +226,17 @@ fn contradiction(refund: &Refund, told: &ToldRefund) -> Option<String> {
 }
 
 /// Stores what was said of a refund, with its order when that changes, too.
+///
+/// The order is read before the refund: what somebody else stores after that makes the order another, and the step is refused.
 async fn store(
     commerce: &Commerce,
     provider: &str,
-    mut refund: Refund,
+    known: &Refund,
     told: &ToldRefund,
 ) -> Result<(), CommerceError> {
     for _ in 0..TURNS {
+        let order = must_find(commerce, known.order_id).await?;
+        let refund = must_find_refund(commerce, known.id).await?;
         let becomes = becomes(&refund, told, now(commerce));
         let Some((event, reference)) = event(&refund, told) else {
             if refund.state.is_under_way() {
@@ -240,7 +244,6 @@ async fn store(
             }
             return Ok(());
         };
-        let order = must_find(commerce, refund.order_id).await?;
         let amounts = order.amounts(refund.amount.amount);
         let step = match machine::step(order.state, event, provider, amounts, refund.restock) {
             Ok(step) => step,
@@ -255,10 +258,7 @@ async fn store(
         };
         match orders::advance(commerce, &order, step, change).await? {
             Advanced::Done(_) => return Ok(()),
-            Advanced::Conflict => {
-                let again = refunds::find(commerce, refund.id).await?;
-                refund = again.ok_or(CommerceError::NotFound { what: "refund" })?;
-            }
+            Advanced::Conflict => {}
         }
     }
     Err(CommerceError::Busy)
@@ -310,7 +310,7 @@ async fn troubled(
     match &trouble {
         // Never made there, so nothing has gone back.
         Trouble::Refused { message, .. } if refund.provider_id.is_none() => {
-            refuse(commerce, provider, refund.clone(), message).await?;
+            refuse(commerce, provider, refund, message).await?;
         }
         Trouble::Refused { message, .. } => {
             postpone(commerce, refund, Some(message.clone()), None).await?;
@@ -326,15 +326,16 @@ async fn troubled(
 async fn refuse(
     commerce: &Commerce,
     provider: &str,
-    mut refund: Refund,
+    known: &Refund,
     why: &str,
 ) -> Result<(), CommerceError> {
     for _ in 0..TURNS {
+        let order = must_find(commerce, known.order_id).await?;
+        let refund = must_find_refund(commerce, known.id).await?;
         // A webhook may have told meanwhile that it was made.
         if !refund.state.is_under_way() || refund.provider_id.is_some() {
             return Ok(());
         }
-        let order = must_find(commerce, refund.order_id).await?;
         let amounts = order.amounts(refund.amount.amount);
         let step = machine::step(
             order.state,
@@ -358,10 +359,7 @@ async fn refuse(
         };
         match orders::advance(commerce, &order, step, change).await? {
             Advanced::Done(_) => return Ok(()),
-            Advanced::Conflict => {
-                let again = refunds::find(commerce, refund.id).await?;
-                refund = again.ok_or(CommerceError::NotFound { what: "refund" })?;
-            }
+            Advanced::Conflict => {}
         }
     }
     Err(CommerceError::Busy)
@@ -394,6 +392,11 @@ async fn unbooked(
     tracing::error!(refund.id = %refund.id, order.id = %refund.order_id, provider.id = told.provider_id, %illegal,
         "money of a refund has no place in the books");
     postpone(commerce, refund, Some(illegal.to_string()), None).await
+}
+
+async fn must_find_refund(commerce: &Commerce, id: Uuid) -> Result<Refund, CommerceError> {
+    let refund = refunds::find(commerce, id).await?;
+    refund.ok_or(CommerceError::NotFound { what: "refund" })
 }
 
 async fn must_find(commerce: &Commerce, id: Uuid) -> Result<Order, CommerceError> {
