@@ -106,10 +106,6 @@ pub(crate) struct Change {
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and it is taken apart at once"
-)]
 pub(crate) enum Advanced {
     /// It is done, or was done before by the same reference. The order as it is now.
     Done(Order),
@@ -197,7 +193,7 @@ pub(crate) async fn place(
 ) -> Result<Order, CommerceError> {
     /// What the function gives.
     #[derive(Deserialize)]
-    struct Placed {
+    struct Answer {
         refused: Option<String>,
         product: Option<Uuid>,
         wanted: Option<i64>,
@@ -209,7 +205,7 @@ pub(crate) async fn place(
 
     let document = placement.document();
     let sql = "select commerce.place($1::jsonb) as answer";
-    let placed: Placed = call(commerce, sql, document).await?;
+    let placed: Answer = call(commerce, sql, document).await?;
     match placed.refused.as_deref() {
         Some("cart_gone") => return Err(CommerceError::CartGone),
         Some("out_of_stock") => {
