@@ -104,7 +104,7 @@ async fn give_back(
     let payments = model::payments::of_order(commerce, order.id).await?;
     let given = model::refunds::of_order(commerce, order.id).await?;
     let amount = Money::new(amount, order.currency);
-    refunds::plan_refund(&payments, &given, amount, now(commerce)).ok_or_else(|| {
+    refunds::plan(&payments, &given, amount, now(commerce)).ok_or_else(|| {
         CommerceError::RefundRefused(
             "the money came with several payments; refund what came twice first".to_owned(),
         )

@@ -24,7 +24,7 @@ use crate::model;
 
 pub(crate) use ending::{Ended, end};
 pub(crate) use payments::{paid_by_hand, pay};
-pub(crate) use refunds::{plan_refund, refund};
+pub(crate) use refunds::{plan, refund};
 
 /// How often work is looked for that nobody has told us of.
 const ROUND: Duration = Duration::from_secs(5);

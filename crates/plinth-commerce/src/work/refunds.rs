@@ -43,7 +43,7 @@ pub(crate) async fn refund(commerce: &Commerce, id: Uuid) -> Result<(), Commerce
 
 /// A refund of `amount` from the payment of an order that has so much left. None when no payment has: what came with two of them goes back
 /// with two refunds.
-pub(crate) fn plan_refund(
+pub(crate) fn plan(
     payments: &[Payment],
     refunds: &[Refund],
     amount: Money,
@@ -451,7 +451,7 @@ mod tests {
         };
         let payments = [never, small.clone(), large.clone()];
         let planned = |refunds: &[Refund], amount| {
-            plan_refund(&payments, refunds, amount, now).map(|refund| refund.payment_id)
+            plan(&payments, refunds, amount, now).map(|refund| refund.payment_id)
         };
         assert_eq!(planned(&[], eur(100)), Some(small.id));
         assert_eq!(planned(&[], eur(101)), Some(large.id));
