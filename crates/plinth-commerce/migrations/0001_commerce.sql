@@ -145,51 +145,6 @@ create index orders_user_id_idx on commerce.orders (user_id, id);
 create index orders_customer_id_idx on commerce.orders (customer_id);
 create index orders_expires_at_idx on commerce.orders (expires_at) where (state = 'pending');
 
-create table commerce.transitions (
-  state text not null,
-  event text not null,
-  to_state text not null,
-  primary key (state, event)
-);
-comment on table commerce.transitions is 'What may follow what: the table of docs/orders.md, which the program has, too.';
-
-insert into commerce.transitions (state, event, to_state) values
-  ('pending', 'pay', 'pending'),
-  ('pending', 'action_required', 'pending'),
-  ('pending', 'payment_failed', 'pending'),
-  ('pending', 'capture', 'paid'),
-  ('pending', 'cancel', 'cancelled'),
-  ('pending', 'expire', 'expired'),
-  ('paid', 'late_capture', 'paid'),
-  ('paid', 'fulfil', 'fulfilled'),
-  ('paid', 'cancel', 'cancelled'),
-  ('paid', 'ask_refund', 'paid'),
-  ('paid', 'refund', 'paid'),
-  ('paid', 'refund_in_full', 'refunded'),
-  ('paid', 'refund_failed', 'paid'),
-  ('paid', 'refund_returned', 'paid'),
-  ('fulfilled', 'late_capture', 'fulfilled'),
-  ('fulfilled', 'ask_refund', 'fulfilled'),
-  ('fulfilled', 'refund', 'fulfilled'),
-  ('fulfilled', 'refund_in_full', 'refunded'),
-  ('fulfilled', 'refund_failed', 'fulfilled'),
-  ('fulfilled', 'refund_returned', 'fulfilled'),
-  ('cancelled', 'late_capture', 'cancelled'),
-  ('cancelled', 'ask_refund', 'cancelled'),
-  ('cancelled', 'refund', 'cancelled'),
-  ('cancelled', 'refund_failed', 'cancelled'),
-  ('cancelled', 'refund_returned', 'cancelled'),
-  ('expired', 'late_capture', 'expired'),
-  ('expired', 'ask_refund', 'expired'),
-  ('expired', 'refund', 'expired'),
-  ('expired', 'refund_failed', 'expired'),
-  ('expired', 'refund_returned', 'expired'),
-  ('refunded', 'late_capture', 'refunded'),
-  ('refunded', 'ask_refund', 'refunded'),
-  ('refunded', 'refund', 'refunded'),
-  ('refunded', 'refund_failed', 'refunded'),
-  ('refunded', 'refund_returned', 'refunded');
-
 create table commerce.order_lines (
   order_id uuid not null references commerce.orders (id),
   position integer not null,
@@ -315,7 +270,6 @@ alter table commerce.customers enable row level security;
 alter table commerce.carts enable row level security;
 alter table commerce.cart_lines enable row level security;
 alter table commerce.orders enable row level security;
-alter table commerce.transitions enable row level security;
 alter table commerce.order_lines enable row level security;
 alter table commerce.order_events enable row level security;
 alter table commerce.reservations enable row level security;

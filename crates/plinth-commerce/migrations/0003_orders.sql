@@ -5,6 +5,53 @@
 --
 -- Rows are locked in one order everywhere: cart, order, discounts by code, inventory by product. So nobody waits for somebody who waits for him.
 
+create table commerce.transitions (
+  state text not null,
+  event text not null,
+  to_state text not null,
+  primary key (state, event)
+);
+comment on table commerce.transitions is 'What may follow what: the table of docs/orders.md, which the program has, too.';
+alter table commerce.transitions enable row level security;
+revoke all on commerce.transitions from anon, authenticated, service_role;
+
+insert into commerce.transitions (state, event, to_state) values
+  ('pending', 'pay', 'pending'),
+  ('pending', 'action_required', 'pending'),
+  ('pending', 'payment_failed', 'pending'),
+  ('pending', 'capture', 'paid'),
+  ('pending', 'cancel', 'cancelled'),
+  ('pending', 'expire', 'expired'),
+  ('paid', 'late_capture', 'paid'),
+  ('paid', 'fulfil', 'fulfilled'),
+  ('paid', 'cancel', 'cancelled'),
+  ('paid', 'ask_refund', 'paid'),
+  ('paid', 'refund', 'paid'),
+  ('paid', 'refund_in_full', 'refunded'),
+  ('paid', 'refund_failed', 'paid'),
+  ('paid', 'refund_returned', 'paid'),
+  ('fulfilled', 'late_capture', 'fulfilled'),
+  ('fulfilled', 'ask_refund', 'fulfilled'),
+  ('fulfilled', 'refund', 'fulfilled'),
+  ('fulfilled', 'refund_in_full', 'refunded'),
+  ('fulfilled', 'refund_failed', 'fulfilled'),
+  ('fulfilled', 'refund_returned', 'fulfilled'),
+  ('cancelled', 'late_capture', 'cancelled'),
+  ('cancelled', 'ask_refund', 'cancelled'),
+  ('cancelled', 'refund', 'cancelled'),
+  ('cancelled', 'refund_failed', 'cancelled'),
+  ('cancelled', 'refund_returned', 'cancelled'),
+  ('expired', 'late_capture', 'expired'),
+  ('expired', 'ask_refund', 'expired'),
+  ('expired', 'refund', 'expired'),
+  ('expired', 'refund_failed', 'expired'),
+  ('expired', 'refund_returned', 'expired'),
+  ('refunded', 'late_capture', 'refunded'),
+  ('refunded', 'ask_refund', 'refunded'),
+  ('refunded', 'refund', 'refunded'),
+  ('refunded', 'refund_failed', 'refunded'),
+  ('refunded', 'refund_returned', 'refunded');
+
 -- An order cannot be made or changed but along the table, one version at a time, and never in what it costs.
 create function commerce.guard_order() returns trigger
   language plpgsql
