@@ -58,12 +58,14 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
     client(run, "supabase-py", python("accounts.py"), &[]);
     clients_of_files(run, &[&[], &["--postgres", "--s3"]]);
     clients_of_the_shop(run);
+    histories(run);
     Ok(())
 }
 
-/// Orders in full: their client on both engines, and every kill.
+/// Orders in full: their client on both engines, histories, and every kill.
 pub(crate) fn commerce(run: &mut Run) {
     clients_of_the_shop(run);
+    histories(run);
     let mut command = cargo();
     command
         .args(["test", "--quiet", "--package", "plinth-testkit"])
@@ -71,6 +73,13 @@ pub(crate) fn commerce(run: &mut Run) {
         .env("PLINTH_ALL_ROUNDS", "1")
         .envs(services(run));
     run.command("orders: kill -9", &mut command, TEST_LIMIT);
+}
+
+/// Histories of a shop, made by chance, on both engines.
+fn histories(run: &mut Run) {
+    let mut command = engines("histories", None);
+    command.envs(services(run));
+    run.command("orders: histories", &mut command, TEST_LIMIT);
 }
 
 /// The program under `tests/clients` that orders and pays, with the stand-in for Stripe beside Plinth.
@@ -274,8 +283,7 @@ fn unit_tests() -> Command {
         .status();
     let mut command = cargo();
     if nextest.is_ok_and(|status| status.success()) {
-        let others =
-            "not (binary(=cases) | binary(=differential) | binary(=nodes) | binary(=cluster))";
+        let others = "not (binary(=cases) | binary(=differential) | binary(=nodes) | binary(=cluster) | binary(=histories))";
         command.args([
             "nextest",
             "run",

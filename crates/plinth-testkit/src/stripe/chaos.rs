@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use crate::random::Random;
 
-/// How long nobody answers before the connection is closed.
-const SILENCE: Duration = Duration::from_secs(2);
-/// Of a hundred refunds, how many are not done at once; and how long they may take.
+/// Of a hundred refunds, how many are not done at once; and how long they take at least, at the longest.
 const SLOW_REFUNDS: u64 = 30;
-const SLOW_MS: u64 = 1_500;
+const SLOW_MS: u64 = 100;
 
 /// How much goes wrong, both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +19,8 @@ pub struct Chaos {
     pub webhooks: u64,
     /// How many milliseconds a message may be late, so that others overtake it.
     pub late_ms: u64,
+    /// How many milliseconds pass before a connection is closed on which nobody answers.
+    pub silent_ms: u64,
 }
 
 impl Chaos {
@@ -29,12 +29,20 @@ impl Chaos {
         requests: 0,
         webhooks: 0,
         late_ms: 0,
+        silent_ms: 0,
     };
     /// The worst day of a network and of a provider.
     pub const WORST: Chaos = Chaos {
         requests: 45,
         webhooks: 70,
         late_ms: 700,
+        silent_ms: 2_000,
+    };
+    /// The same in a hurry.
+    pub const WORST_IN_SHORT: Chaos = Chaos {
+        late_ms: 4,
+        silent_ms: 10,
+        ..Chaos::WORST
     };
 }
 
@@ -125,8 +133,9 @@ impl Dice {
     /// How long a refund stays under way; most are done at once.
     pub(super) fn of_refund(&self) -> Option<Duration> {
         let mut state = self.state();
+        let longest = SLOW_MS + 2 * state.chaos.late_ms;
         let slow = state.chaos != Chaos::NONE && state.random.chance(SLOW_REFUNDS);
-        let time = slow.then(|| Duration::from_millis(state.random.below(SLOW_MS)));
+        let time = slow.then(|| Duration::from_millis(state.random.below(longest)));
         if time.is_some() {
             state.count("refund under way");
         }
@@ -159,7 +168,7 @@ impl Fate {
         match random.below(20) {
             0..=2 => Fate::Lost,
             3..=5 => Fate::AnswerLost,
-            6 => Fate::Silent(SILENCE),
+            6 => Fate::Silent(Duration::from_millis(chaos.silent_ms)),
             7..=9 => Fate::Late(late),
             10..=12 => Fate::AnswerLate(late),
             13..=15 => Fate::Twice,

@@ -94,25 +94,7 @@ impl Hooks {
 
     /// Makes one of our own, which is told after some time at the earliest.
     pub(super) fn tell(&self, dice: &Dice, kind: &str, object: &Value, earliest: Duration) {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH);
-        let at = at.unwrap_or_default() + earliest;
-        let number = {
-            let mut queue = self.queue();
-            queue.next += 1;
-            queue.next
-        };
-        let event = json!({
-            "id": format!("evt_plinth{number}"), "object": "event", "type": kind, "livemode": false,
-            "api_version": "2025-09-30.clover", "created": at.as_secs(), "data": { "object": object },
-        });
-        let body = event.to_string().into_bytes();
-        let mut signature = format!("t={}", at.as_secs());
-        if dice.of_signature() {
-            let old = sign(&self.old_secret, at.as_secs(), &body);
-            signature += &format!(",v1={old}");
-        }
-        let new = sign(&self.secret, at.as_secs(), &body);
-        signature += &format!(",v1={new}");
+        let (body, signature) = self.event(kind, object, earliest, dice.of_signature());
         for delay in dice.of_webhook() {
             let hook = Hook {
                 body: body.clone(),
@@ -121,6 +103,36 @@ impl Hooks {
             };
             self.put(earliest + delay, hook);
         }
+    }
+
+    /// One of our own, and its signature; if it is to be so, with one of an older secret beside it.
+    pub(super) fn event(
+        &self,
+        kind: &str,
+        object: &Value,
+        earliest: Duration,
+        with_old: bool,
+    ) -> (Vec<u8>, String) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at = (now.unwrap_or_default() + earliest).as_secs();
+        let number = {
+            let mut queue = self.queue();
+            queue.next += 1;
+            queue.next
+        };
+        let event = json!({
+            "id": format!("evt_plinth{number}"), "object": "event", "type": kind, "livemode": false,
+            "api_version": "2025-09-30.clover", "created": at, "data": { "object": object },
+        });
+        let body = event.to_string().into_bytes();
+        let mut signature = format!("t={at}");
+        if with_old {
+            let old = sign(&self.old_secret, at, &body);
+            signature += &format!(",v1={old}");
+        }
+        let new = sign(&self.secret, at, &body);
+        signature += &format!(",v1={new}");
+        (body, signature)
     }
 
     /// Sends what is due until the end. Several threads may.

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -33,9 +34,11 @@ use hooks::Hooks;
 use message::Message;
 use peer::Process;
 
-const SECRET_KEY: &str = "sk_test_plinth";
+/// What a server asks with.
+pub const SECRET_KEY: &str = "sk_test_plinth";
 const PUBLISHABLE_KEY: &str = "pk_test_plinth";
-const WEBHOOK_SECRET: &str = "whsec_of_the_proofs_alone";
+/// What webhooks are signed with.
+pub const WEBHOOK_SECRET: &str = "whsec_of_the_proofs_alone";
 /// It was replaced by the other.
 const OLD_WEBHOOK_SECRET: &str = "whsec_of_the_proofs_before";
 /// Threads that deliver webhooks, so that one that waits does not hold back the others.
@@ -145,6 +148,11 @@ impl Stripe {
     /// Where webhooks go from now on; they wait while Plinth is nowhere.
     pub fn send_webhooks_to(&self, plinth: Option<SocketAddr>) {
         self.api.hooks.send_to(plinth);
+    }
+
+    /// A webhook about something, and its `Stripe-Signature`; nobody sends it.
+    pub fn event(&self, kind: &str, object: &Value) -> (Vec<u8>, String) {
+        self.api.hooks.event(kind, object, Duration::ZERO, false)
     }
 
     /// How much goes wrong from now on.

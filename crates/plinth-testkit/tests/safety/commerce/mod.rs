@@ -2,7 +2,6 @@
 //! was acknowledged is there once, money moved once, stock and books are right at every stop, and in the end the provider and
 //! the books say the same.
 
-mod books;
 mod customer;
 mod place;
 
@@ -14,6 +13,7 @@ use std::time::Duration;
 
 use plinth_testkit::postgres;
 use plinth_testkit::random::Random;
+use plinth_testkit::shop;
 use plinth_testkit::stripe::{self, Chaos};
 
 use customer::Customer;
@@ -69,7 +69,7 @@ fn survive(place: &Place, rounds: u64, seed: u64) {
             stop.store(true, Ordering::SeqCst);
         });
         killed_within += customers.iter().filter(|one| one.was_killed()).count();
-        place.check(&format!("round {round}"), books::ALWAYS);
+        place.check(&format!("round {round}"), shop::ALWAYS);
         place.let_go();
     }
     let server = place.start();
@@ -86,11 +86,11 @@ fn survive(place: &Place, rounds: u64, seed: u64) {
     }
     place.stripe.set_chaos(Chaos::NONE);
     place.settle(&server);
-    place.check("in the end", books::IN_THE_END);
+    place.check("in the end", shop::IN_THE_END);
     place.check_orders(&acknowledged(&customers));
     assert!(!server.log().contains("panicked"), "{}", server.log());
     place.kill(server);
-    place.check("with nobody serving", books::ALWAYS);
+    place.check("with nobody serving", shop::ALWAYS);
     proves_something(place, &customers, killed_within, rounds);
 }
 

@@ -7,34 +7,11 @@ use std::time::{Duration, Instant};
 use plinth_testkit::postgres::guarded::Guarded;
 use plinth_testkit::process::{Ended, POLL, run_with};
 use plinth_testkit::server::{Process, write_migration};
+use plinth_testkit::shop;
 use plinth_testkit::stripe::Stripe;
 use plinth_testkit::temp::TempDir;
 use serde_json::Value;
 
-use super::books;
-
-/// What there is to buy: a thing that soon is sold out, two that never are, one that costs next to nothing, one that nobody counts.
-const CATALOGUE: &str = "
-insert into commerce.products (id, name) values
-  ('00000000-0000-4000-8000-000000000001', 'Lamp'),
-  ('00000000-0000-4000-8000-000000000002', 'Kettle'),
-  ('00000000-0000-4000-8000-000000000003', 'Spoon'),
-  ('00000000-0000-4000-8000-000000000004', 'Pin'),
-  ('00000000-0000-4000-8000-000000000005', 'Advice');
-insert into commerce.prices (product_id, currency, amount)
-  select id, 'EUR', case name when 'Lamp' then 12345 when 'Kettle' then 1999 when 'Spoon' then 350 when 'Pin' then 51 else 5000 end
-  from commerce.products;
-insert into commerce.prices (product_id, currency, amount)
-  select id, 'JPY', case name when 'Lamp' then 20000 when 'Kettle' then 3300 when 'Spoon' then 570 when 'Pin' then 83 else 8100 end
-  from commerce.products;
-insert into commerce.inventory (product_id, on_hand)
-  select id, case name when 'Lamp' then 60 else 100000 end from commerce.products where name <> 'Advice';
-insert into commerce.tax_rates (region, ppm, included, name) values ('DE', 190000, true, 'MwSt.'), ('US', 82500, false, 'Sales tax');
-insert into commerce.discounts (code, kind, ppm) values ('TENTH', 'percent', 100000);
-insert into commerce.discounts (code, kind, amount, currency, max_uses) values ('FIVE', 'fixed', 500, 'EUR', 9);
-create table first_stock (product_id uuid primary key, on_hand bigint not null);
-insert into first_stock select product_id, on_hand from commerce.inventory;
-";
 /// How long the shop and Stripe may take to agree once nothing goes wrong any more.
 const SETTLED: Duration = Duration::from_mins(1);
 
@@ -61,7 +38,7 @@ impl Place {
 
     fn new(python: &Path, postgres: Option<Guarded>, seed: u64) -> Place {
         let folder = TempDir::new("shop").unwrap();
-        write_migration(folder.path(), "0001_catalogue.sql", CATALOGUE);
+        write_migration(folder.path(), "0001_catalogue.sql", shop::CATALOGUE);
         let stripe = Stripe::start(python, seed).unwrap();
         let mut environment = stripe.environment();
         if let Some(server) = &postgres {
@@ -115,7 +92,7 @@ impl Place {
             // What no message tells is asked for.
             let differences = self.reconcile();
             let (ours, theirs) = (self.money(), self.charges());
-            let under_way = self.sql(books::IN_THE_END);
+            let under_way = self.sql(shop::IN_THE_END);
             let is_right = ours == theirs && under_way.lines().count() == 1;
             if is_right && differences.is_empty() && self.clearing() == self.held_by_stripe() {
                 return;
@@ -178,12 +155,12 @@ impl Place {
 
     /// As the shop says it.
     fn money(&self) -> BTreeSet<String> {
-        let said = self.sql(books::MONEY);
+        let said = self.sql(shop::MONEY);
         said.lines().skip(1).map(str::to_owned).collect()
     }
 
     fn clearing(&self) -> BTreeMap<String, i64> {
-        let said = self.sql(books::CLEARING);
+        let said = self.sql(shop::CLEARING);
         said.lines()
             .skip(1)
             .filter_map(|line| line.split_once(','))
