@@ -131,7 +131,7 @@ impl Customer {
             return Ok(());
         }
         // What is refused is refused for good, and says why; anything else is a fault of ours.
-        let is_refused = matches!(answer.status, 404 | 409 | 422);
+        let is_refused = matches!(answer.status, 401 | 404 | 409 | 422);
         let is_good = matches!(answer.status, 200 | 201);
         assert!(
             is_good
