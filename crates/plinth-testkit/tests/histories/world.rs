@@ -302,7 +302,8 @@ impl<'a> World<'a> {
             let due = format!("update commerce.{table} set due_at = now() where due_at > now()");
             self.script(&due).await?;
         }
-        let _cut_off = tokio::time::timeout(time, self.commerce.clone().run_worker()).await;
+        let _cut_off =
+            tokio::time::timeout(time, Box::pin(self.commerce.clone().run_worker())).await;
         Ok(())
     }
 
