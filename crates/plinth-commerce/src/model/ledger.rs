@@ -83,17 +83,20 @@ const RULES: &[&str] = &[
        from commerce.payments p left join commerce.ledger_transactions t on t.reference = 'capture:' || p.id::text
        where p.state = 'captured' and p.amount > 0 and t.id is null",
     "select 'payment_not_captured', t.reference, 'captured', coalesce(p.state, 'no payment')
-       from commerce.ledger_transactions t left join commerce.payments p on t.reference = 'capture:' || p.id::text
+       from commerce.ledger_transactions t
+       left join commerce.payments p on p.order_id = t.order_id and t.reference = 'capture:' || p.id::text
        where t.kind in ('capture', 'late_capture') and p.state is distinct from 'captured'",
-    "select 'payment_amount', p.id::text, p.amount::text || ' ' || p.currency, b.amount::text || ' ' || b.currency
+    "select 'payment_amount', p.id::text, p.amount::text || ' ' || p.currency || ' clearing:' || p.provider,
+            b.amount::text || ' ' || b.currency || ' ' || b.account
        from commerce.payments p join commerce.ledger_transactions t on t.reference = 'capture:' || p.id::text
-       join commerce.ledger_postings b on b.transaction_id = t.id and b.account = 'clearing:' || p.provider
-       where b.amount <> p.amount or b.currency <> p.currency",
+       join commerce.ledger_postings b on b.transaction_id = t.id and b.account like 'clearing:%'
+       where b.amount <> p.amount or b.currency <> p.currency or b.account <> 'clearing:' || p.provider",
     "select 'refund_not_booked', r.id::text, 'refund:' || r.id::text, 'no transaction'
        from commerce.refunds r left join commerce.ledger_transactions t on t.reference = 'refund:' || r.id::text
        where r.state = 'succeeded' and t.id is null",
     "select 'refund_not_made', t.reference, 'succeeded', coalesce(r.state, 'no refund')
-       from commerce.ledger_transactions t left join commerce.refunds r on t.reference = 'refund:' || r.id::text
+       from commerce.ledger_transactions t
+       left join commerce.refunds r on r.order_id = t.order_id and t.reference = 'refund:' || r.id::text
        where t.kind in ('refund', 'refund_in_full') and r.state is distinct from 'succeeded'
          and not exists (select 1 from commerce.ledger_transactions b where b.reference = 'returned:' || r.id::text)",
     "select 'refund_amount', r.id::text, r.amount::text || ' ' || r.currency, (-b.amount)::text || ' ' || b.currency
