@@ -48,24 +48,18 @@ insert into commerce.ledger_accounts (code, name, kind) values
 create function commerce.close_transaction() returns trigger
   language plpgsql
   as $$
+declare
+  its_size bigint;
+  balances boolean;
 begin
-  if (select count(*) from commerce.ledger_postings where transaction_id = new.id) <> new.size then
+  select sum(by_currency.size), bool_and(by_currency.amount = 0) into its_size, balances
+    from (select count(*) as size, sum(amount) as amount from commerce.ledger_postings
+            where transaction_id = new.id group by currency) as by_currency;
+  if its_size is distinct from new.size then
     raise exception 'ledger transaction % has not its % postings', new.id, new.size using errcode = '23514';
   end if;
-  if exists (select currency from commerce.ledger_postings where transaction_id = new.id
-             group by currency having sum(amount) <> 0) then
+  if not balances then
     raise exception 'ledger transaction % does not sum to zero', new.id using errcode = '23514';
-  end if;
-  return new;
-end
-$$;
-
-create function commerce.refuse_late_posting() returns trigger
-  language plpgsql
-  as $$
-begin
-  if exists (select 1 from commerce.ledger_transactions where id = new.transaction_id) then
-    raise exception 'ledger transaction % is closed', new.transaction_id using errcode = '23514';
   end if;
   return new;
 end
@@ -81,8 +75,6 @@ $$;
 
 create trigger close_transaction before insert on commerce.ledger_transactions
   for each row execute function commerce.close_transaction();
-create trigger refuse_late_posting before insert on commerce.ledger_postings
-  for each row execute function commerce.refuse_late_posting();
 create trigger only_added_to before update or delete or truncate on commerce.ledger_transactions
   execute function commerce.refuse_change();
 create trigger only_added_to before update or delete or truncate on commerce.ledger_postings
@@ -90,7 +82,7 @@ create trigger only_added_to before update or delete or truncate on commerce.led
 create trigger only_added_to before update or delete or truncate on commerce.order_events
   execute function commerce.refuse_change();
 
-revoke execute on function commerce.close_transaction(), commerce.refuse_late_posting(), commerce.refuse_change()
+revoke execute on function commerce.close_transaction(), commerce.refuse_change()
   from public, anon, authenticated, service_role;
 
 alter table commerce.ledger_accounts enable row level security;

@@ -317,24 +317,15 @@ create function commerce.book(whose uuid, booking jsonb) returns void
   language plpgsql
   as $$
 declare
-  posting jsonb;
-  its_place integer := 0;
+  its_id uuid := (booking ->> 'id')::uuid;
   its_size integer := jsonb_array_length(booking -> 'postings');
 begin
-  for posting in select jsonb_array_elements(booking -> 'postings') loop
-    its_place := its_place + 1;
-    if posting ->> 'account' like 'clearing:%'
-      and not exists (select 1 from commerce.ledger_accounts where code = posting ->> 'account') then
-      insert into commerce.ledger_accounts (code, name, kind)
-        values (posting ->> 'account', 'Money at ' || substr(posting ->> 'account', 10), 'asset')
-        on conflict (code) do nothing;
-    end if;
-    insert into commerce.ledger_postings (transaction_id, position, size, account, currency, amount)
-      values ((booking ->> 'id')::uuid, its_place, its_size, posting ->> 'account', booking ->> 'currency',
-              (posting ->> 'amount')::bigint);
-  end loop;
+  insert into commerce.ledger_postings (transaction_id, position, size, account, currency, amount)
+    select its_id, posting.place, its_size, posting.value ->> 'account', booking ->> 'currency',
+           (posting.value ->> 'amount')::bigint
+      from jsonb_array_elements(booking -> 'postings') with ordinality as posting(value, place);
   insert into commerce.ledger_transactions (id, order_id, kind, reference, size)
-    values ((booking ->> 'id')::uuid, whose, booking ->> 'kind', booking ->> 'reference', its_size);
+    values (its_id, whose, booking ->> 'kind', booking ->> 'reference', its_size);
 end
 $$;
 

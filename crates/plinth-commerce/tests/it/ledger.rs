@@ -97,9 +97,16 @@ async fn a_closed_transaction_takes_no_more() {
     let order = paid(&app).await;
     let whole = booking(&order, 2, &[("clearing:manual", 100), ("revenue", -100)]);
     run(&app, &whole).await;
-    let more = "insert into commerce.ledger_postings (transaction_id, position, size, account, currency, amount)
-                  select id, 3, 3, 'revenue', 'EUR', 1 from commerce.ledger_transactions limit 1";
-    assert_eq!(refused(&app, more.to_owned()).await, "23514");
+    let add = |place: usize, size: usize| {
+        format!(
+            "insert into commerce.ledger_postings (transaction_id, position, size, account, currency, amount)
+               values ('{BOOKING}', {place}, {size}, 'revenue', 'EUR', 1)"
+        )
+    };
+    // Every place is taken, and there are no others.
+    assert_eq!(refused(&app, add(2, 2)).await, "23505");
+    assert_eq!(refused(&app, add(3, 2)).await, "23514");
+    assert_eq!(refused(&app, add(3, 3)).await, "23503");
     // The same reference is not booked twice, whatever the amounts.
     let again = whole.replace(BOOKING, "99990000-0000-4000-8000-000000000002");
     assert_eq!(refused(&app, again).await, "23505");
