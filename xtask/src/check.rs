@@ -25,7 +25,7 @@ pub(crate) fn all(run: &mut Run) {
         "--deny",
         "warnings",
     ];
-    run.command("clippy", cargo().args(clippy), BUILD_LIMIT);
+    run.compiler("clippy", cargo().args(clippy), BUILD_LIMIT);
     let docs = [
         "doc",
         "--quiet",
@@ -33,7 +33,7 @@ pub(crate) fn all(run: &mut Run) {
         "--no-deps",
         "--document-private-items",
     ];
-    run.command(
+    run.compiler(
         "docs",
         cargo().args(docs).env("RUSTDOCFLAGS", "--deny warnings"),
         BUILD_LIMIT,

@@ -59,6 +59,20 @@ impl Run {
         self.step(name, |run| run.program(name, command, limit))
     }
 
+    /// Runs a program of cargo's that compiles. Where what was compiled earlier turns out to be broken, all of it is thrown away and
+    /// made anew, once: a kept folder may have been cut off by whatever ended the last run.
+    pub(crate) fn compiler(&mut self, name: &str, command: &mut Command, limit: Duration) -> bool {
+        self.step(name, |run| {
+            let (counts, remark) = run.program(name, command, limit)?;
+            if counts.failed == 0 || !has_broken_artefacts(&remark) {
+                return Ok((counts, remark));
+            }
+            run.program("clean", paths::cargo().arg("clean"), limit)?;
+            let (counts, remark) = run.program(name, command, limit)?;
+            Ok((counts, format!("compiled anew; {remark}")))
+        })
+    }
+
     /// Does something of ours; it gives a remark for its line.
     pub(crate) fn task(&mut self, name: &str, work: impl FnOnce() -> Result<String>) {
         self.step(name, |_| {
@@ -244,6 +258,25 @@ fn count(output: &str) -> Counts {
     counts
 }
 
+/// A crate that somebody else wrote and that has been compiled cannot be found or read. Code of ours that names what is not there looks
+/// different: it is not in a registry.
+fn has_broken_artefacts(output: &str) -> bool {
+    let mut lines = output.lines();
+    while let Some(line) = lines.next() {
+        let unreadable = ["E0460", "E0463", "E0514", "E0786"]
+            .iter()
+            .any(|code| line.contains(&format!("error[{code}]")));
+        if unreadable
+            && lines
+                .next()
+                .is_some_and(|place| place.contains("/registry/src/"))
+        {
+            return true;
+        }
+    }
+    false
+}
+
 fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
     let from = lines.len().saturating_sub(SHOWN_LINES);
@@ -282,6 +315,18 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_crate_of_others_that_cannot_be_found_is_a_broken_artefact() {
+        let others = "error[E0463]: can't find crate for `metrics`\n --> /home/.cargo/registry/src/index/m-0.1.0/src/lib.rs:5:5\n";
+        assert!(has_broken_artefacts(others));
+        assert!(!has_broken_artefacts(
+            "error[E0463]: can't find crate for `metrics`\n --> crates/plinth/src/lib.rs:5:5\n"
+        ));
+        assert!(!has_broken_artefacts(
+            "error: unused\n --> /registry/src/x.rs:1:1\n"
+        ));
+    }
 
     #[test]
     fn summaries_of_both_runners_are_added_up() {

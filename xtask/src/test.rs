@@ -189,7 +189,7 @@ fn services(run: &mut Run) -> Vec<(&'static str, OsString)> {
 
 /// Builds all that the steps after it run, once, with the same features.
 pub(crate) fn build(run: &mut Run) -> bool {
-    run.command(
+    run.compiler(
         "build",
         cargo().args(["build", "--workspace", "--all-targets"]),
         BUILD_LIMIT,
@@ -305,6 +305,8 @@ fn unit_tests() -> Command {
             "routes",
             "--test",
             "bad_input",
+            "--test",
+            "keys",
         ]);
     }
     command

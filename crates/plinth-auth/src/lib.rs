@@ -49,7 +49,8 @@ pub struct AuthApp {
 }
 
 impl AuthApp {
-    /// Wires the service. `secret` is the project's signing secret: refresh tokens are derived from it, so they end with it.
+    /// Wires the service. `secret` is the project's root secret: refresh tokens and the links in letters are derived from it, so they
+    /// stay when the signing secret is replaced.
     pub fn new(app: App, config: Config, secret: &[u8]) -> AuthApp {
         AuthApp {
             app,

@@ -87,7 +87,7 @@ pub struct Commerce {
 pub struct OpenError(String);
 
 impl Commerce {
-    /// Wires the service. `keys` are the project's: the secrets of guests are derived from them, so they end with them.
+    /// Wires the service. `keys` are the project's: the secrets of guests are derived from their root, which outlives rotations.
     pub fn open(app: App, config: Config, keys: &Keys) -> Result<Commerce, OpenError> {
         let providers = Providers::open(&config).map_err(OpenError)?;
         if providers.get(&config.provider).is_none() {
@@ -98,7 +98,7 @@ impl Commerce {
             app,
             config: Arc::new(config),
             providers,
-            guest_key: GuestKey::derive(keys.jwt_secret.expose().as_bytes()),
+            guest_key: GuestKey::derive(keys.root.expose().as_bytes()),
             worker: Arc::default(),
         })
     }

@@ -31,6 +31,11 @@ pub fn base_module() -> SystemModule {
                 "realtime",
                 include_str!("../migrations/0004_realtime.sql"),
             ),
+            (
+                "0005",
+                "key_rotation",
+                include_str!("../migrations/0005_key_rotation.sql"),
+            ),
         ],
     }
 }

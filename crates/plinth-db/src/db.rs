@@ -119,6 +119,15 @@ impl Db {
         }
     }
 
+    /// Waits until the schema is another than in the snapshot of this version. On one file nobody but us changes it, and this
+    /// waits for good.
+    pub async fn schema_after(&self, version: u64) {
+        match &self.engine {
+            Engine::Embedded(_) => std::future::pending::<()>().await,
+            Engine::Postgres(engine) => engine.catalog_after(version).await,
+        }
+    }
+
     /// The clock that `now()` reads.
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -263,8 +272,8 @@ impl Db {
         }
     }
 
-    /// Whether the data are on a server, which has tools and an owner of its own. For messages to whoever runs us; no request is answered by
-    /// it.
+    /// Whether the data are on a server, which has tools and an owner of its own, and may have other nodes. For messages to whoever runs us
+    /// and for what others must hear of first; no request is answered by it.
     pub fn is_on_server(&self) -> bool {
         matches!(self.engine, Engine::Postgres(_))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plinth_sql::shape::{
-    Argument, Answer, BodyFormat, Fetch, Field, FieldValue, Filled, Read, StatementId,
+    Answer, Argument, BodyFormat, Fetch, Field, FieldValue, Filled, Read, StatementId,
 };
 use serde::de::DeserializeOwned;
 

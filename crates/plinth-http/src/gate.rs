@@ -3,12 +3,14 @@
 use axum::http::header::{AUTHORIZATION, ORIGIN, USER_AGENT, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use parking_lot::RwLock;
+use plinth_db::keys::{Keys, OldKey, OldKind, Secret};
 use plinth_db::{Catalog, Clock};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::token::Signer;
+use crate::token::{Signer, SigningSecret};
 use crate::{ApiError, Caller, Claims, KeyKind, Mode, TokenError, host};
 
 /// The header that carries the API key.
@@ -19,27 +21,41 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const OPAQUE_PREFIX: &str = "sb_";
 
 /// The keys a gate knows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct GateKeys {
     /// Signs and verifies tokens.
     pub jwt_secret: String,
+    /// From when it signs, in seconds since 1970; until then an old one does. None means always.
+    pub signs_from: Option<i64>,
     /// `sb_publishable_…`: these make the caller `anon`.
     pub publishable: Vec<String>,
     /// `sb_secret_…`: these make the caller `service_role`.
     pub secret: Vec<String>,
+    /// The key of the role `anon` in the form of a token. It is let in by the secret that signed it.
+    pub anon_jwt: Option<String>,
+    /// Keys that those above have replaced, the oldest first.
+    pub old: Vec<OldKey>,
 }
 
 /// Knows the keys; tells who is calling.
 pub struct Gate {
-    signer: Signer,
-    keys: Vec<KnownKey>,
+    ring: RwLock<Ring>,
     clock: Clock,
+}
+
+/// The keys, until others are put into their place. What was verified with them goes with them.
+struct Ring {
+    signer: Signer,
+    public: Vec<Secret>,
+    keys: Vec<KnownKey>,
 }
 
 /// An opaque key, kept as its digest only.
 struct KnownKey {
     digest: [u8; 32],
     kind: KeyKind,
+    /// From when it no longer counts, in seconds since 1970.
+    ends: Option<i64>,
 }
 
 /// Why a request is not let in.
@@ -68,20 +84,16 @@ pub enum GateError {
 impl Gate {
     /// A gate for these keys.
     pub fn new(keys: &GateKeys, clock: Clock) -> Gate {
-        let publishable = keys
-            .publishable
-            .iter()
-            .map(|key| (key, KeyKind::Publishable));
-        let secret = keys.secret.iter().map(|key| (key, KeyKind::Secret));
-        let keys_by_digest = publishable.chain(secret).map(|(key, kind)| KnownKey {
-            digest: digest(key),
-            kind,
-        });
         Gate {
-            signer: Signer::new(keys.jwt_secret.as_bytes()),
-            keys: keys_by_digest.collect(),
+            ring: RwLock::new(Ring::of(keys)),
             clock,
         }
+    }
+
+    /// Puts these keys into the place of those known so far. They count from the next request.
+    pub fn replace(&self, keys: &GateKeys) {
+        let ring = Ring::of(keys);
+        *self.ring.write() = ring;
     }
 
     /// Who sent these headers. Without any key the caller is `anon` on `open` routes and refused on others.
@@ -89,25 +101,26 @@ impl Gate {
     /// Whether the role exists and may be taken is `check_role`'s question, and whether a service key may come
     /// from there `check_origin`'s; [`Caller`] as an extractor asks all three.
     pub fn resolve(&self, headers: &HeaderMap, open: bool) -> Result<Caller, GateError> {
+        let ring = self.ring.read();
         let bearer = bearer(headers);
         let api_key = headers
             .get(API_KEY)
             .map(|value| value.to_str().unwrap_or_default());
         let opaque = api_key
             .filter(|key| key.starts_with(OPAQUE_PREFIX))
-            .map(|key| self.opaque_key(key).ok_or(GateError::UnknownKey))
+            .map(|key| self.opaque_key(&ring, key).ok_or(GateError::UnknownKey))
             .transpose()?;
 
         match (bearer, api_key) {
             (Some(token), _) if !token.starts_with(OPAQUE_PREFIX) => Ok(self
-                .by_token(token)?
+                .by_token(&ring, token)?
                 .also_holding(opaque == Some(KeyKind::Secret))),
             (_, Some(key)) => match opaque {
                 Some(kind) => Ok(Caller::by_key(kind)),
-                None => self.by_token(key),
+                None => self.by_token(&ring, key),
             },
             (Some(key), None) => self
-                .opaque_key(key)
+                .opaque_key(&ring, key)
                 .map(Caller::by_key)
                 .ok_or(GateError::UnknownKey),
             (None, None) if open => Ok(Caller::by_key(KeyKind::None)),
@@ -115,30 +128,105 @@ impl Gate {
         }
     }
 
+    /// The keys that every client has, in both forms. Holding one proves nothing.
+    pub fn public_keys(&self) -> Vec<Secret> {
+        self.ring.read().public.clone()
+    }
+
     /// Signs claims with the project's secret.
     pub fn sign(&self, claims: &Value) -> String {
-        self.signer.sign(claims)
+        self.ring.read().signer.sign(claims, self.now())
     }
 
     /// The claims of a token that is genuine and current.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
-        self.signer.verify(token, self.clock.now().as_second())
+        self.ring.read().signer.verify(token, self.now())
     }
 
-    fn by_token(&self, token: &str) -> Result<Caller, GateError> {
-        Ok(Caller::by_token(token, self.verify(token)?))
+    fn by_token(&self, ring: &Ring, token: &str) -> Result<Caller, GateError> {
+        let claims = ring.signer.verify(token, self.now())?;
+        Ok(Caller::by_token(token, claims))
     }
 
     /// Compares digests, each in constant time and always all of them, so that timing tells nothing of a key.
-    fn opaque_key(&self, key: &str) -> Option<KeyKind> {
+    fn opaque_key(&self, ring: &Ring, key: &str) -> Option<KeyKind> {
         let sent = digest(key);
-        self.keys.iter().fold(None, |found, known| {
+        let found = ring.keys.iter().fold(None, |found, known| {
             if bool::from(known.digest.ct_eq(&sent)) {
-                Some(known.kind)
+                Some(known)
             } else {
                 found
             }
-        })
+        });
+        let found = found?;
+        let counts = found.ends.is_none_or(|end| self.now() < end);
+        counts.then_some(found.kind)
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+}
+
+impl Ring {
+    fn of(keys: &GateKeys) -> Ring {
+        let publishable = keys
+            .publishable
+            .iter()
+            .map(|key| KnownKey::new(key, KeyKind::Publishable, None));
+        let secret = keys
+            .secret
+            .iter()
+            .map(|key| KnownKey::new(key, KeyKind::Secret, None));
+        let old = keys.old.iter().filter_map(|old| {
+            let kind = match old.kind {
+                OldKind::Signing => return None,
+                OldKind::Publishable => KeyKind::Publishable,
+                OldKind::Secret => KeyKind::Secret,
+            };
+            Some(KnownKey::new(old.text.expose(), kind, Some(old.ends)))
+        });
+        let newest = SigningSecret {
+            secret: keys.jwt_secret.as_bytes(),
+            signs_from: keys.signs_from,
+            ends: None,
+        };
+        let signing = |old: &&OldKey| old.kind == OldKind::Signing;
+        let older = keys.old.iter().rev().filter(signing);
+        let older = older.map(|old| SigningSecret {
+            secret: old.text.expose().as_bytes(),
+            signs_from: old.signs_from,
+            ends: Some(old.ends),
+        });
+        let public = keys.anon_jwt.iter().chain(&keys.publishable);
+        Ring {
+            public: public.map(Secret::new).collect(),
+            signer: Signer::new(newest, older),
+            keys: publishable.chain(secret).chain(old).collect(),
+        }
+    }
+}
+
+impl KnownKey {
+    fn new(key: &str, kind: KeyKind, ends: Option<i64>) -> KnownKey {
+        KnownKey {
+            digest: digest(key),
+            kind,
+            ends,
+        }
+    }
+}
+
+impl From<&Keys> for GateKeys {
+    fn from(keys: &Keys) -> GateKeys {
+        GateKeys {
+            jwt_secret: keys.jwt_secret.expose().to_owned(),
+            signs_from: keys.signs_from,
+            publishable: vec![keys.publishable.clone()],
+            secret: vec![keys.secret.expose().to_owned()],
+            anon_jwt: Some(keys.anon_jwt.clone()),
+            old: keys.old.clone(),
+        }
     }
 }
 
@@ -264,6 +352,7 @@ mod tests {
             jwt_secret: "a secret".to_owned(),
             publishable: vec![PUBLISHABLE.to_owned()],
             secret: vec![SECRET.to_owned()],
+            ..GateKeys::default()
         };
         Gate::new(&keys, Clock::system())
     }
@@ -297,6 +386,34 @@ mod tests {
             role(&[("apikey", &format!("{SECRET}x"))]),
             Err(GateError::UnknownKey)
         );
+    }
+
+    #[test]
+    fn replaced_keys_count_until_their_end() {
+        let gate = gate();
+        let now = Clock::system().now().as_second();
+        let old = |kind, text: &str, ends| OldKey {
+            kind,
+            text: plinth_db::keys::Secret::new(text),
+            signs_from: None,
+            ends,
+        };
+        let user = format!("Bearer {}", gate.sign(&json!({ "role": "authenticated" })));
+        let user = headers(&[("authorization", &user)]);
+        let key = headers(&[("apikey", SECRET)]);
+        let lets_in = |sent: &HeaderMap| gate.resolve(sent, false).is_ok();
+        assert!(lets_in(&user) && lets_in(&key));
+        for (ends, counts) in [(now + 3600, true), (now - 1, false)] {
+            gate.replace(&GateKeys {
+                jwt_secret: "another secret".to_owned(),
+                old: vec![
+                    old(OldKind::Signing, "a secret", ends),
+                    old(OldKind::Secret, SECRET, ends),
+                ],
+                ..GateKeys::default()
+            });
+            assert_eq!((lets_in(&user), lets_in(&key)), (counts, counts));
+        }
     }
 
     #[test]

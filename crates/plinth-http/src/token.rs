@@ -1,7 +1,8 @@
 //! Tokens: signing, verifying, and remembering what was verified.
 //!
 //! One algorithm, HS256 with the project's secret. The header's `alg` only ever has to agree with that; it never
-//! chooses anything, so `none` and public keys used as secrets find no way in.
+//! chooses anything, so `none` and public keys used as secrets find no way in. A secret that another one has replaced
+//! verifies until its end, and so does what is remembered of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -97,12 +98,30 @@ impl Claims {
     }
 }
 
-/// Signs and verifies with one secret.
+/// A secret, and when it counts, in seconds since 1970.
+pub(crate) struct SigningSecret<'a> {
+    /// The secret.
+    pub(crate) secret: &'a [u8],
+    /// From when it signs; before that it verifies only. None means always.
+    pub(crate) signs_from: Option<i64>,
+    /// From when it no longer counts.
+    pub(crate) ends: Option<i64>,
+}
+
+/// Signs with the newest of its secrets and verifies with all.
 pub(crate) struct Signer {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// The newest first; there is one at least.
+    secrets: Vec<Known>,
     validation: Validation,
     verified: Mutex<HashMap<[u8; 32], Verified>>,
+}
+
+/// A secret as the library wants it.
+struct Known {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    signs_from: Option<i64>,
+    ends: Option<i64>,
 }
 
 /// A token that was found genuine, and when it counts.
@@ -112,32 +131,48 @@ struct Verified {
     window: Window,
 }
 
-/// The times in a token, in seconds since 1970.
+/// The times in a token, and of the secret that signed it, in seconds since 1970.
 #[derive(Clone, Copy, Default)]
 struct Window {
     expires: Option<i64>,
     not_before: Option<i64>,
     issued: Option<i64>,
+    secret_ends: Option<i64>,
 }
 
 impl Signer {
-    pub(crate) fn new(secret: &[u8]) -> Signer {
+    /// With the newest secret and those before it, the newest of them first.
+    pub(crate) fn new<'a>(
+        newest: SigningSecret<'a>,
+        older: impl Iterator<Item = SigningSecret<'a>>,
+    ) -> Signer {
         let mut validation = Validation::new(Algorithm::HS256);
         // Times are checked here, against the clock we were given; audiences are each service's own matter.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
+        let known = |one: SigningSecret<'_>| Known {
+            encoding: EncodingKey::from_secret(one.secret),
+            decoding: DecodingKey::from_secret(one.secret),
+            signs_from: one.signs_from,
+            ends: one.ends,
+        };
         Signer {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            secrets: std::iter::once(newest).chain(older).map(known).collect(),
             validation,
             verified: Mutex::new(HashMap::new()),
         }
     }
 
-    pub(crate) fn sign(&self, claims: &Value) -> String {
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding)
+    pub(crate) fn sign(&self, claims: &Value, now: i64) -> String {
+        let signs = |secret: &&Known| {
+            !secret.has_ended(now) && secret.signs_from.is_none_or(|from| from <= now)
+        };
+        // Where clocks differ none may have begun, and the newest will.
+        let secret = self.secrets.iter().find(signs).or(self.secrets.first());
+        let secret = secret.expect("a signer has a secret");
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &secret.encoding)
             .expect("JSON always serialises and HMAC takes keys of any length")
     }
 
@@ -147,7 +182,7 @@ impl Signer {
         let is_new = remembered.is_none();
         let verified = match remembered {
             Some(verified) => verified,
-            None => self.decode(token)?,
+            None => self.decode(token, now)?,
         };
         verified.window.check(now)?;
         let claims = verified.claims.clone();
@@ -157,7 +192,7 @@ impl Signer {
         Ok(claims)
     }
 
-    fn decode(&self, token: &str) -> Result<Verified, TokenError> {
+    fn decode(&self, token: &str, now: i64) -> Result<Verified, TokenError> {
         if token.is_empty() {
             return Err(TokenError::Empty);
         }
@@ -165,25 +200,42 @@ impl Signer {
         if parts != 3 {
             return Err(TokenError::Parts(parts));
         }
-        let data =
-            jsonwebtoken::decode::<Map<String, Value>>(token, &self.decoding, &self.validation)
-                .map_err(|error| reason(error.kind(), token))?;
+        let (claims, secret_ends) = self.claims(token, now)?;
         let window = Window {
-            expires: seconds(&data.claims, "exp")?,
-            not_before: seconds(&data.claims, "nbf")?,
-            issued: seconds(&data.claims, "iat")?,
+            expires: seconds(&claims, "exp")?,
+            not_before: seconds(&claims, "nbf")?,
+            issued: seconds(&claims, "iat")?,
+            secret_ends,
         };
-        if data
-            .claims
-            .get("role")
-            .is_some_and(|role| !role.is_string())
-        {
+        if claims.get("role").is_some_and(|role| !role.is_string()) {
             return Err(TokenError::Claim("role", "string"));
         }
         Ok(Verified {
-            claims: Claims::new(data.claims),
+            claims: Claims::new(claims),
             window,
         })
+    }
+
+    /// The claims of a token that one of the secrets has signed, and when that one ends.
+    fn claims(
+        &self,
+        token: &str,
+        now: i64,
+    ) -> Result<(Map<String, Value>, Option<i64>), TokenError> {
+        for secret in self.secrets.iter().filter(|secret| !secret.has_ended(now)) {
+            let data = jsonwebtoken::decode::<Map<String, Value>>(
+                token,
+                &secret.decoding,
+                &self.validation,
+            );
+            match data.map_err(|error| reason(error.kind(), token)) {
+                Ok(data) => return Ok((data.claims, secret.ends)),
+                // Another one may have.
+                Err(TokenError::Signature) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Err(TokenError::Signature)
     }
 
     fn remember(&self, key: [u8; 32], verified: Verified, now: i64) {
@@ -199,8 +251,17 @@ impl Signer {
     }
 }
 
+impl Known {
+    fn has_ended(&self, now: i64) -> bool {
+        self.ends.is_some_and(|end| end <= now)
+    }
+}
+
 impl Window {
     fn check(self, now: i64) -> Result<(), TokenError> {
+        if self.secret_ends.is_some_and(|end| end <= now) {
+            return Err(TokenError::Signature);
+        }
         if self
             .expires
             .is_some_and(|at| now > at.saturating_add(SKEW_SECONDS))
@@ -271,9 +332,22 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000;
 
+    /// With one secret that counts for good.
+    fn signer(secret: &str) -> Signer {
+        Signer::new(signing(secret, None, None), std::iter::empty())
+    }
+
+    fn signing(secret: &str, signs_from: Option<i64>, ends: Option<i64>) -> SigningSecret<'_> {
+        SigningSecret {
+            secret: secret.as_bytes(),
+            signs_from,
+            ends,
+        }
+    }
+
     fn verify(claims: &Value) -> Result<Claims, TokenError> {
-        let signer = Signer::new(b"a secret that is long enough for anyone");
-        signer.verify(&signer.sign(claims), NOW)
+        let signer = signer("a secret that is long enough for anyone");
+        signer.verify(&signer.sign(claims, NOW), NOW)
     }
 
     fn encode(text: &str) -> String {
@@ -319,8 +393,8 @@ mod tests {
 
     #[test]
     fn a_remembered_token_still_expires() {
-        let signer = Signer::new(b"secret");
-        let token = signer.sign(&json!({"exp": NOW + 10}));
+        let signer = signer("secret");
+        let token = signer.sign(&json!({"exp": NOW + 10}), NOW);
         assert!(signer.verify(&token, NOW).is_ok());
         assert!(signer.verify(&token, NOW + 40).is_ok());
         assert_eq!(
@@ -330,11 +404,48 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_secret_verifies_until_its_end_also_what_is_remembered() {
+        let token = signer("old").sign(&json!({"exp": NOW + 3600}), NOW);
+        let both = Signer::new(
+            signing("new", Some(NOW), None),
+            std::iter::once(signing("old", None, Some(NOW + 60))),
+        );
+        for now in [NOW, NOW + 59] {
+            assert!(both.verify(&token, now).is_ok());
+        }
+        for now in [NOW + 60, NOW + 61] {
+            assert_eq!(both.verify(&token, now).unwrap_err(), TokenError::Signature);
+        }
+        let fresh = both.sign(&json!({}), NOW);
+        assert!(signer("new").verify(&fresh, NOW).is_ok());
+        assert!(both.verify(&fresh, NOW + 61).is_ok());
+        let neither = signer("other").sign(&json!({}), NOW);
+        assert_eq!(
+            both.verify(&neither, NOW).unwrap_err(),
+            TokenError::Signature
+        );
+    }
+
+    #[test]
+    fn a_new_secret_verifies_before_it_signs() {
+        let both = Signer::new(
+            signing("new", Some(NOW + 3), None),
+            std::iter::once(signing("old", None, Some(NOW + 3))),
+        );
+        let token = signer("new").sign(&json!({}), NOW);
+        assert!(both.verify(&token, NOW).is_ok());
+        for (now, secret) in [(NOW, "old"), (NOW + 2, "old"), (NOW + 3, "new")] {
+            let signed = both.sign(&json!({}), now);
+            assert!(signer(secret).verify(&signed, now).is_ok(), "{secret}");
+        }
+    }
+
+    #[test]
     fn forgeries_are_refused() {
-        let (ours, theirs) = (Signer::new(b"ours"), Signer::new(b"theirs"));
+        let (ours, theirs) = (signer("ours"), signer("theirs"));
         let claims = json!({"role": "service_role"});
         assert_eq!(
-            ours.verify(&theirs.sign(&claims), NOW).unwrap_err(),
+            ours.verify(&theirs.sign(&claims, NOW), NOW).unwrap_err(),
             TokenError::Signature
         );
 
@@ -351,7 +462,7 @@ mod tests {
         );
         assert_eq!(ours.verify(&other, NOW).unwrap_err(), TokenError::Algorithm);
 
-        let genuine = ours.sign(&json!({"role": "anon"}));
+        let genuine = ours.sign(&json!({"role": "anon"}), NOW);
         let mut parts: Vec<&str> = genuine.split('.').collect();
         let swapped = encode(&claims.to_string());
         parts[1] = &swapped;

@@ -10,7 +10,7 @@ use plinth_sql::SqlError;
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::Session;
 use plinth_sql::shape::{Answer, BodyFormat, Count, Fetch, Filled, Read, StatementId, Write};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::batch::{Batch, Ran};
 use crate::connect::Address;
@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     /// What the catalog was read at; the lock is held while it is read anew.
     fingerprint: tokio::sync::Mutex<String>,
     versions: AtomicU64,
+    /// Tells of each catalog by its version.
+    changes: watch::Sender<u64>,
     /// Something suggests that the schema has changed.
     suspicion: Notify,
     rendered: Mutex<HashMap<(StatementId, BodyFormat), Arc<Rendered>>>,
@@ -87,6 +89,7 @@ impl Engine {
             catalog: RwLock::default(),
             fingerprint: tokio::sync::Mutex::default(),
             versions: AtomicU64::new(0),
+            changes: watch::channel(0).0,
             suspicion: Notify::new(),
             rendered: Mutex::default(),
             outage: Outage::default(),
@@ -141,9 +144,18 @@ impl Engine {
         let Some((found, catalog)) = self.finish(lease, read)? else {
             return Ok(false);
         };
+        let version = catalog.version;
         *self.0.catalog.write() = Arc::new(catalog);
         *known = found;
+        self.0.changes.send_replace(version);
         Ok(true)
+    }
+
+    /// Waits until the catalog is another than the one of this version.
+    pub async fn catalog_after(&self, version: u64) {
+        let mut changes = self.0.changes.subscribe();
+        // It cannot be closed: we hold what sends.
+        let _closed = changes.wait_for(|known| *known != version).await.is_err();
     }
 
     /// Looks from time to time whether the schema was changed by others, as long as the engine is in use.

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::Storage;
 use crate::error::StorageError;
 use crate::model::Object;
+use crate::sign::End;
 use crate::store::Reading;
 
 /// Most ranges in one answer. Whoever wants more gets the whole.
@@ -47,7 +48,7 @@ pub(crate) struct Delivery {
     /// As a file to be saved, under this name if it is not empty.
     pub(crate) download: Option<String>,
     /// When the URL ends; caches must not keep it longer.
-    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) end: Option<End>,
     /// Only for who asked: a cache in front must not hand it to others.
     pub(crate) is_private: bool,
     /// Without the bytes.
@@ -78,8 +79,10 @@ pub(crate) async fn deliver(
             return Err(StorageError::InvalidRange { size: object.size });
         }
     };
+    // The store sends the type that we say and no sandbox: what needs one comes from here.
     if ranges.len() < 2
         && !how.head
+        && !headers.contains_key(CONTENT_SECURITY_POLICY)
         && let Some(elsewhere) = redirect(storage, object, &headers).await?
     {
         return Ok(elsewhere);
@@ -141,27 +144,43 @@ fn typed(headers: &mut HeaderMap, content_type: &str) {
     headers.insert(ROBOTS, HeaderValue::from_static("none"));
 }
 
-/// How long it may be kept: as the uploader said, or until its URL ends.
+/// How long it may be kept: as the uploader said, and not beyond the end of its URL.
 fn cached(headers: &mut HeaderMap, cache_control: &str, how: &Delivery) {
     if how.is_private {
         // No cache knows that `apikey` opens something.
         headers.insert(VARY, HeaderValue::from_static("Authorization, apikey"));
     }
-    match how.expires_at {
-        Some(at) => {
-            if let Some(date) = http_date(at) {
-                headers.insert(EXPIRES, date);
-            }
+    if let Some(date) = how.end.and_then(|end| http_date(end.at)) {
+        headers.insert(EXPIRES, date);
+    }
+    let value = match how.end {
+        Some(end) => HeaderValue::try_from(until(cache_control, end.seconds_left)),
+        None if how.is_private => HeaderValue::try_from(unshared(cache_control)),
+        None => HeaderValue::try_from(cache_control),
+    };
+    let value = value.unwrap_or(HeaderValue::from_static("no-cache"));
+    headers.insert(CACHE_CONTROL, value);
+}
+
+/// What remains of it when the URL ends in so many seconds. Words that would let a cache go on after that are left out.
+fn until(cache_control: &str, seconds_left: u64) -> String {
+    let words = || cache_control.split(',').map(str::trim);
+    let has = |wanted: &str| words().any(|word| word.eq_ignore_ascii_case(wanted));
+    if has("no-store") {
+        return "no-store".to_owned();
+    }
+    let age = words().find_map(|word| {
+        let (name, seconds) = word.split_once('=')?;
+        let is_age = name.trim().eq_ignore_ascii_case("max-age");
+        let seconds = number(seconds).ok().flatten()?;
+        is_age.then_some(seconds)
+    });
+    match age {
+        Some(age) if !has("no-cache") => {
+            let private = if has("private") { "private, " } else { "" };
+            format!("{private}max-age={}", age.min(seconds_left))
         }
-        None => {
-            let none = HeaderValue::from_static("no-cache");
-            let value = match how.is_private {
-                true => HeaderValue::try_from(unshared(cache_control)),
-                false => HeaderValue::try_from(cache_control),
-            };
-            let value = value.unwrap_or(none);
-            headers.insert(CACHE_CONTROL, value);
-        }
+        _ => "no-cache".to_owned(),
     }
 }
 
@@ -172,7 +191,14 @@ fn unshared(cache_control: &str) -> String {
         word == "public" || word.starts_with("s-maxage")
     };
     let words = cache_control.split(',').map(str::trim);
-    let kept: Vec<&str> = words.filter(|word| !word.is_empty() && !shares(word)).collect();
+    let mut kept: Vec<&str> = words
+        .filter(|word| !word.is_empty() && !shares(word))
+        .collect();
+    let has = |wanted: &str| kept.iter().any(|word| word.eq_ignore_ascii_case(wanted));
+    // By this word, too, a shared cache may keep what `Authorization` has opened (RFC 9111, 3.5).
+    if has("must-revalidate") && !has("private") {
+        kept.insert(0, "private");
+    }
     match kept.is_empty() {
         true => "no-cache".to_owned(),
         false => kept.join(", "),
@@ -194,7 +220,9 @@ fn attachment(name: &str) -> HeaderValue {
 pub(crate) fn not_modified(object: &Object, asked: &HeaderMap) -> bool {
     if let Some(tags) = asked.get(IF_NONE_MATCH) {
         // Dates do not count beside it.
-        return tags.to_str().is_ok_and(|tags| names_tag(tags, &object.etag));
+        return tags
+            .to_str()
+            .is_ok_and(|tags| names_tag(tags, &object.etag));
     }
     let since = asked.get(IF_MODIFIED_SINCE).and_then(date);
     since.is_some_and(|since| object.updated_at.as_second() <= since.as_second())
@@ -246,11 +274,7 @@ async fn whole(storage: &Storage, object: &Object) -> Result<Body, StorageError>
     Ok(Body::from_stream(reading))
 }
 
-async fn part(
-    storage: &Storage,
-    object: &Object,
-    range: Range<u64>,
-) -> Result<Body, StorageError> {
+async fn part(storage: &Storage, object: &Object, range: Range<u64>) -> Result<Body, StorageError> {
     Ok(Body::from_stream(open(storage, object, range).await?))
 }
 
@@ -278,7 +302,9 @@ async fn several(
     ranges: Vec<Range<u64>>,
     head: bool,
 ) -> Result<Response, StorageError> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
     // Drawn anew each time, so that no uploader can write it into a file.
     let boundary = Uuid::new_v4().simple();
@@ -397,8 +423,8 @@ fn ranges(object: &Object, asked: &HeaderMap) -> Asked {
     // Who has a part of another version wants the whole of this one.
     if let Some(condition) = asked.get(IF_RANGE) {
         let same_tag = condition.to_str().is_ok_and(|tag| tag == object.etag);
-        let same_date = date(condition)
-            .is_some_and(|date| date.as_second() == object.updated_at.as_second());
+        let same_date =
+            date(condition).is_some_and(|date| date.as_second() == object.updated_at.as_second());
         if !same_tag && !same_date {
             return Asked::Whole;
         }
@@ -416,12 +442,16 @@ fn parse_ranges(text: &str, size: u64) -> Asked {
     }
     let mut ranges = Vec::new();
     let mut count = 0;
-    for spec in list.split(',').map(str::trim).filter(|spec| !spec.is_empty()) {
+    for spec in list
+        .split(',')
+        .map(str::trim)
+        .filter(|spec| !spec.is_empty())
+    {
         count += 1;
         let Some((first, last)) = spec.split_once('-') else {
             return Asked::Whole;
         };
-        let (Some(first), Some(last)) = (number(first), number(last)) else {
+        let (Ok(first), Ok(last)) = (number(first), number(last)) else {
             return Asked::Whole;
         };
         let range = match (first, last) {
@@ -446,15 +476,20 @@ fn parse_ranges(text: &str, size: u64) -> Asked {
     }
 }
 
-/// A number, or nothing where none stands. The outer option is for what is neither.
-fn number(text: &str) -> Option<Option<u64>> {
+/// What is neither a number nor nothing.
+struct NoNumber;
+
+/// A number, or nothing where none stands.
+fn number(text: &str) -> Result<Option<u64>, NoNumber> {
     let text = text.trim();
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NoNumber);
+    }
     // More digits than fit are beyond the end of everything.
-    digits.then(|| Some(text.parse().unwrap_or(u64::MAX)))
+    Ok(Some(text.parse().unwrap_or(u64::MAX)))
 }
 
 /// Whether a list of entity tags has this one; whether weak does not matter here.
@@ -505,7 +540,10 @@ mod tests {
             assert_eq!(parse_ranges(text, size), expected, "{text}");
         }
         let many = (0..17).map(|n| format!("{n}-{n}")).collect::<Vec<_>>();
-        assert_eq!(parse_ranges(&format!("bytes={}", many.join(",")), 100), Asked::Whole);
+        assert_eq!(
+            parse_ranges(&format!("bytes={}", many.join(",")), 100),
+            Asked::Whole
+        );
     }
 
     #[test]
@@ -517,20 +555,32 @@ mod tests {
         for (given, sent, sandboxed) in [
             ("image/png", "image/png", false),
             ("text/html", "text/plain", false),
-            ("Text/HTML ; charset=utf-8", "text/plain; charset=utf-8", false),
+            (
+                "Text/HTML ; charset=utf-8",
+                "text/plain; charset=utf-8",
+                false,
+            ),
             ("application/xhtml+xml", "text/plain", false),
             ("image/svg+xml", "image/svg+xml", true),
             ("text/xml", "text/xml", true),
             ("text/xsl", "text/xsl", true),
             ("application/pdf", "application/pdf", false),
             ("multipart/mixed", "application/octet-stream", false),
-            ("text/plain; charset=utf-8", "text/plain; charset=utf-8", false),
+            (
+                "text/plain; charset=utf-8",
+                "text/plain; charset=utf-8",
+                false,
+            ),
             ("text/plain; a=b, text/html", "text/plain", false),
             ("text/html,image/png", "application/octet-stream", false),
             ("nonsense", "application/octet-stream", false),
             ("", "application/octet-stream", false),
             ("a/b\r\nx: y", "application/octet-stream", false),
-            ("multipart/x-mixed-replace", "application/octet-stream", false),
+            (
+                "multipart/x-mixed-replace",
+                "application/octet-stream",
+                false,
+            ),
         ] {
             assert_eq!(served(given), (sent.to_owned(), sandboxed), "{given}");
         }
@@ -550,6 +600,29 @@ mod tests {
         assert_eq!(unshared("max-age=3600"), "max-age=3600");
         assert_eq!(unshared("public, max-age=60, s-maxage=99"), "max-age=60");
         assert_eq!(unshared("public"), "no-cache");
+        let strict = "private, max-age=60, Must-Revalidate";
+        assert_eq!(unshared("max-age=60, Must-Revalidate"), strict);
+        assert_eq!(unshared(strict), strict);
+    }
+
+    #[test]
+    fn nothing_is_kept_longer_than_its_url() {
+        for (said, sent) in [
+            ("max-age=3600", "max-age=60"),
+            ("max-age=30", "max-age=30"),
+            (
+                "public, Max-Age=99999999999999999999999, s-maxage=9, immutable",
+                "max-age=60",
+            ),
+            ("private,max-age=3600", "private, max-age=60"),
+            ("max-age=3600, no-store", "no-store"),
+            ("no-cache, max-age=9", "no-cache"),
+            ("max-age=x", "no-cache"),
+            ("no-cache", "no-cache"),
+            ("public", "no-cache"),
+        ] {
+            assert_eq!(until(said, 60), sent, "{said}");
+        }
     }
 
     #[test]

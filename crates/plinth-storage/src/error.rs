@@ -173,18 +173,17 @@ impl StorageError {
             StorageError::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
             StorageError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             StorageError::FeatureNotEnabled(_) => StatusCode::NOT_FOUND,
-            StorageError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             StorageError::StoreFull => StatusCode::INSUFFICIENT_STORAGE,
-            StorageError::StoreAway(_) | StorageError::CheckAway(_) => {
+            // Not 429: it is the server that has too much to do, not the client that asks too often.
+            StorageError::Busy { .. } | StorageError::StoreAway(_) | StorageError::CheckAway(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             StorageError::Database(cause) => match &**cause {
                 // What clients of storage know a database that was too slow by.
-                Error::Timeout => {
-                    StatusCode::from_u16(544).unwrap_or(StatusCode::GATEWAY_TIMEOUT)
-                }
-                Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
+                Error::Timeout => StatusCode::from_u16(544).unwrap_or(StatusCode::GATEWAY_TIMEOUT),
                 Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+                // As the service that clients know answers it.
+                Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
                 Error::Closed | Error::Disk(_) | Error::Unavailable(_) => {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
@@ -381,5 +380,15 @@ mod tests {
         let (status, body) = read(StorageError::StoreAway("http://10.0.0.7".to_owned())).await;
         assert_eq!(status, 503);
         assert!(!body.to_string().contains("10.0.0.7"), "{body}");
+    }
+
+    #[test]
+    fn who_has_too_much_to_do_says_when_to_come_back() {
+        let busy = StorageError::Busy {
+            retry_after_seconds: 7,
+        };
+        let response = busy.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "7");
     }
 }

@@ -5,6 +5,7 @@
 //! change, and the row says which version is the object. So a reader sees one whole version, a writer that dies leaves
 //! nothing behind that anybody could see, and no name that a user chose is ever a path or a key.
 
+mod buffers;
 mod check;
 mod delivery;
 mod error;
@@ -16,6 +17,7 @@ mod s3;
 mod sign;
 mod store;
 mod tus;
+mod unfinished;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +32,8 @@ pub use check::CheckConfig;
 pub use http::{ROUTES, router};
 pub use images::ImageConfig;
 pub use s3::keys as s3_keys;
-pub use store::hold::{Hold, hold};
 pub use store::fsck::{Checked, Finding, FsckError, check_store};
+pub use store::hold::{Hold, hold};
 pub use store::{S3Config, S3Credentials, StoreConfig};
 
 use check::Check;
@@ -39,6 +41,7 @@ use error::StorageError;
 use images::Images;
 use sign::UrlSigner;
 use store::Store;
+use unfinished::Unfinished;
 
 /// The prefix that all routes have.
 pub const PREFIX: &str = "/storage/v1";
@@ -77,6 +80,8 @@ pub struct Storage {
     sweeper: Arc<Notify>,
     /// Who writes which resumable upload now.
     locks: tus::Locks,
+    /// What unfinished uploads hold.
+    unfinished: Unfinished,
     s3: s3::State,
 }
 
@@ -88,7 +93,7 @@ pub struct OpenError(String);
 impl Storage {
     /// Opens the store of files and puts uploads that a crash has left in their place, or away.
     ///
-    /// `keys` are the project's: signed URLs are signed with a key derived from them, so they end with it.
+    /// `keys` are the project's: signed URLs are signed with a key derived from their root, which outlives rotations.
     pub async fn open(app: App, config: Config, keys: &Keys) -> Result<Storage, OpenError> {
         let opened = |error: StorageError| OpenError(error.to_string());
         let store = Store::open(&config.store).await.map_err(opened)?;
@@ -98,7 +103,7 @@ impl Storage {
             .map_err(|error| OpenError(error.to_string()))?
             .map_err(|error| OpenError(error.to_string()))?;
         let check = config.check.as_ref().map(Check::open).transpose();
-        let secret = keys.jwt_secret.expose().as_bytes();
+        let secret = keys.root.expose().as_bytes();
         let storage = Storage {
             signer: UrlSigner::derive(secret, app.db.clock().clone()),
             check: check.map_err(OpenError)?,
@@ -107,6 +112,7 @@ impl Storage {
             images,
             sweeper: Arc::default(),
             locks: tus::Locks::default(),
+            unfinished: Unfinished::default(),
             s3: s3::State::new(keys),
             app,
         };

@@ -35,7 +35,15 @@ struct Keys {
 pub(crate) struct Download {
     /// As which picture: `width:200,resize:cover`.
     pub(crate) transformations: Option<String>,
-    pub(crate) expires_at: Timestamp,
+    pub(crate) end: End,
+}
+
+/// When a token ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) at: Timestamp,
+    /// From now.
+    pub(crate) seconds_left: u64,
 }
 
 /// What a token for writing lets its holder do.
@@ -80,7 +88,8 @@ enum Scope {
 impl UrlSigner {
     /// A signer whose tokens end with the project's secret.
     pub(crate) fn derive(secret: &[u8], clock: Clock) -> UrlSigner {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
         mac.update(b"plinth: signed storage URLs");
         let key = mac.finalize().into_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
@@ -139,9 +148,13 @@ impl UrlSigner {
     /// What this token lets its holder read, if it is for this `bucket/path`.
     pub(crate) fn verify_download(&self, token: &str, url: &str) -> Result<Download, StorageError> {
         let claims = self.verify(token, url, Scope::Download)?;
+        let seconds_left = claims.exp.saturating_sub(self.0.clock.now().as_second());
         Ok(Download {
             transformations: claims.transformations,
-            expires_at: Timestamp::from_second(claims.exp).unwrap_or(Timestamp::MAX),
+            end: End {
+                at: Timestamp::from_second(claims.exp).unwrap_or(Timestamp::MAX),
+                seconds_left: u64::try_from(seconds_left).unwrap_or(0),
+            },
         })
     }
 
@@ -244,8 +257,12 @@ mod tests {
         clock.advance(SignedDuration::from_secs(59));
         let granted = signer.verify_download(&token, "b/a").unwrap();
         assert_eq!(granted.transformations.as_deref(), Some("width:1"));
+        assert_eq!(granted.end.seconds_left, 1);
         clock.advance(SignedDuration::from_secs(1));
-        assert!(matches!(signer.verify_download(&token, "b/a"), Err(StorageError::InvalidJwt(_))));
+        assert!(matches!(
+            signer.verify_download(&token, "b/a"),
+            Err(StorageError::InvalidJwt(_))
+        ));
     }
 
     #[test]
@@ -253,7 +270,12 @@ mod tests {
         let (signer, clock) = signer();
         let other = UrlSigner::derive(b"another", clock);
         let token = other.sign_download("b/a".to_owned(), None, 60);
-        for bad in [token.as_str(), "", "a.b.c", "eyJhbGciOiJub25lIn0.eyJ1cmwiOiJiL2EifQ."] {
+        for bad in [
+            token.as_str(),
+            "",
+            "a.b.c",
+            "eyJhbGciOiJub25lIn0.eyJ1cmwiOiJiL2EifQ.",
+        ] {
             assert!(signer.verify_download(bad, "b/a").is_err(), "{bad}");
         }
         // An access token of the project is signed with the secret itself.

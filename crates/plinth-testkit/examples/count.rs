@@ -132,7 +132,15 @@ async fn database(folder: &TempDir) -> Result<Db> {
         auto_expose: AutoExpose::Protected,
         durability: Durability::Synced,
     })?;
-    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()]).await?;
+    apply_system(
+        &db,
+        &[
+            plinth_db::base_module(),
+            plinth_auth::module(),
+            plinth_storage::module(),
+        ],
+    )
+    .await?;
     let options = ScriptOptions {
         stop_on_error: true,
         ..ScriptOptions::default()
@@ -220,14 +228,7 @@ fn request(
 
 fn site(db: &Db) -> (Site, String, String) {
     let keys = Keys::local();
-    let gate = Gate::new(
-        &GateKeys {
-            jwt_secret: keys.jwt_secret.expose().to_owned(),
-            publishable: vec![keys.publishable.clone()],
-            secret: vec![keys.secret.expose().to_owned()],
-        },
-        db.clock().clone(),
-    );
+    let gate = Gate::new(&GateKeys::from(&keys), db.clock().clone());
     let token =
         gate.sign(&json!({ "sub": USER, "role": "authenticated", "exp": 4_102_444_800_u64 }));
     let app = App {
@@ -239,7 +240,7 @@ fn site(db: &Db) -> (Site, String, String) {
     };
     let mut config = plinth_auth::Config::for_mode(app.mode);
     config.mailer = Mailer::Outbox(Outbox::default());
-    let auth = AuthApp::new(app.clone(), config, keys.jwt_secret.expose().as_bytes());
+    let auth = AuthApp::new(app.clone(), config, keys.root.expose().as_bytes());
     let site = Site::new(Services {
         rest: Rest::new(app.clone(), plinth_rest::Config::default()),
         auth: plinth_auth::router(auth),

@@ -80,12 +80,7 @@ impl Client {
     /// Wires a server with the keys of local development around a database.
     pub async fn new(db: Db) -> Result<Client> {
         let keys = Keys::local();
-        let gate_keys = GateKeys {
-            jwt_secret: keys.jwt_secret.expose().to_owned(),
-            publishable: vec![keys.publishable.clone()],
-            secret: vec![keys.secret.expose().to_owned()],
-        };
-        let gate = Arc::new(Gate::new(&gate_keys, db.clock().clone()));
+        let gate = Arc::new(Gate::new(&GateKeys::from(&keys), db.clock().clone()));
         let app = App {
             db,
             gate: Arc::clone(&gate),
@@ -95,7 +90,7 @@ impl Client {
         };
         let mut config = plinth_auth::Config::for_mode(app.mode);
         config.mailer = Mailer::Outbox(Outbox::default());
-        let auth = AuthApp::new(app.clone(), config, gate_keys.jwt_secret.as_bytes());
+        let auth = AuthApp::new(app.clone(), config, keys.root.expose().as_bytes());
         let media = TempDir::new("media")?;
         let files = storage(media.path());
         let storage = Storage::open(app.clone(), files, &keys).await?;

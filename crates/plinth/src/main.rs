@@ -7,6 +7,7 @@ mod backup;
 mod cli;
 mod config;
 mod control;
+mod key_ring;
 mod lock;
 mod logging;
 mod metrics;

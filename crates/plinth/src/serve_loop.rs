@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use plinth_auth::{AuthApp, Mailer};
-use plinth_db::keys::{self, Keys};
+use plinth_db::keys;
 use plinth_db::migrations::{
     self, Applied, MigrationError, SystemModule, apply_system, system_is_behind,
 };
 use plinth_db::{Clock, Db, Durability, OpenOptions, ServerOptions};
-use plinth_http::{App, Gate, GateKeys, Mode};
+use plinth_http::{App, Mode};
 use plinth_rest::Rest;
 use plinth_server::{Services, Site};
 use plinth_storage::Storage;
@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::backup;
 use crate::config::Config;
 use crate::control::{self, Owner, RunningServer, describe};
+use crate::key_ring::{self, KeyRing};
 use crate::lock::{self, Holder, Lock};
 use crate::metrics;
 use crate::project::{DataFolder, Project, Stage, make_private_folder};
@@ -86,7 +87,8 @@ pub(crate) async fn prepare(
             pid: std::process::id(),
         }),
     });
-    let (site, background) = site(&owner, config).await?;
+    let (site, mut background) = site(&owner, config).await?;
+    background.push(tokio::spawn(key_ring::follow(Arc::clone(&owner))));
     let metrics = match config.metrics.address()? {
         Some(address) => Some(metrics::listen(address, Arc::clone(&owner)).await?),
         None => None,
@@ -166,7 +168,7 @@ pub(crate) async fn open_database(
     project: &Project,
     config: &Config,
     stage: Stage,
-) -> anyhow::Result<(Db, Keys)> {
+) -> anyhow::Result<(Db, KeyRing)> {
     let data = project.data(stage);
     make_private_folder(&data.path)?;
     if config.database.is_server() {
@@ -209,7 +211,7 @@ async fn connect_database(
     data: &DataFolder,
     config: &Config,
     stage: Stage,
-) -> anyhow::Result<(Db, Keys)> {
+) -> anyhow::Result<(Db, KeyRing)> {
     let options = ServerOptions {
         url: config.database.url.clone(),
         connections: config.database.connections,
@@ -220,16 +222,20 @@ async fn connect_database(
     let setup = db.set_up().await?;
     apply_system(&db, &modules()).await?;
     let keys = keys_of(&db, data, stage).await?;
-    setup.finish(keys.database_password().expose()).await?;
+    setup
+        .finish(keys.now().database_password().expose())
+        .await?;
     Ok((db, keys))
 }
 
-async fn keys_of(db: &Db, data: &DataFolder, stage: Stage) -> anyhow::Result<Keys> {
+async fn keys_of(db: &Db, data: &DataFolder, stage: Stage) -> anyhow::Result<KeyRing> {
     Ok(match stage {
-        Stage::Dev => Keys::local(),
+        Stage::Dev => KeyRing::local(db.clock()),
         Stage::Serve => {
             let from_environment = std::env::var("PLINTH_MASTER_KEY").ok();
-            keys::load_or_create(db, from_environment.as_deref(), &data.master_key()).await?
+            let from_environment = from_environment.as_deref();
+            let stored = keys::load_or_create(db, from_environment, &data.master_key()).await?;
+            KeyRing::stored(stored, db.clock())
         }
     })
 }
@@ -318,15 +324,10 @@ fn with_port(config: &Config, address: SocketAddr) -> Config {
 }
 
 /// What all services share.
-pub(crate) fn app(db: &Db, keys: &Keys, config: &Config, stage: Stage) -> App {
-    let gate_keys = GateKeys {
-        jwt_secret: keys.jwt_secret.expose().to_owned(),
-        publishable: vec![keys.publishable.clone()],
-        secret: vec![keys.secret.expose().to_owned()],
-    };
+pub(crate) fn app(db: &Db, keys: &KeyRing, config: &Config, stage: Stage) -> App {
     App {
         db: db.clone(),
-        gate: Arc::new(Gate::new(&gate_keys, db.clock().clone())),
+        gate: Arc::clone(&keys.gate),
         limits: Arc::new((&config.limits).into()),
         mode: match stage {
             Stage::Dev => Mode::Dev,
@@ -336,12 +337,8 @@ pub(crate) fn app(db: &Db, keys: &Keys, config: &Config, stage: Stage) -> App {
     }
 }
 
-async fn site(
-    owner: &Owner,
-    config: &Config,
-) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
+async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
     let (app, mode) = (owner.app.clone(), owner.app.mode);
-    let secret = owner.keys.jwt_secret.expose();
     let settings = config.auth_service(&owner.project.dir, mode)?;
     if mode == Mode::Serve && !settings.mailer.is_on() {
         tracing::warn!(
@@ -352,10 +349,11 @@ async fn site(
         Mailer::Outbox(outbox) if mode == Mode::Dev => Some(outbox.clone()),
         Mailer::Off | Mailer::Outbox(_) | Mailer::Smtp(_) => None,
     };
-    let auth = AuthApp::new(app.clone(), settings, secret.as_bytes());
+    let keys = owner.keys.now();
+    let auth = AuthApp::new(app.clone(), settings, keys.root.expose().as_bytes());
     let mailer = tokio::spawn(auth.clone().run_mailer());
     let media = config.storage_service(&owner.project.data(owner.stage));
-    let storage = Storage::open(app.clone(), media, &owner.keys).await?;
+    let storage = Storage::open(app.clone(), media, &keys).await?;
     let sweeper = tokio::spawn(storage.clone().run_sweeper());
     let mut background = vec![mailer, sweeper];
     let commerce = owner.open_commerce()?;

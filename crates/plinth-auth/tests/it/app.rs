@@ -71,6 +71,7 @@ pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> TestApp {
         jwt_secret: "a secret of more than thirty-two characters".to_owned(),
         publishable: vec![PUBLISHABLE.to_owned()],
         secret: vec![SECRET.to_owned()],
+        ..GateKeys::default()
     };
     let gate = Arc::new(Gate::new(&keys, clock.clone()));
     let app = App {

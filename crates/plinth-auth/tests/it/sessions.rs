@@ -1,5 +1,7 @@
 //! Refreshing and signing out.
 
+use plinth_db::keys::{OldKey, OldKind, Secret};
+use plinth_http::GateKeys;
 use serde_json::json;
 
 use crate::app::{PUBLISHABLE, TestApp, start};
@@ -18,6 +20,29 @@ async fn refreshing_rotates_the_token() {
     let refreshed = app.refresh(&first).await.ok();
     assert_ne!(refreshed.refresh_token(), first);
     app.user(&refreshed.access_token()).await.ok();
+}
+
+#[tokio::test]
+async fn a_session_outlives_the_secret_that_signed_its_access_token() {
+    let (app, old, refresh) = signed_up().await;
+    let ends = app.clock.now().as_second() + 60;
+    app.gate.replace(&GateKeys {
+        jwt_secret: "the secret that was put into its place".to_owned(),
+        publishable: vec![PUBLISHABLE.to_owned()],
+        old: vec![OldKey {
+            kind: OldKind::Signing,
+            text: Secret::new("a secret of more than thirty-two characters"),
+            signs_from: None,
+            ends,
+        }],
+        ..GateKeys::default()
+    });
+    app.user(&old).await.ok();
+    let new = app.refresh(&refresh).await.ok();
+    app.pass(61);
+    app.user(&old).await.refused(403, "bad_jwt");
+    app.user(&new.access_token()).await.ok();
+    app.refresh(&new.refresh_token()).await.ok();
 }
 
 #[tokio::test]

@@ -91,12 +91,7 @@ pub(crate) async fn start_with(config: Config) -> TestApp {
     ];
     apply_system(&db, &modules).await.unwrap();
     let keys = Keys::local();
-    let gate_keys = GateKeys {
-        jwt_secret: keys.jwt_secret.expose().to_owned(),
-        publishable: vec![keys.publishable.clone()],
-        secret: vec![keys.secret.expose().to_owned()],
-    };
-    let gate = Arc::new(Gate::new(&gate_keys, clock.clone()));
+    let gate = Arc::new(Gate::new(&GateKeys::from(&keys), clock.clone()));
     let shared = App {
         db: db.clone(),
         gate: Arc::clone(&gate),

@@ -8,12 +8,15 @@ const SECRET: &str = "sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz";
 
 pub(super) fn keys() -> Keys {
     Keys {
+        root: Secret::new(DEMO_JWT_SECRET),
         jwt_secret: Secret::new(DEMO_JWT_SECRET),
+        signs_from: None,
         anon_jwt: token("anon"),
         service_role_jwt: Secret::new(token("service_role")),
         publishable: PUBLISHABLE.to_owned(),
         secret: Secret::new(SECRET),
         sealer: Sealer::local(),
+        old: Vec::new(),
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! They live in `plinth.keys`, so that all nodes of a project agree, sealed by a master key that lives outside the
 //! database. `dev` uses the keys that every local Supabase project carries, which must never reach production.
+//!
+//! A rotation puts new keys into the place of old ones, which count until an end that is stored with them. Whatever is to
+//! outlive it is derived from a root secret that no rotation touches.
 
 mod format;
 mod local;
@@ -13,7 +16,7 @@ mod store;
 pub use format::{Secret, opaque_key_is_well_formed};
 pub use master::MasterKey;
 pub use sealer::Sealer;
-pub use store::{exist, forget, load_or_create};
+pub use store::{Rotated, Which, exist, forget, load_or_create, refresh, rotate};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,10 +27,16 @@ use crate::Error;
 pub const DEMO_JWT_SECRET: &str = "super-secret-jwt-token-with-at-least-32-characters-long";
 
 /// The keys in use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
+    /// What refresh tokens, the links in letters and the password of requests' login are derived from. It stays when the
+    /// others change.
+    pub root: Secret,
     /// Signs and verifies HS256 tokens.
     pub jwt_secret: Secret,
+    /// From when it signs, in seconds since 1970; until then the one before it does, so that every node knows it before
+    /// it meets a token of it.
+    pub signs_from: Option<i64>,
     /// The JWT form of the public key: role `anon`.
     pub anon_jwt: String,
     /// The JWT form of the secret key: role `service_role`.
@@ -38,6 +47,32 @@ pub struct Keys {
     pub secret: Secret,
     /// Seals the secrets that other modules keep in the database.
     pub sealer: Sealer,
+    /// Those that they replaced and that still count, the oldest first.
+    pub old: Vec<OldKey>,
+}
+
+/// A key that another one has replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OldKey {
+    /// What it is for.
+    pub kind: OldKind,
+    /// The key.
+    pub text: Secret,
+    /// As [`Keys::signs_from`].
+    pub signs_from: Option<i64>,
+    /// From when it no longer counts, in seconds since 1970.
+    pub ends: i64,
+}
+
+/// What a replaced key is for. The keys in the form of tokens end with the secret that signed them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldKind {
+    /// It signed tokens.
+    Signing,
+    /// `sb_publishable_…`.
+    Publishable,
+    /// `sb_secret_…`.
+    Secret,
 }
 
 impl Keys {
@@ -46,10 +81,15 @@ impl Keys {
         local::keys()
     }
 
+    /// When the next of the old keys ends, in seconds since 1970.
+    pub fn next_end(&self) -> Option<i64> {
+        self.old.iter().map(|key| key.ends).min()
+    }
+
     /// The password of the login that requests connect to a database server as: the same for all nodes, and nothing that
     /// anybody has to keep.
     pub fn database_password(&self) -> Secret {
-        let secret = self.jwt_secret.expose().as_bytes();
+        let secret = self.root.expose().as_bytes();
         let mac = format::hmac_sha256(secret, b"plinth: the login of requests");
         Secret::new(URL_SAFE_NO_PAD.encode(mac))
     }

@@ -6,7 +6,7 @@ use super::sealed;
 use super::{DEMO_JWT_SECRET, KeyError, MasterKey, Secret};
 
 /// Seals secrets under the project's master key, and opens them again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealer(MasterKey);
 
 impl Sealer {

@@ -200,8 +200,7 @@ mod tests {
     async fn bytes_and_reason_are_kept() {
         let scratch = Scratch::new();
         let folder = scratch.0.join("quarantine");
-        let quarantine =
-            Quarantine::open(folder.clone(), 1 << 20, Duration::from_secs(60)).unwrap();
+        let quarantine = Quarantine::open(folder.clone(), 1 << 20, Duration::from_mins(1)).unwrap();
         let source = [stream(b"hello"), Source::File(scratch.file(b"hello"))];
         for source in source {
             let about = about();
@@ -221,7 +220,7 @@ mod tests {
         let folder = scratch.0.join("quarantine");
         // Room for two.
         let bound = 4 * LEAST_WEIGHT;
-        let quarantine = Quarantine::open(folder.clone(), bound, Duration::from_secs(60)).unwrap();
+        let quarantine = Quarantine::open(folder.clone(), bound, Duration::from_mins(1)).unwrap();
         for _ in 0..5 {
             quarantine
                 .keep(&about(), "no", stream(b"hello"))

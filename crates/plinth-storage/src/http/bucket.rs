@@ -9,12 +9,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::request::{Admin, BucketId, Parameters, json as read_json};
-use crate::{Storage, s3};
 use crate::error::StorageError;
 use crate::model::bucket::{Bucket, COLUMNS};
 use crate::model::object::refused;
 use crate::model::{Who, array_literal};
 use crate::names::BucketName;
+use crate::{Storage, s3};
 
 /// Most buckets in one answer.
 const MAX_BUCKETS: u64 = 1000;
@@ -43,14 +43,23 @@ pub(crate) async fn list(
         Some("desc") => "desc",
         Some(_) => return Err(StorageError::InvalidParameter("sortOrder".to_owned())),
     };
-    let limit = query.number("limit")?.unwrap_or(MAX_BUCKETS).min(MAX_BUCKETS);
-    let offset = query.number("offset")?.unwrap_or(0).min(u64::from(u32::MAX));
+    let limit = query
+        .number("limit")?
+        .unwrap_or(MAX_BUCKETS)
+        .min(MAX_BUCKETS);
+    let offset = query
+        .number("offset")?
+        .unwrap_or(0)
+        .min(u64::from(u32::MAX));
     let search = query.get("search").unwrap_or_default().to_lowercase();
     let sql = format!(
         "select {COLUMNS} from storage.buckets where $1 = '' or strpos(lower(name), $1) > 0 \
          order by {column} {direction}, id limit {limit} offset {offset}"
     );
-    let rows = storage.app.db.query(&who.session, &sql, vec![Param::from(search)]);
+    let rows = storage
+        .app
+        .db
+        .query(&who.session, &sql, vec![Param::from(search)]);
     let rows = rows.await?;
     let mut buckets = Vec::with_capacity(rows.len());
     for row in rows.iter() {
@@ -95,7 +104,10 @@ pub(crate) async fn create(
     let name = asked.name.ok_or(StorageError::MissingParameter("name"))?;
     let id = BucketName::parse(asked.id.as_deref().unwrap_or(&name))?;
     let name = BucketName::parse(&name)?;
-    let limit = asked.file_size_limit.map(|size| size.bytes(&storage)).transpose()?;
+    let limit = asked
+        .file_size_limit
+        .map(|size| size.bytes(&storage))
+        .transpose()?;
     check_types(asked.allowed_mime_types.as_deref())?;
     let owner: Option<Uuid> = who.owner.as_deref().and_then(|text| text.parse().ok());
     let sql = "insert into storage.buckets
@@ -118,11 +130,40 @@ pub(crate) async fn create(
 #[derive(Deserialize)]
 struct Change {
     public: Option<bool>,
-    /// Outer none: as it is.
-    #[serde(default, deserialize_with = "given")]
-    file_size_limit: Option<Option<Size>>,
-    #[serde(default, deserialize_with = "given")]
-    allowed_mime_types: Option<Option<Vec<String>>>,
+    #[serde(default)]
+    file_size_limit: Wanted<Size>,
+    #[serde(default)]
+    allowed_mime_types: Wanted<Vec<String>>,
+}
+
+/// `null` is something else than nothing.
+#[derive(Default)]
+enum Wanted<T> {
+    #[default]
+    AsItIs,
+    Null,
+    This(T),
+}
+
+impl<T> Wanted<T> {
+    /// What is to be written: none at all, null, or a value.
+    fn written<U>(
+        self,
+        write: impl FnOnce(Option<T>) -> Result<U, StorageError>,
+    ) -> Result<Option<U>, StorageError> {
+        match self {
+            Wanted::AsItIs => Ok(None),
+            Wanted::Null => write(None).map(Some),
+            Wanted::This(value) => write(Some(value)).map(Some),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Wanted<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Wanted<T>, D::Error> {
+        let given = Option::<T>::deserialize(reader)?;
+        Ok(given.map_or(Wanted::Null, Wanted::This))
+    }
 }
 
 /// `PUT /bucket/{id}`: what is not named stays as it is.
@@ -142,14 +183,19 @@ pub(crate) async fn update(
     if let Some(public) = asked.public {
         set("public", Param::from(public), "");
     }
-    if let Some(size) = asked.file_size_limit {
+    let limit = asked.file_size_limit.written(|size| {
         let bytes = size.map(|size| size.bytes(&storage)).transpose()?;
-        set("file_size_limit", Param::from(bytes.flatten()), "::bigint");
+        Ok(Param::from(bytes.flatten()))
+    })?;
+    if let Some(limit) = limit {
+        set("file_size_limit", limit, "::bigint");
     }
-    if let Some(types) = asked.allowed_mime_types {
+    let types = asked.allowed_mime_types.written(|types| {
         check_types(types.as_deref())?;
-        let types = types.as_deref().map(array_literal);
-        set("allowed_mime_types", Param::from(types), "::text[]");
+        Ok(Param::from(types.as_deref().map(array_literal)))
+    })?;
+    if let Some(types) = types {
+        set("allowed_mime_types", types, "::text[]");
     }
     if changes.is_empty() {
         return Err(StorageError::InvalidRequest(
@@ -212,7 +258,10 @@ pub(crate) async fn remove(
 
 async fn delete(storage: &Storage, who: &Who, id: &str) -> Result<(), StorageError> {
     let sql = "delete from storage.buckets where id = $1";
-    let removed = storage.app.db.query(&who.session, sql, vec![Param::from(id)]);
+    let removed = storage
+        .app
+        .db
+        .query(&who.session, sql, vec![Param::from(id)]);
     match removed.await {
         Ok(rows) if rows.affected == 0 => Err(StorageError::NoSuchBucket),
         Ok(_) => Ok(()),
@@ -261,7 +310,9 @@ impl Size {
 /// `20MB`; units are powers of a thousand.
 fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match &*unit.trim().to_ascii_uppercase() {
         "" | "B" => 1,
@@ -296,15 +347,6 @@ fn check_types(types: Option<&[String]>) -> Result<(), StorageError> {
     }
 }
 
-/// Tells `null` from nothing.
-fn given<'de, T, D>(reader: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: serde::Deserializer<'de>,
-{
-    Option::<T>::deserialize(reader).map(Some)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,7 +379,10 @@ mod tests {
     #[test]
     fn null_is_told_from_nothing() {
         let read = |text: &str| serde_json::from_str::<Change>(text).unwrap();
-        assert!(read("{}").allowed_mime_types.is_none());
-        assert!(matches!(read(r#"{"allowed_mime_types":null}"#).allowed_mime_types, Some(None)));
+        assert!(matches!(read("{}").allowed_mime_types, Wanted::AsItIs));
+        assert!(matches!(
+            read(r#"{"allowed_mime_types":null}"#).allowed_mime_types,
+            Wanted::Null
+        ));
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn either(
         is_private: !reader.is_public,
         ..asked(&query, &method)
     };
-    let find = || object::find(&storage, &reader.who, &place.bucket, &place.name);
+    let find = || object::find_brief(&storage, &reader.who, &place.bucket, &place.name);
     found(&storage, find, &headers, &how).await
 }
 
@@ -40,7 +40,12 @@ pub(crate) async fn reader(
     who: Option<Who>,
     place: &Place,
 ) -> Result<Reader, StorageError> {
-    let is_public = Bucket::find(storage, &place.bucket).await?.public;
+    let is_public = match Bucket::find(storage, &place.bucket).await {
+        Ok(bucket) => bucket.public,
+        // Answered like a private bucket: whether it exists is nobody's to learn.
+        Err(StorageError::NoSuchBucket) => false,
+        Err(error) => return Err(error),
+    };
     match who {
         _ if is_public => Ok(Reader {
             who: Who::system(None),
@@ -65,7 +70,7 @@ pub(crate) async fn authenticated(
         is_private: true,
         ..asked(&query, &method)
     };
-    let find = || object::find(&storage, &who, &place.bucket, &place.name);
+    let find = || object::find_brief(&storage, &who, &place.bucket, &place.name);
     found(&storage, find, &headers, &how).await
 }
 
@@ -78,7 +83,7 @@ pub(crate) async fn public(
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
     let how = asked(&query, &method);
-    let find = || object::find_public(&storage, &place.bucket, &place.name);
+    let find = || object::find_public_brief(&storage, &place.bucket, &place.name);
     found(&storage, find, &headers, &how).await
 }
 
@@ -100,10 +105,10 @@ pub(crate) async fn signed(
     }
     let system = Who::system(None);
     let how = Delivery {
-        expires_at: Some(granted.expires_at),
+        end: Some(granted.end),
         ..asked(&query, &method)
     };
-    let find = || object::find(&storage, &system, &place.bucket, &place.name);
+    let find = || object::find_brief(&storage, &system, &place.bucket, &place.name);
     found(&storage, find, &headers, &how).await
 }
 

@@ -3,8 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -21,6 +21,9 @@ use crate::error::StorageError;
 pub(crate) const FRAMING_BYTES: u64 = METADATA_BYTES as u64 + (64 << 10);
 /// Fields before the file.
 const MAX_FIELDS: usize = 16;
+/// What a chunk of the body counts at least while a boundary is looked for: with each one the reader looks through all that it
+/// has swallowed, so a million of one byte would cost a core a minute.
+const LEAST_CHUNK_BYTES: u64 = 256;
 
 /// What stands between the parts, when the body is a form.
 pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
@@ -200,10 +203,10 @@ where
         let polled = self.stream.poll_next_unpin(cx);
         if let Poll::Ready(Some(Ok(bytes))) = &polled {
             self.rests = true;
-            let length = bytes.len() as u64;
-            let unread = self.unread.fetch_add(length, Ordering::Relaxed) + length;
+            let weight = (bytes.len() as u64).max(LEAST_CHUNK_BYTES);
+            let unread = self.unread.fetch_add(weight, Ordering::Relaxed) + weight;
             // One chunk may be larger than that by itself, when all of it is in memory already.
-            if unread > FRAMING_BYTES && unread > length {
+            if unread > FRAMING_BYTES && unread > weight {
                 return Poll::Ready(Some(Err(StorageError::InvalidRequest(
                     "The form has no boundary where one must be".to_owned(),
                 ))));
@@ -263,7 +266,10 @@ mod tests {
         for cut in ["hello", "hello\n--B"] {
             let mut form = form(&format!("{FIELDS}{cut}"));
             form.fields().await.unwrap();
-            assert!(matches!(read(form).await, Err(StorageError::Incomplete)), "{cut}");
+            assert!(
+                matches!(read(form).await, Err(StorageError::Incomplete)),
+                "{cut}"
+            );
         }
         let mut empty = form("--B--\n");
         assert!(empty.fields().await.is_err());

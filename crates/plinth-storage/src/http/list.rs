@@ -65,9 +65,9 @@ impl SortBy {
     fn time(&self) -> Option<TimeColumn> {
         match self.column? {
             Column::Name => None,
-            Column::UpdatedAt => Some(TimeColumn::UpdatedAt),
-            Column::CreatedAt => Some(TimeColumn::CreatedAt),
-            Column::LastAccessedAt => Some(TimeColumn::LastAccessedAt),
+            Column::UpdatedAt => Some(TimeColumn::Updated),
+            Column::CreatedAt => Some(TimeColumn::Created),
+            Column::LastAccessedAt => Some(TimeColumn::LastAccessed),
         }
     }
 }

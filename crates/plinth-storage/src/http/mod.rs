@@ -1,6 +1,7 @@
 //! The routes, relative to `/storage/v1`.
 
 mod bucket;
+mod close;
 mod download;
 mod form;
 mod info;
@@ -15,6 +16,7 @@ pub(crate) mod upload;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
 use axum::routing::{any, delete, get, post};
 
 use crate::{Storage, s3, tus};
@@ -79,9 +81,7 @@ pub fn router(storage: Storage) -> Router {
         .route("/bucket", get(bucket::list).post(bucket::create))
         .route(
             "/bucket/{id}",
-            get(bucket::show)
-                .put(bucket::update)
-                .delete(bucket::remove),
+            get(bucket::show).put(bucket::update).delete(bucket::remove),
         )
         .route("/bucket/{id}/empty", post(bucket::empty))
         .route("/object/{bucket}", delete(remove::many))
@@ -130,5 +130,6 @@ pub fn router(storage: Storage) -> Router {
         .method_not_allowed_fallback(other::not_found)
         // Every route has its own bound: JSON a small one, files that of their bucket.
         .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(close::after_refusal))
         .with_state(storage)
 }

@@ -35,7 +35,7 @@ pub(crate) async fn many(
     }
     Bucket::find(&storage, &bucket).await?;
     let removed = object::remove(&storage, &who, &bucket, &prefixes).await?;
-    let rows: Vec<Value> = removed.iter().map(Object::row_json).collect();
+    let rows: Vec<Value> = removed.iter().map(Object::brief_json).collect();
     Ok(axum::Json(rows).into_response())
 }
 

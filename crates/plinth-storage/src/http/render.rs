@@ -6,7 +6,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::header::{ACCEPT, ACCEPT_RANGES, CONTENT_TYPE, VARY};
+use axum::http::header::{ACCEPT, ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
@@ -45,7 +45,7 @@ async fn authenticated(
         is_private: true,
         ..asked(&query)
     };
-    let find = || object::find(&storage, &who, &place.bucket, &place.name);
+    let find = || object::find_brief(&storage, &who, &place.bucket, &place.name);
     found(&storage, find, transform, &headers, &how).await
 }
 
@@ -58,7 +58,7 @@ async fn public(
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
     let transform = Transform::from_query(&text.unwrap_or_default(), storage.images.config())?;
-    let find = || object::find_public(&storage, &place.bucket, &place.name);
+    let find = || object::find_public_brief(&storage, &place.bucket, &place.name);
     found(&storage, find, transform, &headers, &asked(&query)).await
 }
 
@@ -75,10 +75,10 @@ async fn signed(
     let transform = Transform::from_claim(&claim, storage.images.config())?;
     let system = Who::system(None);
     let how = Delivery {
-        expires_at: Some(granted.expires_at),
+        end: Some(granted.end),
         ..asked(&query)
     };
-    let find = || object::find(&storage, &system, &place.bucket, &place.name);
+    let find = || object::find_brief(&storage, &system, &place.bucket, &place.name);
     found(&storage, find, transform, &headers, &how).await
 }
 
@@ -141,8 +141,10 @@ async fn deliver(
         .kind
         .content_type()
         .clone_into(&mut shown.content_type);
-    let headers = answer_headers(&shown, transform, how);
-    Ok(answer(StatusCode::OK, headers, Body::from(rendered.bytes)))
+    let mut headers = answer_headers(&shown, transform, how);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(rendered.bytes.len()));
+    let body = storage.images.body(rendered)?;
+    Ok(answer(StatusCode::OK, headers, body))
 }
 
 fn answer_headers(shown: &Object, transform: Transform, how: &Delivery) -> HeaderMap {

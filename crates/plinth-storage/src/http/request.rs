@@ -23,7 +23,7 @@ use crate::{PREFIX, Storage};
 /// Largest JSON body: a thousand names of 1,024 bytes, with room for their quotes.
 const JSON_BYTES: usize = 2 << 20;
 /// Longest silence of a client in the middle of a file.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// Longest time that a file may take in one request. Whoever needs more has resumable uploads.
 const WHOLE: Duration = Duration::from_hours(1);
 

@@ -41,7 +41,7 @@ pub(crate) async fn one(
 ) -> Result<Response, StorageError> {
     let asked: One = read_json(body).await?;
     check_lifetime(asked.expires_in)?;
-    let object = object::find(&storage, &who, &place.bucket, &place.name).await?;
+    let object = object::find_brief(&storage, &who, &place.bucket, &place.name).await?;
     let transform = match asked.transform {
         Some(Value::Object(options)) if !options.is_empty() => Some(Transform::from_json(
             &Value::Object(options),
@@ -54,7 +54,9 @@ pub(crate) async fn one(
         Some(transform) => ("render/image/sign", Some(transform.claim())),
         None => ("object/sign", None),
     };
-    let token = storage.signer.sign_download(url.clone(), claim, asked.expires_in);
+    let token = storage
+        .signer
+        .sign_download(url.clone(), claim, asked.expires_in);
     let signed = format!("/{route}/{}?token={token}", encoded(&url));
     Ok(axum::Json(json!({ "signedURL": signed })).into_response())
 }
@@ -126,7 +128,7 @@ pub(crate) async fn upload(
     let object = NewObject {
         bucket: place.bucket.clone(),
         name: ObjectName::parse(&place.name)?,
-        upsert,
+        upsert: upsert.into(),
         content_type: OCTETS.to_owned(),
         cache_control: "no-cache".to_owned(),
         user_metadata: None,

@@ -36,7 +36,9 @@ struct Served {
 
 impl Transfer {
     fn destination(&self) -> &str {
-        self.destination_bucket.as_deref().unwrap_or(&self.bucket_id)
+        self.destination_bucket
+            .as_deref()
+            .unwrap_or(&self.bucket_id)
     }
 }
 
@@ -48,7 +50,7 @@ pub(crate) async fn rename(
 ) -> Result<Response, StorageError> {
     let asked: Transfer = read_json(body).await?;
     let name = ObjectName::parse(&asked.destination_key)?;
-    let source = object::find(&storage, &who, &asked.bucket_id, &asked.source_key).await?;
+    let source = object::find_brief(&storage, &who, &asked.bucket_id, &asked.source_key).await?;
     if asked.destination() != asked.bucket_id {
         let bucket = Bucket::find(&storage, asked.destination()).await?;
         bucket.check_type(&source.content_type)?;
@@ -73,7 +75,9 @@ pub(crate) async fn copy(
     let source = object::find(&storage, &who, &asked.bucket_id, &asked.source_key).await?;
     let bucket = Bucket::find(&storage, asked.destination()).await?;
 
-    let given = text(&headers, "x-metadata").map(metadata_header).transpose()?;
+    let given = text(&headers, "x-metadata")
+        .map(metadata_header)
+        .transpose()?;
     let user_metadata = match given {
         Some(given) => given,
         None if asked.copy_metadata == Some(false) => None,
@@ -81,11 +85,12 @@ pub(crate) async fn copy(
     };
     let served = asked.metadata.as_ref();
     let mimetype = served.and_then(|served| kept_type(served.mimetype.as_deref()?));
-    let cache_control = served.and_then(|served| kept_cache_control(served.cache_control.as_deref()?));
+    let cache_control =
+        served.and_then(|served| kept_cache_control(served.cache_control.as_deref()?));
     let to = NewObject {
         bucket: asked.destination().to_owned(),
         name,
-        upsert: is_true(&headers, "x-upsert"),
+        upsert: is_true(&headers, "x-upsert").into(),
         content_type: mimetype.unwrap_or(&source.content_type).to_owned(),
         cache_control: cache_control.unwrap_or(&source.cache_control).to_owned(),
         user_metadata,

@@ -16,7 +16,7 @@ use super::form::{self, Form, discard};
 use super::request::{Parameters, Place, file, is_true, text};
 use crate::Storage;
 use crate::error::StorageError;
-use crate::model::object::{self, OCTETS};
+use crate::model::object::{self, OCTETS, Upsert};
 use crate::model::{Bucket, NewObject, Object, Who};
 use crate::names::ObjectName;
 
@@ -37,7 +37,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, StorageError> {
-    let upsert = is_true(&headers, "x-upsert");
+    let upsert = is_true(&headers, "x-upsert").into();
     let object = receive(&storage, &who, &place, upsert, &headers, body).await?;
     Ok(made(&object))
 }
@@ -50,7 +50,7 @@ pub(crate) async fn replace(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, StorageError> {
-    let object = receive(&storage, &who, &place, true, &headers, body).await?;
+    let object = receive(&storage, &who, &place, Upsert::Anything, &headers, body).await?;
     Ok(made(&object))
 }
 
@@ -83,7 +83,7 @@ async fn receive(
     storage: &Storage,
     who: &Who,
     place: &Place,
-    upsert: bool,
+    upsert: Upsert,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Object, StorageError> {
@@ -113,7 +113,7 @@ struct Asked<'a> {
     storage: &'a Storage,
     who: &'a Who,
     place: &'a Place,
-    upsert: bool,
+    upsert: Upsert,
     /// Of the whole body.
     length: Option<u64>,
 }
@@ -144,7 +144,9 @@ impl Asked<'_> {
         let about = || -> Result<NewObject, StorageError> {
             let content_type = text(headers, CONTENT_TYPE.as_str());
             let cache_control = text(headers, CACHE_CONTROL.as_str());
-            let metadata = text(headers, "x-metadata").map(metadata_header).transpose()?;
+            let metadata = text(headers, "x-metadata")
+                .map(metadata_header)
+                .transpose()?;
             self.object(content_type, cache_control, metadata.flatten(), self.length)
         };
         match self.admit(bucket, about()).await {
@@ -160,10 +162,18 @@ impl Asked<'_> {
         let fields = form.fields().await?;
         let about = || -> Result<NewObject, StorageError> {
             let metadata = fields.metadata.as_deref().map(metadata_text).transpose()?;
-            let seconds = fields.cache_control.as_deref().filter(|text| is_number(text));
+            let seconds = fields
+                .cache_control
+                .as_deref()
+                .filter(|text| is_number(text));
             let cache_control = seconds.map(|seconds| format!("max-age={seconds}"));
             let content_type = fields.content_type.as_deref();
-            self.object(content_type, cache_control.as_deref(), metadata.flatten(), None)
+            self.object(
+                content_type,
+                cache_control.as_deref(),
+                metadata.flatten(),
+                None,
+            )
         };
         match self.admit(bucket, about()).await {
             Ok(object) => self.store(bucket, object, form.file()).await,
@@ -320,7 +330,10 @@ mod tests {
         for bad in ["[]", "1", "{", r#""text""#, r#"{"a":"\u0000"}"#] {
             assert!(metadata_text(bad).is_err(), "{bad}");
         }
-        assert_eq!(metadata_header("eyJhIjoxfQ==").unwrap(), Some(json!({"a": 1})));
+        assert_eq!(
+            metadata_header("eyJhIjoxfQ==").unwrap(),
+            Some(json!({"a": 1}))
+        );
         assert!(metadata_header("%%%").is_err());
     }
 }

@@ -28,7 +28,8 @@ pub(super) const REVISION: &str = "r1";
 /// bytes is one on their number, too.
 const LEAST_WEIGHT: u64 = 8 * 1024;
 
-/// One result may have this part of the bound.
+/// One result may have this part of the bound, and so may all results of one source: whoever asks for a picture in every size
+/// there is takes the place of no other.
 const LARGEST_PART: u64 = 16;
 
 /// Results on disk. Cheap to clone.
@@ -88,6 +89,12 @@ impl Cache {
         Ok(cache)
     }
 
+    /// What a result counts, when it is there: at least its bytes.
+    pub(super) fn weight(&self, key: Key) -> Option<u64> {
+        let index = self.shared.index.lock();
+        index.entries.get(&key).map(|entry| entry.weight)
+    }
+
     /// A result, when it is there and whole.
     pub(super) async fn get(&self, key: Key) -> Option<Bytes> {
         if !self.shared.index.lock().touch(key) {
@@ -107,6 +114,7 @@ impl Cache {
         match self.shared.write(key, bytes) {
             Ok(()) => {
                 self.shared.index.lock().insert(key, size);
+                self.shared.make_room_beside(key);
                 self.shared.make_room();
             }
             Err(error) => tracing::warn!(%error, "a thumbnail could not be kept"),
@@ -171,10 +179,23 @@ impl Shared {
             let Some(key) = self.index.lock().pop_over(self.bound_bytes) else {
                 return;
             };
-            let _gone_already = fs::remove_file(self.path_of(key));
-            // Refused while there are others in it.
-            let _not_empty = fs::remove_dir(self.folder_of(key.version));
+            self.remove_file(key);
         }
+    }
+
+    /// The same among the results of the source that this one was made of.
+    fn make_room_beside(&self, key: Key) {
+        let of_one = self.bound_bytes / LARGEST_PART;
+        let popped = self.index.lock().pop_beside(key, of_one);
+        for key in popped {
+            self.remove_file(key);
+        }
+    }
+
+    fn remove_file(&self, key: Key) {
+        let _gone_already = fs::remove_file(self.path_of(key));
+        // Refused while there are others in it.
+        let _not_empty = fs::remove_dir(self.folder_of(key.version));
     }
 }
 
@@ -218,16 +239,41 @@ impl Index {
         Some(key)
     }
 
-    /// False when there was nothing.
-    fn forget(&mut self, version: Uuid) -> bool {
+    /// Takes out the least recently used ones of the same version while together they weigh more than this, but not `kept`.
+    fn pop_beside(&mut self, kept: Key, bound_bytes: u64) -> Vec<Key> {
+        let mut weight: u64 = self.of(kept.version).map(|(_, entry)| entry.weight).sum();
+        if weight <= bound_bytes {
+            return Vec::new();
+        }
+        let mut by_use: Vec<(u64, u64, Key)> = self
+            .of(kept.version)
+            .filter(|(key, _)| **key != kept)
+            .map(|(key, entry)| (entry.used, entry.weight, *key))
+            .collect();
+        by_use.sort_unstable();
+        let mut popped = Vec::new();
+        for (_, of_it, key) in by_use {
+            if weight <= bound_bytes {
+                break;
+            }
+            weight -= of_it;
+            self.remove(key);
+            popped.push(key);
+        }
+        popped
+    }
+
+    /// What there is of a version.
+    fn of(&self, version: Uuid) -> impl Iterator<Item = (&Key, &Entry)> {
         let recipe = Recipe::LEAST;
         let from = Key { version, recipe };
-        let of_it: Vec<Key> = self
-            .entries
-            .range(from..)
-            .map(|(key, _)| *key)
-            .take_while(|key| key.version == version)
-            .collect();
+        let behind = self.entries.range(from..);
+        behind.take_while(move |(key, _)| key.version == version)
+    }
+
+    /// False when there was nothing.
+    fn forget(&mut self, version: Uuid) -> bool {
+        let of_it: Vec<Key> = self.of(version).map(|(key, _)| *key).collect();
         for key in &of_it {
             self.remove(*key);
         }
@@ -392,6 +438,23 @@ mod tests {
         assert!(cache.get(key(version, 2)).await.is_none());
         assert!(cache.get(key(other, 1)).await.is_some());
         assert_eq!(cache.shared.index.lock().weight, LEAST_WEIGHT);
+    }
+
+    #[tokio::test]
+    async fn one_source_takes_the_place_of_no_other() {
+        let folder = Scratch::new();
+        // Room for 32 results, of which one source may have two.
+        let cache = Cache::open(&folder.0, 2 * LARGEST_PART * LEAST_WEIGHT).unwrap();
+        let (version, other) = (Uuid::now_v7(), key(Uuid::now_v7(), 1));
+        cache.put(other, &picture(100));
+        for width in 1..100 {
+            cache.put(key(version, width), &picture(100));
+        }
+        assert!(cache.get(other).await.is_some());
+        assert!(cache.get(key(version, 97)).await.is_none());
+        assert!(!cache.shared.path_of(key(version, 97)).exists());
+        assert!(cache.get(key(version, 98)).await.is_some());
+        assert!(cache.get(key(version, 99)).await.is_some());
     }
 
     #[tokio::test]

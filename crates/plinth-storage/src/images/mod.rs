@@ -15,16 +15,19 @@ mod transform;
 mod workers;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
+use futures_util::stream;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OnceCell, Semaphore, oneshot};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::error::StorageError;
@@ -39,6 +42,8 @@ const SOURCES_PER_CORE: usize = 2;
 const LONGEST_SIDE: u16 = 16_383;
 /// When to come back where too much waits.
 const BUSY_SECONDS: u64 = 2;
+/// Bytes of a result that are handed to a connection at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What images may cost.
 #[derive(Clone, Debug)]
@@ -59,7 +64,8 @@ pub struct ImageConfig {
     pub workers: Option<NonZeroUsize>,
     /// Images that may wait, for each worker.
     pub waiting_per_worker: usize,
-    /// Decoded pixels that may be in memory at a time. One image is always let in.
+    /// Decoded pixels that may be in memory at a time, and beside them results on their way to clients. One image is always
+    /// let in.
     pub memory_bytes: u64,
     /// Longest that a request waits for its image.
     pub deadline: Duration,
@@ -100,6 +106,9 @@ struct Shared {
     places: Semaphore,
     /// One for each source in memory.
     slots: Arc<Semaphore>,
+    /// One for each KiB of the results that clients have not taken yet, of so many.
+    outgoing: Arc<Semaphore>,
+    outgoing_kib: u32,
 }
 
 /// A result that several requests wait for. When the one that makes it goes away, another takes over.
@@ -110,7 +119,12 @@ type Flight = OnceCell<Result<Rendered, StorageError>>;
 pub(crate) struct Rendered {
     pub(crate) bytes: Bytes,
     pub(crate) kind: Kind,
+    /// What it takes of the memory for results on their way, where that was taken before it was read.
+    pub(crate) room: Option<Room>,
 }
+
+/// A part of the memory for results on their way, until everybody has his who shares it.
+pub(crate) type Room = Arc<OwnedSemaphorePermit>;
 
 /// The formats that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +149,8 @@ impl Images {
             side_pixels: config.side_pixels.clamp(1, LONGEST_SIDE),
             ..config.clone()
         };
+        let outgoing_kib = u32::try_from(config.memory_bytes >> 10).unwrap_or(u32::MAX);
+        let outgoing_kib = outgoing_kib.max(1);
         Ok(Images {
             shared: Arc::new(Shared {
                 cache: Cache::open(&config.cache_folder, config.cache_bytes)?,
@@ -143,6 +159,8 @@ impl Images {
                 flights: Mutex::default(),
                 places: Semaphore::new(places.min(Semaphore::MAX_PERMITS)),
                 slots: Arc::new(Semaphore::new(threads * SOURCES_PER_CORE)),
+                outgoing: Arc::new(Semaphore::new(outgoing_kib as usize)),
+                outgoing_kib,
                 config,
             }),
         })
@@ -166,6 +184,26 @@ impl Images {
             Ok(made) => made.clone(),
             Err(_) => Err(busy()),
         }
+    }
+
+    /// A result as a body. It is in memory until its client has taken it, and a slow one takes its time: beyond a bound whoever
+    /// comes is told to come back.
+    ///
+    /// # Errors
+    /// [`StorageError::Busy`].
+    pub(crate) fn body(&self, result: Rendered) -> Result<Body, StorageError> {
+        let room = match result.room {
+            Some(room) => room,
+            None => self.shared.room(result.bytes.len() as u64)?,
+        };
+        let pieces = stream::unfold((result.bytes, room), |(mut rest, room)| async move {
+            if rest.is_empty() {
+                return None;
+            }
+            let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+            Some((Ok::<_, Infallible>(piece), (rest, room)))
+        });
+        Ok(Body::from_stream(pieces))
     }
 
     /// Removes what was made of a version.
@@ -206,16 +244,28 @@ impl Shared {
         }
     }
 
+    /// Room for a result of so many bytes. More than there ever is counts as all of it.
+    fn room(&self, bytes: u64) -> Result<Room, StorageError> {
+        let kib = u32::try_from((bytes >> 10) + 1).unwrap_or(u32::MAX);
+        let outgoing = Arc::clone(&self.outgoing);
+        let room = outgoing.try_acquire_many_owned(kib.min(self.outgoing_kib));
+        room.map(Arc::new).map_err(|_| busy())
+    }
+
     /// From the cache, or made.
     async fn fetch(
         self: &Arc<Shared>,
         key: Key,
         load: impl Future<Output = Result<Bytes, StorageError>> + Send,
     ) -> Result<Rendered, StorageError> {
-        if let Some(bytes) = self.cache.get(key).await
-            && let Some(kind) = Kind::of(&bytes)
-        {
-            return Ok(Rendered { bytes, kind });
+        if let Some(weight) = self.cache.weight(key) {
+            // Before it is read: however many are asked for at once, no more are in memory.
+            let room = Some(self.room(weight)?);
+            if let Some(bytes) = self.cache.get(key).await
+                && let Some(kind) = Kind::of(&bytes)
+            {
+                return Ok(Rendered { bytes, kind, room });
+            }
         }
         let _place = self.places.try_acquire().map_err(|_| busy())?;
         let slots = Arc::clone(&self.slots);
@@ -424,6 +474,44 @@ mod tests {
         assert!(stage.images.shared.flights.lock().is_empty());
         let slots = stage.images.shared.slots.available_permits();
         assert_eq!(slots % SOURCES_PER_CORE, 0);
+    }
+
+    #[tokio::test]
+    async fn results_that_clients_have_not_taken_are_bounded() {
+        let stage = stage(|config| config.memory_bytes = 8 << 10);
+        let result = |kib: usize| Rendered {
+            bytes: Bytes::from(vec![7; kib << 10]),
+            kind: Kind::Jpeg,
+            room: None,
+        };
+        let first = stage.images.body(result(5)).unwrap();
+        let second = stage.images.body(result(5));
+        assert!(matches!(second, Err(StorageError::Busy { .. })));
+        let read = plinth_http::read_body(first, 10_000).await.unwrap();
+        assert_eq!(read, result(5).bytes);
+        // More than there ever is counts as all of it.
+        assert!(stage.images.body(result(90)).is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_kept_result_is_read_when_there_is_room_for_it() {
+        let stage = stage(|config| config.memory_bytes = 1 << 20);
+        let (version, recipe) = (Uuid::now_v7(), recipe(&stage, "width=20"));
+        let ask = || {
+            let load = async { Ok(png(60, 40)) };
+            stage.images.render(version, recipe, load)
+        };
+        assert!(ask().await.unwrap().room.is_none());
+        let kept = ask().await.unwrap();
+        assert!(kept.room.is_some());
+        let all = stage.images.shared.outgoing_kib as usize;
+        let free = || stage.images.shared.outgoing.available_permits();
+        assert!(free() < all);
+        let body = stage.images.body(kept).unwrap();
+        drop(body);
+        assert_eq!(free(), all);
+        let _others = stage.images.shared.room(1 << 20).unwrap();
+        assert!(matches!(ask().await, Err(StorageError::Busy { .. })));
     }
 
     #[tokio::test(flavor = "multi_thread")]

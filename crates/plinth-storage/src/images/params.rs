@@ -19,6 +19,8 @@ use crate::error::StorageError;
 const QUALITY: u8 = 80;
 /// Below it nobody recognises anything, above it there is nothing.
 const QUALITIES: std::ops::RangeInclusive<u32> = 20..=100;
+/// Qualities are multiples of this: nobody sees a smaller difference, and each result takes its place in the cache.
+const QUALITY_STEP: u32 = 5;
 /// Offsets beyond any image.
 const OFFSET_MOST: i64 = 32_767;
 
@@ -248,10 +250,12 @@ fn side(name: &str, text: &str, config: &ImageConfig) -> Result<Option<u16>, Sto
 
 fn quality(text: &str) -> Result<u8, StorageError> {
     let quality = whole("quality", text)?;
-    match u8::try_from(quality) {
-        Ok(small) if QUALITIES.contains(&quality) => Ok(small),
-        _ => Err(invalid("quality must be between 20 and 100")),
+    if !QUALITIES.contains(&quality) {
+        return Err(invalid("quality must be between 20 and 100"));
     }
+    let rounded = (quality + QUALITY_STEP / 2) / QUALITY_STEP * QUALITY_STEP;
+    // Cannot fail: it is 100 at most.
+    Ok(u8::try_from(rounded).unwrap_or(QUALITY))
 }
 
 fn offset(name: &str, text: &str) -> Result<i16, StorageError> {
@@ -498,6 +502,21 @@ mod tests {
     }
 
     #[test]
+    fn qualities_are_rounded() {
+        for (asked, taken) in [
+            (20, 20),
+            (22, 20),
+            (23, 25),
+            (78, 80),
+            (98, 100),
+            (100, 100),
+        ] {
+            let claim = format!("resize:cover,quality:{taken}");
+            assert_eq!(read(&format!("quality={asked}")), Ok(claim), "{asked}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for query in [
             "width=-1",
@@ -583,7 +602,7 @@ mod tests {
         let transform = Transform::from_query(query, &config()).unwrap();
         let recipe = transform.recipe(&accepting("image/webp"));
         let name = recipe.to_string();
-        assert_eq!(name, "5_7_cover_33_southwest_-9_8_webp");
+        assert_eq!(name, "5_7_cover_35_southwest_-9_8_webp");
         assert_eq!(name.parse(), Ok(recipe));
         assert!(Recipe::LEAST <= recipe);
         for foreign in [

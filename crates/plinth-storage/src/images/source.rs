@@ -15,7 +15,9 @@ use super::{ImageConfig, Kind};
 use crate::error::StorageError;
 
 /// What is read of a header, at most: PNGs have profiles and texts in theirs, compressed.
-const HEADER_BYTES: u64 = 64 << 20;
+const HEADER_BYTES: u64 = 16 << 20;
+/// How much longer than itself a compressed text may become: no deflate can do more.
+const INFLATION: u64 = 1032;
 
 /// Reads the header.
 pub(super) fn open(kind: Kind, source: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, StorageError> {
@@ -63,6 +65,16 @@ pub(super) fn cost(kind: Kind, source: &[u8]) -> u64 {
         Kind::Jpeg | Kind::Avif => 1,
         // A copy that transparency has been multiplied into; planes of brightness and colour; a frame beside the canvas.
         Kind::Png | Kind::WebP | Kind::Gif => 2,
+    }
+}
+
+/// How much memory a source takes beside its pixels, in bytes: what its header unpacks to, a copy of it, its profile.
+pub(super) fn beside_pixels(kind: Kind, source: &[u8]) -> u64 {
+    let length = source.len() as u64;
+    match kind {
+        Kind::Png => length.saturating_mul(INFLATION).min(HEADER_BYTES),
+        Kind::Jpeg => length.saturating_mul(2),
+        Kind::WebP | Kind::Gif | Kind::Avif => length,
     }
 }
 
@@ -133,6 +145,13 @@ fn undecodable(error: ImageError) -> StorageError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_takes_what_it_can_unpack_to() {
+        assert_eq!(beside_pixels(Kind::Png, &[0; 100]), 103_200);
+        assert_eq!(beside_pixels(Kind::Png, &[0; 100_000]), HEADER_BYTES);
+        assert_eq!(beside_pixels(Kind::Jpeg, &[0; 100]), 200);
+    }
 
     #[test]
     fn a_baseline_is_told_from_a_progressive_one() {

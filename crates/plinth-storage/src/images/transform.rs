@@ -11,7 +11,7 @@ use super::encode::encode;
 use super::params::{Recipe, Target};
 use super::pixels::{Layout, resize};
 use super::plan::{Plan, lies};
-use super::source::{check_size, cost, decode, invalid, open};
+use super::source::{beside_pixels, check_size, cost, decode, invalid, open};
 use super::workers::{Memory, Scratch};
 use super::{ImageConfig, Kind, Rendered};
 use crate::error::StorageError;
@@ -27,10 +27,17 @@ pub(super) fn render(
     let Some(kind) = Kind::of(source) else {
         return Err(invalid("The object is not an image that this server reads"));
     };
-    let mut decoder = open(kind, source)?;
-    let size = decoder.dimensions();
+    let beside = beside_pixels(kind, source);
+    let (size, bytes) = {
+        let _granted = memory.take(beside);
+        let decoder = open(kind, source)?;
+        (decoder.dimensions(), decoder.total_bytes())
+    };
     check_size(size, config)?;
-    let _granted = memory.take(decoder.total_bytes().saturating_mul(cost(kind, source)));
+    // A thread may wait for one grant only, so the header is read once more under one for everything.
+    let pixels = bytes.saturating_mul(cost(kind, source));
+    let _granted = memory.take(pixels.saturating_add(beside));
+    let mut decoder = open(kind, source)?;
 
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
@@ -61,6 +68,7 @@ pub(super) fn render(
     Ok(Rendered {
         bytes: Bytes::from(bytes),
         kind: target,
+        room: None,
     })
 }
 

@@ -27,6 +27,9 @@ mod tests {
     #[test]
     fn elements_are_quoted() {
         assert_eq!(literal(&[] as &[&str]), "{}");
-        assert_eq!(literal(&["a", "null", "b,c", r#"d"e\f"#]), r#"{"a","null","b,c","d\"e\\f"}"#);
+        assert_eq!(
+            literal(&["a", "null", "b,c", r#"d"e\f"#]),
+            r#"{"a","null","b,c","d\"e\\f"}"#
+        );
     }
 }

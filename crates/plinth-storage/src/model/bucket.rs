@@ -109,7 +109,9 @@ impl Bucket {
             name: row.text("name")?,
             owner: row.get("owner").map(str::to_owned),
             public: Some(row.get("public") == Some("t")),
-            file_size_limit: row.get("file_size_limit").and_then(|text| text.parse().ok()),
+            file_size_limit: row
+                .get("file_size_limit")
+                .and_then(|text| text.parse().ok()),
             allowed_mime_types: types,
             created_at: row.maybe_timestamp("created_at")?.map(Time),
             updated_at: row.maybe_timestamp("updated_at")?.map(Time),

@@ -235,27 +235,27 @@ impl<'a> Walk<'a> {
 /// A time by which files can be sorted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum TimeColumn {
-    CreatedAt,
-    UpdatedAt,
-    LastAccessedAt,
+    Created,
+    Updated,
+    LastAccessed,
 }
 
 impl TimeColumn {
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            TimeColumn::CreatedAt => "created_at",
-            TimeColumn::UpdatedAt => "updated_at",
-            TimeColumn::LastAccessedAt => "last_accessed_at",
+            TimeColumn::Created => "created_at",
+            TimeColumn::Updated => "updated_at",
+            TimeColumn::LastAccessed => "last_accessed_at",
         }
     }
 
     /// What the object has there.
     pub(crate) fn of(self, object: &Object) -> Timestamp {
         match self {
-            TimeColumn::CreatedAt => object.created_at,
-            TimeColumn::UpdatedAt => object.updated_at,
-            TimeColumn::LastAccessedAt => object.last_accessed_at,
+            TimeColumn::Created => object.created_at,
+            TimeColumn::Updated => object.updated_at,
+            TimeColumn::LastAccessed => object.last_accessed_at,
         }
     }
 }

@@ -45,8 +45,7 @@ pub(crate) struct Object {
 pub(crate) struct NewObject {
     pub(crate) bucket: String,
     pub(crate) name: ObjectName,
-    /// Whether it may take the place of another.
-    pub(crate) upsert: bool,
+    pub(crate) upsert: Upsert,
     pub(crate) content_type: String,
     pub(crate) cache_control: String,
     pub(crate) user_metadata: Option<Value>,
@@ -54,11 +53,30 @@ pub(crate) struct NewObject {
     pub(crate) declared_length: Option<u64>,
 }
 
-/// Columns that [`Object::read`] wants.
-pub(crate) const COLUMNS: &str = "id, bucket_id, name, owner_id, version, metadata, user_metadata, \
-                                  created_at, updated_at, last_accessed_at";
+/// What a new object may take the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upsert {
+    Nothing,
+    Anything,
+    /// Only of the object with this id, should there be one by then.
+    Only(Uuid),
+}
 
-/// The same as an array.
+impl From<bool> for Upsert {
+    fn from(may_replace: bool) -> Upsert {
+        match may_replace {
+            true => Upsert::Anything,
+            false => Upsert::Nothing,
+        }
+    }
+}
+
+/// Columns that [`Object::read`] wants, without what uploaders said about objects: that may be a mebibyte each, for a thousand
+/// in one answer.
+pub(crate) const COLUMNS: &str =
+    "id, bucket_id, name, owner_id, version, metadata, created_at, updated_at, last_accessed_at";
+
+/// The same as an array, and last what is only read where somebody asks for it.
 const FIELDS: [&str; 10] = [
     "id",
     "bucket_id",
@@ -66,10 +84,10 @@ const FIELDS: [&str; 10] = [
     "owner_id",
     "version",
     "metadata",
-    "user_metadata",
     "created_at",
     "updated_at",
     "last_accessed_at",
+    "user_metadata",
 ];
 
 /// A row as it is in the table. Rows that were made by SQL may lack nearly everything.
@@ -110,11 +128,16 @@ pub(crate) async fn may_put(
     /// What ends the trial.
     enum End {
         Allowed,
-        Refused(Error),
+        Refused(StorageError),
+    }
+    impl From<StorageError> for End {
+        fn from(error: StorageError) -> End {
+            End::Refused(error)
+        }
     }
     impl From<Error> for End {
         fn from(error: Error) -> End {
-            End::Refused(error)
+            End::Refused(error.into())
         }
     }
 
@@ -172,7 +195,7 @@ pub(crate) async fn put(
         made.map_err(refused)
     };
     storage.store.commit(stored, row).await?;
-    if object.upsert {
+    if object.upsert != Upsert::Nothing {
         // What it replaced waits to be removed.
         storage.sweeper.notify_one();
         // An object that was there kept its id. Whether the caller may read it is another question than whether it may write.
@@ -200,11 +223,7 @@ pub(crate) async fn put(
 }
 
 /// Asks the bucket's rules once more: an upload may have taken an hour.
-async fn still_fits(
-    storage: &Storage,
-    object: &NewObject,
-    size: u64,
-) -> Result<(), StorageError> {
+async fn still_fits(storage: &Storage, object: &NewObject, size: u64) -> Result<(), StorageError> {
     let bucket = Bucket::find(storage, &object.bucket).await?;
     if object.name.is_folder_placeholder() {
         return Ok(());
@@ -222,14 +241,37 @@ pub(crate) async fn find(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| {
-        let sql = format!(
-            "select {COLUMNS} from storage.objects where bucket_id = $1 and name = $2 limit 1"
-        );
-        Known::new(&sql, &FIELDS, 2)
-    });
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS));
+    first(storage, who, &FIND, bucket, name).await
+}
+
+/// The same without what its uploader said about it, which a delivery has no use for.
+pub(crate) async fn find_brief(
+    storage: &Storage,
+    who: &Who,
+    bucket: &str,
+    name: &str,
+) -> Result<Object, StorageError> {
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS[..FIELDS.len() - 1]));
+    first(storage, who, &FIND, bucket, name).await
+}
+
+fn known(fields: &[&str]) -> Known {
+    let columns = fields.join(", ");
+    let sql =
+        format!("select {columns} from storage.objects where bucket_id = $1 and name = $2 limit 1");
+    Known::new(&sql, fields, 2)
+}
+
+async fn first(
+    storage: &Storage,
+    who: &Who,
+    known: &Known,
+    bucket: &str,
+    name: &str,
+) -> Result<Object, StorageError> {
     let params = vec![Param::from(bucket), Param::from(name)];
-    let found = storage.app.db.fetch(&who.session, &FIND, params);
+    let found = storage.app.db.fetch(&who.session, known, params);
     let found: Vec<Columns> = found.await?;
     match found.into_iter().next() {
         Some(columns) => Ok(columns.into()),
@@ -243,13 +285,29 @@ pub(crate) async fn find_public(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    if !Bucket::find(storage, bucket).await?.public {
-        return Err(StorageError::NoSuchBucket);
-    }
+    check_public(storage, bucket).await?;
     find(storage, &Who::system(None), bucket, name).await
 }
 
-/// Removes those of the names that exist and that the policies let go; their bytes follow.
+/// The same as [`find_brief`] finds it.
+pub(crate) async fn find_public_brief(
+    storage: &Storage,
+    bucket: &str,
+    name: &str,
+) -> Result<Object, StorageError> {
+    check_public(storage, bucket).await?;
+    find_brief(storage, &Who::system(None), bucket, name).await
+}
+
+async fn check_public(storage: &Storage, bucket: &str) -> Result<(), StorageError> {
+    match Bucket::find(storage, bucket).await?.public {
+        true => Ok(()),
+        false => Err(StorageError::NoSuchBucket),
+    }
+}
+
+/// Removes those of the names that exist and that the policies let go; their bytes follow. What their uploaders said about
+/// them does not come back.
 pub(crate) async fn remove(
     storage: &Storage,
     who: &Who,
@@ -275,7 +333,7 @@ pub(crate) async fn rename(
     to: (&str, &ObjectName),
 ) -> Result<Object, StorageError> {
     // Whoever may not see it is told that it is not there, also where it may be updated.
-    let found = find(storage, who, from.0, from.1).await?;
+    let found = find_brief(storage, who, from.0, from.1).await?;
     let sql = format!(
         "update storage.objects set bucket_id = $3, name = $4, updated_at = now()
           where bucket_id = $1 and name = $2 returning {COLUMNS}"
@@ -313,17 +371,20 @@ pub(crate) async fn may_replace(
     granted: &sign::Upload,
     bucket: &str,
     name: &str,
-) -> Result<bool, StorageError> {
+) -> Result<Upsert, StorageError> {
     if !granted.upsert || granted.replaces_any {
-        return Ok(granted.upsert);
+        return Ok(granted.upsert.into());
     }
-    match find(storage, &Who::system(None), bucket, name).await {
+    match find_brief(storage, &Who::system(None), bucket, name).await {
         Ok(there) => {
             let is_own = granted.owner.is_some() && there.owner_id == granted.owner;
-            Ok(granted.replaces == Some(there.id) || is_own)
+            Ok(match granted.replaces == Some(there.id) || is_own {
+                true => Upsert::Only(there.id),
+                false => Upsert::Nothing,
+            })
         }
         // It may be made. What somebody else makes meanwhile stays.
-        Err(StorageError::NoSuchKey) => Ok(false),
+        Err(StorageError::NoSuchKey) => Ok(Upsert::Nothing),
         Err(error) => Err(error),
     }
 }
@@ -334,7 +395,7 @@ pub(crate) async fn id_of(
     bucket: &str,
     name: &str,
 ) -> Result<Option<Uuid>, StorageError> {
-    match find(storage, &Who::system(None), bucket, name).await {
+    match find_brief(storage, &Who::system(None), bucket, name).await {
         Ok(there) => Ok(Some(there.id)),
         Err(StorageError::NoSuchKey) => Ok(None),
         Err(error) => Err(error),
@@ -346,7 +407,7 @@ pub(crate) async fn find_version(
     storage: &Storage,
     version: Uuid,
 ) -> Result<Option<Object>, StorageError> {
-    let sql = format!("select {COLUMNS} from storage.objects where version = $1");
+    let sql = format!("select {COLUMNS}, user_metadata from storage.objects where version = $1");
     let params = vec![Param::from(version.to_string())];
     let system = Who::system(None);
     let rows = storage.app.db.query(&system.session, &sql, params).await?;
@@ -354,7 +415,7 @@ pub(crate) async fn find_version(
 }
 
 impl Object {
-    /// From a row with [`COLUMNS`].
+    /// From a row with [`COLUMNS`], and perhaps `user_metadata`.
     pub(crate) fn read(row: Row<'_>) -> Result<Object, Error> {
         let text = |column: &str| row.get(column).map(str::to_owned);
         let json = |column: &str| match row.get(column) {
@@ -376,8 +437,15 @@ impl Object {
         Ok(columns.into())
     }
 
-    /// As lists and deletions show it.
+    /// As copies show it.
     pub(crate) fn row_json(&self) -> Value {
+        let mut row = self.brief_json();
+        row["user_metadata"] = json!(self.user_metadata);
+        row
+    }
+
+    /// As deletions show it: without what its uploader said.
+    pub(crate) fn brief_json(&self) -> Value {
         json!({
             "name": self.name,
             "bucket_id": self.bucket_id,
@@ -389,7 +457,6 @@ impl Object {
             "created_at": millis(self.created_at),
             "last_accessed_at": millis(self.last_accessed_at),
             "metadata": self.metadata,
-            "user_metadata": self.user_metadata,
         })
     }
 
@@ -412,7 +479,9 @@ impl From<Columns> for Object {
             name: columns.name.unwrap_or_default(),
             owner_id: columns.owner_id,
             version: version.unwrap_or_default(),
-            size: number("size").or_else(|| number("contentLength")).unwrap_or(0),
+            size: number("size")
+                .or_else(|| number("contentLength"))
+                .unwrap_or(0),
             etag: text("eTag").unwrap_or_default().to_owned(),
             content_type: text("mimetype").unwrap_or(OCTETS).to_owned(),
             cache_control: text("cacheControl").unwrap_or("no-cache").to_owned(),
@@ -436,6 +505,7 @@ pub(crate) fn millis(time: Timestamp) -> String {
 /// A row to be inserted, or to take the place of one.
 struct Insert {
     id: Uuid,
+    upsert: Upsert,
     sql: &'static str,
     params: Vec<Param>,
 }
@@ -445,17 +515,28 @@ impl Insert {
         let id = Uuid::new_v4();
         let owner_uuid: Option<Uuid> = who.owner.as_deref().and_then(|text| text.parse().ok());
         // Nothing is returned: that would ask the policies for reading too, which an upload does not need.
-        let sql = if object.upsert {
-            "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
-             on conflict (bucket_id, name) do update
-             set owner = excluded.owner, owner_id = excluded.owner_id, version = excluded.version,
-                 metadata = excluded.metadata, user_metadata = excluded.user_metadata, updated_at = now()"
-        } else {
-            "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)"
+        let sql = match object.upsert {
+            Upsert::Nothing => {
+                "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)"
+            }
+            Upsert::Anything => {
+                "insert into storage.objects (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)
+                 on conflict (bucket_id, name) do update
+                 set owner = excluded.owner, owner_id = excluded.owner_id, version = excluded.version,
+                     metadata = excluded.metadata, user_metadata = excluded.user_metadata, updated_at = now()"
+            }
+            Upsert::Only(_) => {
+                "insert into storage.objects as o (id, bucket_id, name, owner, owner_id, version, metadata, user_metadata)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)
+                 on conflict (bucket_id, name) do update
+                 set owner = excluded.owner, owner_id = excluded.owner_id, version = excluded.version,
+                     metadata = excluded.metadata, user_metadata = excluded.user_metadata, updated_at = now()
+                 where o.id = $9"
+            }
         };
-        let params = vec![
+        let mut params = vec![
             Param::from(id),
             Param::from(&object.bucket),
             Param::from(object.name.as_str()),
@@ -465,18 +546,30 @@ impl Insert {
             Param::from(metadata),
             Param::from(object.user_metadata.clone()),
         ];
-        Insert { id, sql, params }
+        if let Upsert::Only(replaced) = object.upsert {
+            params.push(Param::from(replaced));
+        }
+        Insert {
+            id,
+            upsert: object.upsert,
+            sql,
+            params,
+        }
     }
 
-    fn run(&self, tx: &mut Transaction<'_>) -> Result<(), Error> {
-        tx.query(self.sql, &self.params)?;
-        Ok(())
+    fn run(&self, tx: &mut Transaction<'_>) -> Result<(), StorageError> {
+        let written = tx.query(self.sql, &self.params)?.affected;
+        match self.upsert {
+            // There is another than the one that it may replace.
+            Upsert::Only(_) if written == 0 => Err(StorageError::AlreadyExists),
+            Upsert::Nothing | Upsert::Anything | Upsert::Only(_) => Ok(()),
+        }
     }
 }
 
 /// A policy's refusal reads the same whichever policy it was.
-pub(crate) fn refused(error: Error) -> StorageError {
-    match StorageError::from(error) {
+pub(crate) fn refused(error: impl Into<StorageError>) -> StorageError {
+    match error.into() {
         StorageError::AccessDenied(text) if text.starts_with(DENIED) => {
             StorageError::AccessDenied(DENIED.to_owned())
         }

@@ -14,8 +14,10 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 
+use crate::buffers::{Buffers, Room};
+
 /// Largest chunk with a signature. It is held in memory until it is proved; SDKs send 64 KiB to 1 MiB.
-const SIGNED_CHUNK_BYTES: u64 = 8 << 20;
+const SIGNED_CHUNK_BYTES: u64 = 2 << 20;
 /// Longest line with a chunk's size: 16 digits, a signature of 64 characters, and its name.
 const LINE_BYTES: usize = 256;
 /// All trailing headers together.
@@ -55,25 +57,51 @@ where
     (stream.boxed(), trailers)
 }
 
-/// The same bytes, with an error where a chunk is too large or the last one is missing.
-pub(super) fn guard<S>(body: S) -> BoxStream<'static, io::Result<Bytes>>
+/// The same bytes, with an error where a chunk is too large, where there is no room to hold one, or where the last one is
+/// missing.
+pub(super) fn guard<S>(body: S, buffers: Buffers) -> BoxStream<'static, io::Result<Bytes>>
 where
     S: Stream<Item = io::Result<Bytes>> + Send + 'static,
 {
-    let state = Some((body.boxed(), Chunks::new(SIGNED_CHUNK_BYTES)));
-    let stream = stream::unfold(state, |state| async move {
-        let (mut body, mut chunks) = state?;
-        match body.next().await {
-            Some(Ok(piece)) => match chunks.feed(piece.clone(), &mut Vec::new()) {
-                Ok(()) => Some((Ok(piece), Some((body, chunks)))),
-                Err(error) => Some((Err(invalid(error)), None)),
-            },
-            Some(Err(error)) => Some((Err(error), None)),
-            None if chunks.finish().is_ok() => None,
-            None => Some((Err(invalid(ChunkError::Unfinished)), None)),
+    let guarding = Guarding {
+        body: body.boxed(),
+        chunks: Chunks::new(SIGNED_CHUNK_BYTES),
+        buffers,
+        room: Room::default(),
+    };
+    let stream = stream::unfold(Some(guarding), |guarding| async move {
+        let mut guarding = guarding?;
+        match guarding.next().await? {
+            Ok(piece) => Some((Ok(piece), Some(guarding))),
+            Err(error) => Some((Err(error), None)),
         }
     });
     stream.boxed()
+}
+
+struct Guarding {
+    body: BoxStream<'static, io::Result<Bytes>>,
+    chunks: Chunks,
+    buffers: Buffers,
+    /// For the largest chunk so far, which whoever proves the signatures holds.
+    room: Room,
+}
+
+impl Guarding {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        let piece = match self.body.next().await {
+            Some(Ok(piece)) => piece,
+            Some(Err(error)) => return Some(Err(error)),
+            None if self.chunks.finish().is_ok() => return None,
+            None => return Some(Err(invalid(ChunkError::Unfinished))),
+        };
+        if let Err(error) = self.chunks.feed(piece.clone(), &mut Vec::new()) {
+            return Some(Err(invalid(error)));
+        }
+        let held = usize::try_from(self.chunks.largest).unwrap_or(usize::MAX);
+        let grown = self.buffers.grow(&mut self.room, held).await;
+        Some(grown.map(|()| piece).map_err(io::Error::other))
+    }
 }
 
 struct Decoding {
@@ -121,8 +149,10 @@ impl Decoding {
 /// Takes chunks apart. Holds a line at most.
 struct Chunks {
     place: Place,
-    /// Largest chunk.
+    /// Most bytes of a chunk.
     limit: u64,
+    /// Bytes of the largest chunk so far.
+    largest: u64,
     /// The line that is being read, or the trailers.
     line: Vec<u8>,
 }
@@ -142,6 +172,7 @@ impl Chunks {
         Chunks {
             place: Place::Size,
             limit,
+            largest: 0,
             line: Vec::new(),
         }
     }
@@ -162,6 +193,7 @@ impl Chunks {
                     if size > self.limit {
                         return Err(ChunkError::TooLarge);
                     }
+                    self.largest = self.largest.max(size);
                     self.line.clear();
                     self.place = if size == 0 {
                         Place::Trailers
@@ -263,6 +295,13 @@ mod tests {
         Ok(all)
     }
 
+    fn guarded<S>(body: S) -> BoxStream<'static, io::Result<Bytes>>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        guard(body, Buffers::of_process())
+    }
+
     const BODY: &[u8] =
         b"4\r\nabcd\r\n5;chunk-signature=00\r\nefghi\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
 
@@ -282,7 +321,10 @@ mod tests {
             let (stream, trailers) = decode(pieces(&BODY[..end], 7));
             assert!(read(stream).await.is_err(), "{end}");
             assert!(trailers.lock().is_none());
-            assert!(read(guard(pieces(&BODY[..end], 7))).await.is_err(), "{end}");
+            assert!(
+                read(guarded(pieces(&BODY[..end], 7))).await.is_err(),
+                "{end}"
+            );
         }
     }
 
@@ -307,9 +349,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_guard_changes_nothing_and_bounds_chunks() {
-        assert_eq!(read(guard(pieces(BODY, 5))).await.unwrap(), BODY);
+        assert_eq!(read(guarded(pieces(BODY, 5))).await.unwrap(), BODY);
         let large = format!("{:x}\r\n", SIGNED_CHUNK_BYTES + 1);
-        assert!(read(guard(pieces(large.as_bytes(), 5))).await.is_err());
+        assert!(read(guarded(pieces(large.as_bytes(), 5))).await.is_err());
         // Without signatures nothing is held, so a chunk may be of any size.
         let (mut stream, _) = decode(pieces(format!("{large}a").as_bytes(), 64));
         assert_eq!(stream.next().await.unwrap().unwrap(), "a");

@@ -24,6 +24,7 @@ pub(super) struct CopySource {
 }
 
 /// Under what conditions.
+#[expect(clippy::struct_field_names, reason = "as the headers are called")]
 pub(super) struct SourceConditions {
     pub(super) if_match: Option<ETagCondition>,
     pub(super) if_none_match: Option<ETagCondition>,

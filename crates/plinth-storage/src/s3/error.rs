@@ -51,9 +51,7 @@ fn code(error: &StorageError) -> S3ErrorCode {
         StorageError::Checksum => S3ErrorCode::BadDigest,
         StorageError::Incomplete => S3ErrorCode::IncompleteBody,
         StorageError::TooSlow => S3ErrorCode::RequestTimeout,
-        StorageError::FeatureNotEnabled(_) => {
-            S3ErrorCode::NotImplemented
-        }
+        StorageError::FeatureNotEnabled(_) => S3ErrorCode::NotImplemented,
         StorageError::Busy { .. } => S3ErrorCode::SlowDown,
         StorageError::StoreAway(_) | StorageError::CheckAway(_) => S3ErrorCode::ServiceUnavailable,
         StorageError::Database(cause) => match &**cause {

@@ -5,10 +5,13 @@
 //! are small here and few at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body as AxumBody;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
+use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::service::S3ServiceBuilder;
@@ -16,13 +19,17 @@ use s3s::{Body, HttpResponse, S3Request, S3Result, s3_error};
 
 use super::auth::{self, Principal};
 use super::ops::Operations;
-use super::{BucketNames, Endpoint, bucket_of};
+use super::{BucketNames, Endpoint, FORM_FIELDS_BYTES, FORM_FILE_BYTES, bucket_of, signature};
 use crate::Storage;
 use crate::error::StorageError;
 
 /// Longest wait for a place among the forms that are read, and longest a form may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
+/// Longest that a form may take to come to its file. What stands before it is small.
+const BEGINNING: Duration = Duration::from_secs(10);
+/// Largest form: its file, its fields, and as much again for what stands between them.
+const LARGEST_BYTES: u64 = FORM_FILE_BYTES + 2 * FORM_FIELDS_BYTES as u64;
 
 /// Whom the signature of a form proves, once it has been looked for.
 #[derive(Clone, Default)]
@@ -70,6 +77,12 @@ pub(super) async fn post(
     if bucket_of(&parts.uri)?.is_none() {
         return Err(s3_error!(MethodNotAllowed));
     }
+    let length = parts.headers.get(CONTENT_LENGTH);
+    let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|bytes| bytes > LARGEST_BYTES) {
+        signature::refuse(&parts, body);
+        return Err(StorageError::TooLarge.into());
+    }
     let storage = &endpoint.storage;
     let place = tokio::time::timeout(PATIENCE, storage.s3.forms.acquire()).await;
     let Ok(Ok(_place)) = place else {
@@ -87,15 +100,79 @@ pub(super) async fn post(
         parts: parts.clone(),
         found: found.clone(),
     });
+    let begun = Arc::new(AtomicBool::new(false));
+    let body = noting_file(body, Arc::clone(&begun));
     let mut request = s3s::HttpRequest::new(Body::http_body_unsync(body));
     *request.method_mut() = parts.method;
     *request.uri_mut() = parts.uri;
     *request.version_mut() = parts.version;
     *request.headers_mut() = parts.headers;
     request.extensions_mut().insert(found);
-    let answered = tokio::time::timeout(LONGEST, builder.build().call(request)).await;
+    let service = builder.build();
+    let late = async {
+        tokio::time::sleep(BEGINNING).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    let answered = tokio::select! {
+        answered = tokio::time::timeout(LONGEST, service.call(request)) => answered,
+        () = late => return Err(StorageError::TooSlow.into()),
+    };
     match answered {
         Ok(answered) => answered.map_err(|_| s3_error!(InternalError)),
         Err(_) => Err(StorageError::TooSlow.into()),
+    }
+}
+
+/// The same body, and notes when its file begins. A field before it may pretend to be it; then the form has as long as any.
+fn noting_file(body: AxumBody, begun: Arc<AtomicBool>) -> AxumBody {
+    const NAME: &[u8] = b"name=\"file\"";
+    // The end of what has come, as the name may come in two pieces.
+    let mut seen: Vec<u8> = Vec::new();
+    let stream = body.into_data_stream().inspect(move |piece| {
+        let Ok(piece) = piece else { return };
+        if begun.load(Ordering::Relaxed) {
+            return;
+        }
+        seen.extend_from_slice(piece);
+        if seen.windows(NAME.len()).any(|text| text == NAME) {
+            begun.store(true, Ordering::Relaxed);
+            seen = Vec::new();
+        } else {
+            let done = seen.len().saturating_sub(NAME.len() - 1);
+            seen.drain(..done);
+        }
+    });
+    AxumBody::from_stream(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_beginning_of_a_file_is_noted_however_it_is_cut() {
+        let form =
+            b"--B\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc";
+        for (text, begins) in [(&form[..], true), (&form[..40], false)] {
+            for length in 1..text.len() {
+                let pieces: Vec<_> = text
+                    .chunks(length)
+                    .map(|piece| Ok::<_, Infallible>(Bytes::copy_from_slice(piece)))
+                    .collect();
+                let begun = Arc::new(AtomicBool::new(false));
+                let body = AxumBody::from_stream(stream::iter(pieces));
+                let body = noting_file(body, Arc::clone(&begun));
+                let read = plinth_http::read_body(body, 1000).await.unwrap();
+                assert_eq!(read, text);
+                assert_eq!(begun.load(Ordering::Relaxed), begins, "{length}");
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,6 +17,9 @@ use uuid::Uuid;
 use crate::model::array_literal;
 use crate::names::BucketName;
 
+/// Keys that this process has ended. What was looked up before the last of them is looked up anew, so that on the node that is
+/// told a key counts no more from that moment on.
+static REVOCATIONS: AtomicU64 = AtomicU64::new(0);
 /// How long a key that was looked up is remembered, on each node for itself: so long after it was revoked it counts nowhere.
 const REMEMBERED: Duration = Duration::from_secs(3);
 /// Keys that are remembered, known and unknown ones. A stranger can ask for as many names as there are.
@@ -124,14 +128,17 @@ pub async fn list(db: &Db) -> Result<Vec<S3Key>, S3KeyError> {
     Ok(keys?)
 }
 
-/// Ends a key. Every node notices within seconds.
+/// Ends a key: in this process at once, elsewhere within seconds.
 pub async fn revoke(db: &Db, access_key_id: &str) -> Result<S3Key, S3KeyError> {
     let sql = format!(
         "update plinth.s3_keys set revoked_at = now()
           where access_key_id = $1 and revoked_at is null returning {COLUMNS}"
     );
     let params = vec![Param::from(access_key_id)];
-    let rows = db.query(&Session::system(), &sql, params).await?;
+    let ended = db.query(&Session::system(), &sql, params).await;
+    // Also when nobody heard of the commit: to look up anew costs a query.
+    REVOCATIONS.fetch_add(1, Ordering::SeqCst);
+    let rows = ended?;
     match rows.first() {
         Some(row) => Ok(S3Key::read(row)?),
         None => Err(S3KeyError::NoSuchKey(access_key_id.to_owned())),
@@ -176,6 +183,8 @@ pub(super) struct KnownKeys {
 struct Remembered {
     key: Option<KnownKey>,
     since: Instant,
+    /// [`REVOCATIONS`] at that time.
+    revocations: u64,
 }
 
 impl KnownKeys {
@@ -192,8 +201,10 @@ impl KnownKeys {
         if access_key.len() > MAX_ACCESS_KEY_BYTES {
             return Ok(None);
         }
-        let now = Instant::now();
-        let fresh = |known: &Remembered| now.duration_since(known.since) < REMEMBERED;
+        let (now, revocations) = (Instant::now(), REVOCATIONS.load(Ordering::SeqCst));
+        let fresh = |known: &Remembered| {
+            known.revocations == revocations && now.duration_since(known.since) < REMEMBERED
+        };
         let remembered = self.remembered.lock().get(access_key).cloned();
         if let Some(known) = remembered.filter(fresh) {
             return Ok(known.key);
@@ -211,6 +222,7 @@ impl KnownKeys {
             key: key.clone(),
             // From before the query: what it read may be as old as that.
             since: now,
+            revocations,
         };
         all.insert(access_key.to_owned(), known);
         Ok(key)

@@ -24,12 +24,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body as AxumBody;
 use axum::extract::{Request, State as Extracted};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
-use plinth_db::keys::{Keys, Secret};
+use plinth_db::keys::Keys;
 use plinth_http::request_id;
 use s3s::config::{S3Config, S3ConfigProvider, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -64,18 +66,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 #[derive(Clone)]
 pub(crate) struct State {
     keys: KnownKeys,
-    /// What sessions sign with. It is public and proves nothing by itself.
-    public_keys: Arc<[Secret]>,
     forms: Arc<Semaphore>,
 }
 
 impl State {
     /// For a project with these keys.
     pub(crate) fn new(keys: &Keys) -> State {
-        let public = [&keys.anon_jwt, &keys.publishable];
         State {
             keys: KnownKeys::new(keys.sealer.clone()),
-            public_keys: public.into_iter().map(Secret::new).collect(),
             forms: Arc::new(Semaphore::new(FORMS)),
         }
     }
@@ -125,7 +123,10 @@ impl NameValidation for BucketNames {
 
 async fn answer(Extracted(endpoint): Extracted<Endpoint>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answered = if is_form(&parts) {
+    let answered = if parts.headers.contains_key("service-worker") {
+        // As on the routes beside this one: a script that a page registers stays.
+        Err(s3_error!(AccessDenied, "Objects cannot be service workers"))
+    } else if is_form(&parts) {
         forms::post(&endpoint, parts, body).await
     } else {
         endpoint.operate(parts, body).await
@@ -141,6 +142,8 @@ async fn answer(Extracted(endpoint): Extracted<Endpoint>, request: Request) -> R
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    // An uploader may have said `public` of what only a signature opens.
+    headers.append(VARY, HeaderValue::from(AUTHORIZATION));
     if let Ok(id) = HeaderValue::try_from(request_id::current().to_string()) {
         headers.insert(REQUEST_ID, id);
     }

@@ -7,9 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use plinth_db::{Error, Param, Row, Session, Transaction};
+use plinth_http::request_id;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyPartResult,
@@ -34,6 +37,7 @@ use crate::Storage;
 use crate::error::StorageError;
 use crate::model::{Bucket, NewObject, Object, Who, object};
 use crate::store::{Part, UploadState};
+use crate::unfinished;
 
 /// Uploads that were not completed are removed after this.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -92,6 +96,7 @@ pub(super) async fn create(
     let (object, _) = target.check(storage).await?;
     object::may_put(storage, who, &object).await?;
     check_number(storage, who, &input.bucket).await?;
+    storage.unfinished.check_beginning(&storage.config)?;
 
     let id = Uuid::now_v7();
     let state = storage.store.begin_parts(id).await?;
@@ -173,16 +178,10 @@ pub(super) async fn part(
     if announced.length > limit {
         return Err(StorageError::TooLarge.into());
     }
+    found.check_bytes(storage, announced.length).await?;
     let (body, upload) = announced.begin(input.body);
-    let received = storage
-        .store
-        .put_part(found.id, &found.state, number, body, limit)
-        .await;
-    let part = match received {
-        Ok(part) => part,
-        Err(error) => return Err(upload.failed(error)),
-    };
-    found.record(storage, &part).await?;
+    let received = found.receive(storage, number, body, limit).await?;
+    let part = received.map_err(|error| upload.failed(error))?;
     let proved = upload.proved();
     Ok(S3Response::new(UploadPartOutput {
         e_tag: Some(shape::etag(&part.etag)),
@@ -226,17 +225,15 @@ pub(super) async fn part_copy(
     if length > limit {
         return Err(StorageError::TooLarge.into());
     }
+    found.check_bytes(storage, length).await?;
     let reading = storage.store.read(object.version, range).await?;
     let bytes = reading
         .map_err(|error| StorageError::StoreAway(format!("reading what is copied: {error}")));
-    let part = storage
-        .store
-        .put_part(found.id, &found.state, number, bytes, limit)
-        .await?;
+    let received = found.receive(storage, number, bytes.boxed(), limit);
+    let part = received.await??;
     if part.size != length {
         return Err(StorageError::Internal("a copied part has another length".to_owned()).into());
     }
-    found.record(storage, &part).await?;
     Ok(S3Response::new(UploadPartCopyOutput {
         copy_part_result: Some(CopyPartResult {
             e_tag: Some(shape::etag(&part.etag)),
@@ -506,15 +503,15 @@ pub(super) async fn complete(
         }
         joined
     };
-    let mut work = tokio::spawn(work);
+    let mut work = tokio::spawn(request_id::carried(work));
     match tokio::time::timeout(QUICK, &mut work).await {
         Ok(joined) => Ok(S3Response::new(completed(
             &joined.map_err(|error| lost(&error))??,
         ))),
         Err(_) => Ok(S3Response::new(CompleteMultipartUploadOutput {
-            future: Some(Box::pin(async move {
+            future: Some(Box::pin(request_id::carried(async move {
                 Ok(completed(&work.await.map_err(|error| lost(&error))??))
-            })),
+            }))),
             ..CompleteMultipartUploadOutput::default()
         })),
     }
@@ -539,7 +536,7 @@ async fn done_before(
     parts: &[(u16, String)],
 ) -> S3Result<Option<Object>> {
     let etag = joined(parts);
-    match object::find(storage, who, bucket, key).await {
+    match object::find_brief(storage, who, bucket, key).await {
         Ok(object) if etag.is_some_and(|etag| object.etag.trim_matches('"') == etag) => {
             Ok(Some(object))
         }
@@ -741,7 +738,62 @@ impl Upload {
         Ok(bucket.limit(storage).saturating_sub(used))
     }
 
-    /// Writes down that a part has arrived. Should the upload have ended meanwhile, the part goes too.
+    /// Whether a part of so many bytes leaves unfinished uploads within their bounds.
+    async fn check_bytes(&self, storage: &Storage, more: u64) -> S3Result {
+        storage.unfinished.check_going_on(&storage.config)?;
+        // Its keys may do everything, and its uploads are many people's.
+        if self.role == ADMIN {
+            return Ok(());
+        }
+        let sql = "select coalesce(sum(in_progress_size), 0)::bigint as bytes from storage.s3_multipart_uploads \
+                   where role = $1 and coalesce(owner_id, '') = $2";
+        let params = vec![
+            Param::from(&self.role),
+            Param::from(self.owner_id.as_deref().unwrap_or_default()),
+        ];
+        let rows = storage.app.db.query(&Session::system(), sql, params).await;
+        let rows = rows.map_err(StorageError::from)?;
+        let bytes = rows.first().map(|row| row.int("bytes")).transpose();
+        let bytes = bytes.map_err(StorageError::from)?.unwrap_or(0);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if bytes.saturating_add(more) <= unfinished::bytes_of_one(&storage.config) {
+            return Ok(());
+        }
+        Err(s3_error!(
+            SlowDown,
+            "Your uploads under way are too large together; complete or abort some of them"
+        ))
+    }
+
+    /// Receives a part and writes it down; the inner error is why it could not be received.
+    ///
+    /// By itself: of a client that goes away with its last byte, the part is on disk and has to be counted. One could fill the
+    /// disk otherwise with parts that are nobody's.
+    async fn receive(
+        self,
+        storage: &Storage,
+        number: u16,
+        body: BoxStream<'static, Result<Bytes, StorageError>>,
+        limit: u64,
+    ) -> S3Result<Result<Part, StorageError>> {
+        let storage = storage.clone();
+        let work = async move {
+            let store = &storage.store;
+            let received = store.put_part(self.id, &self.state, number, body, limit);
+            let part = match received.await {
+                Ok(part) => part,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.record(&storage, &part).await?;
+            storage.unfinished.add(part.size);
+            Ok::<Result<Part, StorageError>, S3Error>(Ok(part))
+        };
+        let done = tokio::spawn(request_id::carried(work)).await;
+        done.map_err(|error| lost(&error))?
+    }
+
+    /// Writes down that a part has arrived. Should the upload have ended meanwhile, the part goes too. Should it be too much for
+    /// the bucket, the upload ends: its bytes are on disk, and would be there for a week.
     async fn record(&self, storage: &Storage, part: &Part) -> S3Result {
         let limit = Bucket::find(storage, &self.bucket).await?.limit(storage);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -766,6 +818,10 @@ impl Upload {
             Err(StorageError::NoSuchUpload) => {
                 self.abandon(storage).await?;
                 Err(StorageError::NoSuchUpload.into())
+            }
+            Err(StorageError::TooLarge) => {
+                remove_logged(storage, self).await?;
+                Err(StorageError::TooLarge.into())
             }
             Err(error) => Err(error.into()),
         }
@@ -837,6 +893,7 @@ impl Upload {
             }
         };
         // The object is there. What is left of the upload goes now, or when it expires.
+        storage.unfinished.remove(made.size);
         if let Err(error) = self.remove(storage).await {
             tracing::warn!(upload.id = %self.id, %error, "what is left of a completed upload is removed later");
         }

@@ -32,12 +32,16 @@ use s3s::{
 };
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::chunked;
 use crate::PREFIX;
+use crate::buffers::Buffers;
 
 /// Longest silence of a client in the middle of a body.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
+/// Longest time that a body may take. Whoever needs more sends it in parts.
+const WHOLE: Duration = Duration::from_hours(1);
 /// How bodies say that their checksum follows them and that their chunks are not signed.
 const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
@@ -107,7 +111,7 @@ impl Proof<'_> {
         let (signed, aside) = match incoming {
             Some(incoming) if kind == UNSIGNED_CHUNKS.as_bytes() => (None, Some(incoming)),
             Some(incoming) if kind.starts_with(b"STREAMING-") => {
-                (Some(chunked::guard(incoming)), None)
+                (Some(chunked::guard(incoming, Buffers::of_process())), None)
             }
             other => (other, None),
         };
@@ -230,6 +234,7 @@ fn incoming(parts: &Parts, body: AxumBody) -> Option<Incoming> {
     }
     let arriving = Arriving {
         body: Some(body.into_data_stream()),
+        ends_at: Instant::now() + WHOLE,
         asks_first: parts.headers.contains_key(EXPECT),
     };
     let stream = stream::unfold(arriving, |mut arriving| async move {
@@ -242,13 +247,15 @@ fn incoming(parts: &Parts, body: AxumBody) -> Option<Incoming> {
 struct Arriving {
     /// None at its end.
     body: Option<BodyDataStream>,
+    ends_at: Instant,
     /// The client sends nothing before it hears that it may.
     asks_first: bool,
 }
 
 impl Arriving {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
-        let next = tokio::time::timeout(SILENCE, self.body.as_mut()?.next()).await;
+        let deadline = self.ends_at.min(Instant::now() + SILENCE);
+        let next = tokio::time::timeout_at(deadline, self.body.as_mut()?.next()).await;
         let next = match next {
             Ok(Some(Ok(bytes))) => return Some(Ok(bytes)),
             Ok(None) => None,
@@ -356,7 +363,9 @@ mod tests {
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     fn mac(key: &[u8], text: &str) -> Vec<u8> {
@@ -380,10 +389,9 @@ mod tests {
         headers.sort_unstable();
         let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
-        let lines: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect();
+        let lines = headers.iter().fold(String::new(), |lines, (name, value)| {
+            lines + name + ":" + value + "\n"
+        });
         let (path, query) = signed.split_once('?').unwrap_or((signed, ""));
         let canonical = format!("PUT\n{path}\n{query}\n{lines}\n{names}\n{payload}");
         let scope = format!("{day}/us-east-1/s3/aws4_request");

@@ -228,6 +228,11 @@ fn failure(error: &StdError) -> S3Error {
             "The body is not encoded as aws-chunked should be"
         );
     }
+    if says("server is busy") {
+        return S3Error::from(StorageError::Busy {
+            retry_after_seconds: 2,
+        });
+    }
     if says("timed out") {
         return S3Error::from(StorageError::TooSlow);
     }

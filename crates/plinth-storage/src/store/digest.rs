@@ -4,7 +4,7 @@ use md5::Digest as _;
 use md5::Md5;
 use md5::digest::common::hazmat::{SerializableState, SerializedState};
 
-/// The bytes so far. It can be written down and gone on with, so an upload in many requests has the same ETag as one in a
+/// The bytes so far. It can be written down and gone on with, so an upload in many requests has the same `ETag` as one in a
 /// single request, without being read again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Digest(Md5);
@@ -33,9 +33,9 @@ impl Digest {
     }
 }
 
-/// The ETag of an object that was joined from parts, unquoted: the MD5 of the parts' MD5s, and how many they were.
+/// The `ETag` of an object that was joined from parts, unquoted: the MD5 of the parts' MD5s, and how many they were.
 ///
-/// A store that encrypts gives parts ETags that are no MD5; their texts are hashed then, so that the result is still of the
+/// A store that encrypts gives parts `ETag`s that are no MD5; their texts are hashed then, so that the result is still of the
 /// form that clients know means "not an MD5".
 pub(super) fn joined<'a>(etags: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = etags.len();

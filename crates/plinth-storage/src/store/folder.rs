@@ -119,7 +119,7 @@ impl Claim {
         match removed.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "bytes that no row names could not be removed yet")
+                tracing::warn!(%error, "bytes that no row names could not be removed yet");
             }
             Err(error) => tracing::error!(%error, "removing bytes failed"),
         }

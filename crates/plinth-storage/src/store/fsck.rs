@@ -95,7 +95,8 @@ pub struct Checked {
     pub unplaced: u64,
     /// What is mended of all that.
     pub repaired: u64,
-    /// Rows without bytes were left alone, because they were so many: the folder or bucket is probably the wrong one.
+    /// Nothing was removed, because rows without bytes, or bytes without rows, were more than what fits together: the store or
+    /// the database is probably the wrong one, or not all of it is there.
     pub refused: bool,
 }
 
@@ -135,12 +136,15 @@ struct Check<'a, F> {
     repair: bool,
     /// What is younger may belong to a request that runs.
     young: Duration,
+    /// Bytes that no row names are only counted now.
+    counts: bool,
     checked: Checked,
     on: F,
 }
 
 /// Compares all rows with all bytes. With `repair`, bytes that no row names are removed, interrupted moves are finished, and
-/// rows whose bytes are nowhere are deleted, unless those are more than the whole ones. `on` hears of each finding.
+/// rows whose bytes are nowhere are deleted. Nothing is removed or deleted when either are more than the rows that have their
+/// bytes. `on` hears of each finding.
 ///
 /// # Errors
 /// When the database or the store cannot be read to the end.
@@ -161,6 +165,7 @@ pub async fn check_store(
         store: &store,
         repair,
         young: YOUNG,
+        counts: false,
         checked: Checked::default(),
         on,
     };
@@ -181,19 +186,40 @@ async fn is_empty(db: &Db) -> Result<bool, StorageError> {
 impl<F: FnMut(Finding) + Send> Check<'_, F> {
     async fn run(mut self) -> Result<Checked, StorageError> {
         self.rows(false).await?;
-        match self.store.folder() {
-            Some(folder) => self.folder(folder).await?,
-            None => self.bucket().await?,
-        }
-        if self.repair && self.checked.missing > 0 {
+        if self.repair {
+            // Counted before the first is removed: to a database that is lost, older or another's, all bytes are nobody's.
+            self.counts = true;
+            self.bytes().await?;
+            self.counts = false;
+            let orphans = std::mem::take(&mut self.checked.orphans);
             // A store that has hardly any of the bytes is another store, or a disk that is not mounted.
-            if self.checked.missing > self.checked.whole {
-                self.checked.refused = true;
-            } else {
-                self.rows(true).await?;
-            }
+            self.checked.refused = self.checked.missing.max(orphans) > self.checked.whole;
+        }
+        self.bytes().await?;
+        if self.removes() && self.checked.missing > 0 {
+            self.rows(true).await?;
         }
         Ok(self.checked)
+    }
+
+    /// Whether what does not fit goes.
+    fn removes(&self) -> bool {
+        self.repair && !self.checked.refused
+    }
+
+    /// Bytes to rows.
+    async fn bytes(&mut self) -> Result<(), StorageError> {
+        match self.store.folder() {
+            Some(folder) => self.folder(folder).await,
+            None => self.bucket().await,
+        }
+    }
+
+    /// Tells of what is found among the bytes, once they are not only counted.
+    fn tell(&mut self, finding: Finding) {
+        if !self.counts {
+            (self.on)(finding);
+        }
     }
 
     /// Rows to bytes. The second time, when everything was counted, rows without bytes are deleted.
@@ -294,7 +320,7 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
         for corner in corners {
             let listing = folder::list(folder, corner).await?;
             for path in listing.strangers {
-                (self.on)(Finding::Stranger { path });
+                self.tell(Finding::Stranger { path });
             }
             for versions in listing.versions.chunks(rows::BATCH) {
                 let unnamed = self.unnamed(versions).await?;
@@ -309,7 +335,7 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
         }
         let listing = folder::list(folder, Corner::Uploads).await?;
         for path in listing.strangers {
-            (self.on)(Finding::Stranger { path });
+            self.tell(Finding::Stranger { path });
         }
         for uploads in listing.versions.chunks(rows::BATCH) {
             let unnamed = self.unnamed(uploads).await?;
@@ -336,7 +362,7 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
             let unnamed = self.unnamed(&versions).await?;
             for listed in page {
                 match listed.version {
-                    None => (self.on)(Finding::Stranger { path: listed.key }),
+                    None => self.tell(Finding::Stranger { path: listed.key }),
                     Some(version) if unnamed.contains(&version) => {
                         self.bytes_without_row(version, listed.size, listed.age)
                             .await?;
@@ -371,22 +397,23 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
     ) -> Result<(), StorageError> {
         if age < self.young {
             let version = version.to_string();
-            (self.on)(Finding::Young { version, bytes });
+            self.tell(Finding::Young { version, bytes });
             return Ok(());
         }
         self.orphan(version, Some(bytes)).await
     }
 
     async fn orphan(&mut self, version: Uuid, bytes: Option<u64>) -> Result<(), StorageError> {
-        if self.repair {
+        let repaired = self.removes() && !self.counts;
+        if repaired {
             self.store.remove(version).await?;
         }
         self.checked.orphans += 1;
-        self.checked.repaired += u64::from(self.repair);
-        (self.on)(Finding::OrphanBytes {
+        self.checked.repaired += u64::from(repaired);
+        self.tell(Finding::OrphanBytes {
             version: version.to_string(),
             bytes,
-            repaired: self.repair,
+            repaired,
         });
         Ok(())
     }

@@ -28,6 +28,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 use plinth_db::Db;
+use plinth_http::request_id;
 use uuid::Uuid;
 
 use crate::error::StorageError;
@@ -160,7 +161,7 @@ impl Store {
         work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
     ) -> Result<T, StorageError> {
         let store = self.clone();
-        let done = tokio::spawn(async move {
+        let work = async move {
             let done = work.await;
             let unsettled = done.as_ref().err().is_some_and(may_have_committed);
             if done.is_ok() {
@@ -170,8 +171,9 @@ impl Store {
             }
             // Whether the rest was committed nobody knows. The sweeper asks once it is settled.
             done
-        });
-        done.await.map_err(|error| {
+        };
+        let done = tokio::spawn(request_id::carried(work)).await;
+        done.map_err(|error| {
             StorageError::Internal(format!("committing an object failed: {error}"))
         })?
     }

@@ -7,11 +7,13 @@
 //! ```
 //!
 //! Whatever is larger than one part goes up as a multipart upload, in parts of 8 MiB: one is sent while the next one fills, so an
-//! upload holds 16 MiB at most. Bytes without a row are found by rows in `storage.removals` that were written before them.
+//! upload holds 16 MiB at most, and all together hold what [`crate::buffers`] lets them. Bytes without a row are found by rows
+//! in `storage.removals` that were written before them.
 //!
-//! Every wait is bounded. Requests are tried again only where that changes nothing: object_store marks which.
+//! Every wait is bounded. Requests are tried again only where that changes nothing: `object_store` marks which.
 
 mod copy;
+mod gaps;
 mod parts;
 mod upload;
 
@@ -34,6 +36,7 @@ use object_store::{
 use uuid::Uuid;
 
 use super::within;
+use crate::buffers::Buffers;
 use crate::error::StorageError;
 pub(super) use copy::copy;
 pub(super) use parts::Incoming;
@@ -42,11 +45,11 @@ pub(super) use upload::{append, finish_upload, join_parts};
 /// A store that cannot be reached is away after this.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A store that has gone silent in the middle of an answer is away after this.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// Longest a small request may take, with its repetitions.
 const SMALL: Duration = Duration::from_secs(30);
 /// Longest that moving one part may take, with its repetitions.
-const LARGE: Duration = Duration::from_secs(120);
+const LARGE: Duration = Duration::from_mins(2);
 /// Tried again this often, and not after [`RETRY`].
 const RETRIES: usize = 2;
 const RETRY: Duration = Duration::from_secs(15);
@@ -94,6 +97,8 @@ pub(crate) struct S3 {
     signing: Option<Signing>,
     /// Empty, or with a slash at its end.
     prefix: String,
+    /// Where bytes on their way are held.
+    buffers: Buffers,
 }
 
 struct Signing {
@@ -222,6 +227,7 @@ impl S3 {
                 bucket: config.bucket.clone(),
             }),
             prefix,
+            buffers: Buffers::of_process(),
         })
     }
 
@@ -234,6 +240,7 @@ impl S3 {
             multipart: memory,
             signing: None,
             prefix: "media/".to_owned(),
+            buffers: Buffers::of_process(),
         }
     }
 

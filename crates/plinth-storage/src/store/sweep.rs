@@ -58,6 +58,7 @@ pub(crate) async fn sweep(storage: &Storage) -> Result<usize, StorageError> {
     }
     crate::tus::sweep(storage).await?;
     crate::s3::sweep(storage).await?;
+    storage.unfinished.measure(&storage.app.db).await?;
     Ok(removed)
 }
 

@@ -15,6 +15,7 @@ use super::writer::{self, Sent, Writer};
 use super::{PATH, SIGNED_PATH, describe, location, metadata, say_expiry};
 use crate::Storage;
 use crate::error::StorageError;
+use crate::model::object::Upsert;
 use crate::model::{Bucket, NewObject, Who, object};
 
 /// Makes an upload of an object that the caller may make and that the bucket takes.
@@ -27,7 +28,8 @@ pub(super) async fn create(asked: &Asked, body: &mut Option<Body>) -> Result<Res
     let said = metadata::text(head)?;
     let mut object = metadata::object(said, headers::flag(head, X_UPSERT)?, length)?;
     let asker = asked.asker(&format!("{}/{}", object.bucket, object.name))?;
-    if let Some(granted) = &asker.granted {
+    let granted = asker.granted;
+    if let Some(granted) = &granted {
         let name = object.name.as_str();
         object.upsert = object::may_replace(storage, granted, &object.bucket, name).await?;
     }
@@ -40,11 +42,12 @@ pub(super) async fn create(asked: &Asked, body: &mut Option<Body>) -> Result<Res
     let announced = headers::body_length(head)?.filter(|_| carries_bytes);
     let most = admit(storage, &asker.who, &object, announced).await?;
 
+    storage.unfinished.check_beginning(&storage.config)?;
     let new = NewUpload {
         bucket: object.bucket,
         name: object.name.as_str().to_owned(),
         owner: asker.owner,
-        upsert: object.upsert,
+        upsert: object.upsert != Upsert::Nothing,
         length,
         metadata: said.to_owned(),
     };
@@ -57,6 +60,7 @@ pub(super) async fn create(asked: &Asked, body: &mut Option<Body>) -> Result<Res
     let writer = Writer {
         storage: storage.clone(),
         who: asker.who,
+        granted,
         held: writer::lock(storage, upload.id)?,
         upload,
         lease,

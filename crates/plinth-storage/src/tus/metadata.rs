@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::error::TusError;
 use super::headers::{self, UPLOAD_METADATA};
-use crate::http::upload::holds_nul;
 use crate::error::StorageError;
+use crate::http::upload::holds_nul;
 use crate::model::NewObject;
 use crate::model::object::OCTETS;
 use crate::names::{BucketName, ObjectName};
@@ -42,7 +42,7 @@ pub(crate) fn object(text: &str, upsert: bool, length: Option<u64>) -> Result<Ne
     Ok(NewObject {
         bucket: BucketName::parse(&bucket)?.as_str().to_owned(),
         name: ObjectName::parse(&name)?,
-        upsert,
+        upsert: upsert.into(),
         content_type: content_type(pairs.get("contentType")?)?,
         cache_control: cache_control(pairs.get("cacheControl")?.as_deref()),
         user_metadata: user_metadata(pairs.get("metadata")?.as_deref())?,
@@ -136,6 +136,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::object::Upsert;
 
     fn header(pairs: &[(&str, &str)]) -> String {
         let pairs = pairs
@@ -186,7 +187,7 @@ mod tests {
         let described = object(text, true, None).unwrap();
         assert_eq!(described.bucket, "b");
         assert_eq!(described.name.as_str(), "a");
-        assert!(described.upsert);
+        assert_eq!(described.upsert, Upsert::Anything);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) async fn head(asked: &Asked) -> Result<Response, TusError> {
     }
     if upload.is_whole() && !upload.is_finished {
         // A client that hears of all its bytes takes its upload for an object, so it must be one first.
-        let writer = writer::claim(storage, asker.who, id, asker.owner, 0, |_| Ok(())).await?;
+        let writer = writer::claim(storage, asker, id, 0, |_| Ok(())).await?;
         upload = writer.work(None).await?;
     }
     let mut response = StatusCode::OK.into_response();
@@ -61,12 +61,13 @@ pub(super) async fn patch(asked: &Asked, body: &mut Option<Body>) -> Result<Resp
     let checksum = checksum.map(Checksum::parse).transpose()?;
 
     let known = upload::find(storage, &id, &asker.owner).await?;
+    storage.unfinished.check_going_on(&storage.config)?;
     let most = match known.length {
         Some(length) => length,
         None => Bucket::find(storage, &known.bucket).await?.limit(storage),
     };
     let check = move |upload: &mut Upload| next.fit(upload, most);
-    let writer = writer::claim(storage, asker.who, id, asker.owner, most, check).await?;
+    let writer = writer::claim(storage, asker, id, most, check).await?;
     let sent = body.take().map(|body| Sent { body, checksum });
     let upload = writer.work(sent).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
@@ -84,7 +85,7 @@ pub(super) async fn delete(asked: &Asked) -> Result<Response, TusError> {
         true => Err(TusError::Finished),
         false => Ok(()),
     };
-    let writer = writer::claim(storage, asker.who, id, asker.owner, 0, unfinished).await?;
+    let writer = writer::claim(storage, asker, id, 0, unfinished).await?;
     let (upload_id, lease) = (writer.upload.id, writer.lease);
     if let Err(error) = writer.discard().await {
         // Without this the next try would find it locked.

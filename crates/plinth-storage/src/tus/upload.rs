@@ -14,10 +14,13 @@ use super::location::UploadId;
 use crate::Storage;
 use crate::error::StorageError;
 use crate::store::UploadState;
+use crate::unfinished;
 
 /// Unfinished uploads of one owner. A client has a handful at a time; the bound is for those that begin and never end.
 /// Callers of one role that have no id of their own share it.
 const MAX_OPEN: i64 = 1000;
+/// The role that no policy binds, and no bound but the one on their number.
+const ADMIN: &str = "service_role";
 /// How long a finished upload is remembered at least, for clients that did not hear the last answer.
 const REMEMBERED: Duration = Duration::from_hours(1);
 /// Uploads that one round of the sweeper looks at.
@@ -159,6 +162,9 @@ pub(crate) async fn insert(
         is_leased: lease.is_some(),
     };
     let made = upload.clone();
+    let most = unfinished::bytes_of_one(&storage.config);
+    // As long as nobody has said how long it becomes, it may become the longest.
+    let deferred = storage.config.upload_bytes;
     let sql = format!(
         "insert into storage.uploads (id, bucket_id, name, role, owner_id, is_signed, upsert, upload_length, \
                                       upload_metadata, store_state, created_at, expires_at, lease_holder, lease_until) \
@@ -173,11 +179,24 @@ pub(crate) async fn insert(
             is_signed,
         } = &upload.owner;
         let open = tx.query(
-            "select count(*) as open from storage.uploads where role = $1 and owner_id = $2 and is_signed = $3 and finished_at is null",
-            &[role.into(), id.into(), (*is_signed).into()],
+            "select count(*) as open, coalesce(sum(coalesce(upload_length, $4::bigint)), 0)::bigint as bytes from storage.uploads \
+              where role = $1 and owner_id = $2 and is_signed = $3 and finished_at is null",
+            &[
+                role.into(),
+                id.into(),
+                (*is_signed).into(),
+                number(Some(deferred)),
+            ],
         )?;
-        let open = open.first().map(|row| row.int("open")).transpose()?;
-        if open.unwrap_or(0) >= MAX_OPEN {
+        let (open, bytes) = match open.first() {
+            Some(row) => (row.int("open")?, row.int("bytes")?),
+            None => (0, 0),
+        };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let bytes = bytes.saturating_add(upload.length.unwrap_or(deferred));
+        // Those whom the service has given URLs are many and have one name.
+        let is_one = role != ADMIN && !(*is_signed && id.is_empty());
+        if open >= MAX_OPEN || (is_one && bytes > most) {
             return Err(TusError::TooManyOpen);
         }
         tx.query(

@@ -8,21 +8,24 @@ use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::StreamExt as _;
+use plinth_http::request_id;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::asker::Asker;
 use super::checksum::Checksum;
 use super::chunk::Chunk;
 use super::error::TusError;
 use super::location::UploadId;
 use super::locks::Held;
 use super::metadata;
-use super::upload::{self, Lease, Owner, Term, Upload};
+use super::upload::{self, Lease, Term, Upload};
 use crate::Storage;
 use crate::error::StorageError;
 use crate::model::{Bucket, Who, object};
+use crate::sign;
 use crate::store::UploadState;
 
 /// How long the answer to a writer's last statement may be behind the answer to another statement.
@@ -33,6 +36,8 @@ pub(super) struct Writer {
     pub(super) storage: Storage,
     /// Whose rights count when the upload becomes an object.
     pub(super) who: Who,
+    /// What the signed URL grants by which the last request came.
+    pub(super) granted: Option<sign::Upload>,
     pub(super) upload: Upload,
     pub(super) lease: Uuid,
     /// Bytes that the upload may have in all.
@@ -58,18 +63,18 @@ pub(super) fn lock(storage: &Storage, id: Uuid) -> Result<Held, TusError> {
 /// client has not said yet how many there will be.
 pub(super) async fn claim(
     storage: &Storage,
-    who: Who,
+    asker: Asker,
     asked: UploadId,
-    owner: Owner,
     most: u64,
     check: impl Fn(&mut Upload) -> Result<(), TusError> + Send + Sync + 'static,
 ) -> Result<Writer, TusError> {
     let held = lock(storage, asked.id)?;
     let lease = Uuid::new_v4();
-    let upload = upload::claim(storage, asked, owner, lease, check).await?;
+    let upload = upload::claim(storage, asked, asker.owner, lease, check).await?;
     Ok(Writer {
         storage: storage.clone(),
-        who,
+        who: asker.who,
+        granted: asker.granted,
         lease,
         most: upload.length.unwrap_or(most),
         is_first: false,
@@ -88,7 +93,7 @@ impl Writer {
                 tracing::warn!(%error, "an upload failed whose client had gone away");
             }
         };
-        tokio::spawn(work.in_current_span());
+        tokio::spawn(request_id::carried(work.in_current_span()));
         answer.await.unwrap_or_else(|_| {
             let cause = "the writer of an upload ended without a word".to_owned();
             Err(StorageError::Internal(cause).into())
@@ -164,7 +169,10 @@ impl Writer {
         // It counts once the row says so. Until then it is what a discard has to know.
         self.upload.state = state;
         match appended {
-            Ok(_) => self.judge(chunk).await,
+            Ok(bytes) => {
+                storage.unfinished.add(bytes);
+                self.judge(chunk).await
+            }
             Err(error) => {
                 // A disk may be full after many bytes that are safe.
                 if counts_at_once {
@@ -209,6 +217,7 @@ impl Writer {
                 return Err(error);
             }
         }
+        self.storage.unfinished.remove(self.upload.offset());
         let finished = upload::finish(&self.storage, &mut self.upload, self.lease).await;
         if let Err(error) = finished {
             // It is an object all the same. Whoever asks next finds that out.
@@ -219,7 +228,12 @@ impl Writer {
 
     async fn put(&self) -> Result<(), TusError> {
         let (storage, upload) = (&self.storage, &self.upload);
-        let object = metadata::object(&upload.metadata, upload.upsert, upload.length)?;
+        let mut object = metadata::object(&upload.metadata, upload.upsert, upload.length)?;
+        if let Some(granted) = self.granted.as_ref().filter(|_| upload.upsert) {
+            // What was there when the upload began may have given way to somebody else's.
+            let name = object.name.as_str();
+            object.upsert = object::may_replace(storage, granted, &object.bucket, name).await?;
+        }
         // The bucket's rules may have changed since the upload began.
         let bucket = Bucket::find(storage, &object.bucket).await?;
         if upload.offset() > bucket.limit(storage) {

@@ -75,13 +75,8 @@ pub(crate) async fn start() -> TestApp {
         .await
         .unwrap();
     let keys = Keys::local();
-    let gate_keys = GateKeys {
-        jwt_secret: keys.jwt_secret.expose().to_owned(),
-        publishable: vec![keys.publishable.clone()],
-        secret: vec![keys.secret.expose().to_owned()],
-    };
     let mut app = TestApp {
-        gate: Arc::new(Gate::new(&gate_keys, clock.clone())),
+        gate: Arc::new(Gate::new(&GateKeys::from(&keys), clock.clone())),
         clock,
         db,
         keys,

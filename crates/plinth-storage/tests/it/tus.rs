@@ -398,6 +398,21 @@ async fn an_upload_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_killed_server_locks_nobody_out_after_its_next_start() {
+    let mut app = start().await;
+    let me = Client::of(&app, ME);
+    let upload = me.begin("a", 5).await;
+    app.script(
+        "update storage.uploads set lease_holder = gen_random_uuid(), lease_until = now() + interval '15 seconds'",
+    )
+    .await;
+    drop(me);
+    app.restart().await;
+    let me = Client::of(&app, ME);
+    me.patch(&upload, 0, "hello").await.is(204);
+}
+
+#[tokio::test]
 async fn a_commit_that_nobody_could_note_is_found() {
     let app = start().await;
     let me = Client::of(&app, ME);
@@ -676,6 +691,39 @@ async fn open_uploads_are_bounded() {
     let length = [("upload-length", "5")];
     me.post("files", "b", &length).await.is(429);
     you.post("files", "b", &length).await.is(201);
+}
+
+#[tokio::test]
+async fn a_signed_url_replaces_only_what_its_maker_saw() {
+    let app = start().await;
+    let (me, you) = (Client::of(&app, ME), Client::of(&app, YOU));
+    let text = [("content-type", "text/plain")];
+    let place = "/object/files/a";
+    me.send("POST", place, &text, "first").await.is(200);
+    let sign = "/object/upload/sign/files/a";
+    let signed = me.send("POST", sign, &[("x-upsert", "true")], "").await;
+    let token = signed.is(200).json()["token"].as_str().unwrap().to_owned();
+    let url = format!("{sign}?token={token}");
+    app.send("PUT", &url, &text, "second").await.is(200);
+    assert_eq!(me.object("files", "a").await.is(200).text(), "second");
+
+    let (version, signature) = (("tus-resumable", "1.0.0"), ("x-signature", token.as_str()));
+    let metadata = named("files", "a");
+    let begin = [
+        version,
+        signature,
+        ("upload-length", "5"),
+        ("upload-metadata", metadata.as_str()),
+    ];
+    let begun = app.send("POST", "/upload/resumable/sign", &begin, "").await;
+    let upload = path(&begun.is(201));
+    // What was seen goes, and somebody else makes another.
+    me.send("DELETE", place, &[], "").await.is(200);
+    you.send("POST", place, &text, "yours").await.is(200);
+    let last = [version, signature, BYTES, ("upload-offset", "0")];
+    app.send("PATCH", &upload, &last, "third").await.is(409);
+    app.send("PUT", &url, &text, "third").await.is(400);
+    assert_eq!(you.object("files", "a").await.is(200).text(), "yours");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ fn folder() -> TempDir {
 #[test]
 fn what_is_not_understood_ends_with_2() {
     let folder = folder();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["frob"], "frob"),
         (&["serve", "--frob"], "--frob"),
         (&["serve", ".", "--listen"], "--listen"),
@@ -38,6 +38,7 @@ fn what_is_not_understood_ends_with_2() {
             &["migrate", ".", "--check", "--status"],
             "cannot be used with",
         ),
+        (&["keys", "rotate", ".", "--keep-old", "soon"], "soon"),
         (&["completions", "tcl"], "tcl"),
     ];
     for (args, said) in cases {

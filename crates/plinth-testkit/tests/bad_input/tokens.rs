@@ -14,8 +14,7 @@ use plinth_testkit::http::Request;
 fn signed(secret: &str, claims: &Value) -> String {
     let keys = GateKeys {
         jwt_secret: secret.to_owned(),
-        publishable: Vec::new(),
-        secret: Vec::new(),
+        ..GateKeys::default()
     };
     Gate::new(&keys, Clock::system()).sign(claims)
 }

@@ -72,7 +72,11 @@ fn main() -> Result<()> {
 
 impl Engines {
     fn start() -> Result<Option<Engines>> {
-        let modules = [plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()];
+        let modules = [
+            plinth_db::base_module(),
+            plinth_auth::module(),
+            plinth_storage::module(),
+        ];
         let Some(bin) = postgres::find() else {
             if std::env::var_os("PLINTH_REQUIRE_POSTGRES").is_some() {
                 bail!("PostgreSQL was not found");

@@ -12,6 +12,7 @@ mod accounts;
 mod attach;
 mod failures;
 mod faults;
+mod keys;
 mod letters;
 mod outages;
 mod pgbouncer;
@@ -93,6 +94,12 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
             accounts::an_old_refresh_token_ends_the_session_at_all_nodes,
         ),
         test(servers, accounts::one_address_at_two_nodes_is_one_account),
+        test(
+            servers,
+            keys::a_rotation_counts_at_every_node_and_old_keys_until_their_end,
+        ),
+        test(servers, keys::old_keys_that_are_not_kept_end_at_every_node),
+        test(servers, keys::a_rotation_without_a_node_reaches_all_nodes),
         test(servers, letters::a_letter_is_sent_by_one_node),
         test(
             servers,

@@ -122,6 +122,17 @@ impl Application {
         self.begin().ready()
     }
 
+    /// The keys as `plinth status` tells them, one a line.
+    pub(crate) fn keys(&self) -> String {
+        let status = self.run(&["status", ".", "-o", "env"]);
+        status.is(0, &["ANON_KEY="]);
+        let keys = status
+            .stdout
+            .lines()
+            .filter(|line| !line.starts_with("API_URL"));
+        keys.collect::<Vec<_>>().join("\n")
+    }
+
     fn environment(&self) -> Vec<(&str, &str)> {
         self.environment
             .iter()
@@ -139,14 +150,8 @@ impl Beginning {
     /// Waits until it serves.
     pub(crate) fn ready(self) -> Node {
         let process = self.starting.ready();
-        let status = self.application.run(&["status", ".", "-o", "env"]);
-        status.is(0, &["ANON_KEY="]);
-        let keys = status
-            .stdout
-            .lines()
-            .filter(|line| !line.starts_with("API_URL"));
         Node {
-            keys: keys.collect::<Vec<_>>().join("\n"),
+            keys: self.application.keys(),
             application: self.application,
             process,
         }
@@ -218,13 +223,15 @@ impl Node {
         self.process.log()
     }
 
-    fn key(&self, name: &str) -> &str {
+    /// One of its keys.
+    pub(crate) fn key(&self, name: &str) -> &str {
         let line = self.keys.lines().find_map(|line| line.strip_prefix(name));
         line.expect("status names every key")
             .trim_matches(['=', '"'])
     }
 
-    fn send(&self, request: &Request) -> Answer {
+    /// Asks as whoever the request says.
+    pub(crate) fn send(&self, request: &Request) -> Answer {
         request.send(self.process.address)
     }
 }

@@ -50,9 +50,16 @@ union all select 'stock', s.product from stock s
 /// A database under one folder, with that schema in place.
 pub(crate) async fn open(folder: &Path, durability: Durability) -> Db {
     let db = reopen(folder, durability);
-    apply_system(&db, &[plinth_db::base_module(), plinth_auth::module(), plinth_storage::module()])
-        .await
-        .unwrap();
+    apply_system(
+        &db,
+        &[
+            plinth_db::base_module(),
+            plinth_auth::module(),
+            plinth_storage::module(),
+        ],
+    )
+    .await
+    .unwrap();
     let session = Session::role("postgres");
     let options = ScriptOptions::default();
     let run = db.script(&session, SCHEMA.to_owned(), options, |outcome| {

@@ -66,8 +66,8 @@ pub(super) fn unpack(member: &mut impl Read, name: &str, root: &Path) -> anyhow:
     let folder = path.parent().unwrap_or(root);
     make_private_folder(folder)?;
     let mut file = archive::create_private(&path)?;
-    let bytes = io::copy(member, &mut file)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    let bytes =
+        io::copy(member, &mut file).with_context(|| format!("cannot write {}", path.display()))?;
     file.sync_all()?;
     Ok(bytes)
 }
@@ -144,7 +144,10 @@ fn safe(name: &str) -> anyhow::Result<PathBuf> {
         "the backup holds {name:?}, which is no name of a file of ours"
     );
     let first = path.components().next();
-    if !FOLDERS.iter().any(|folder| first == Some(Component::Normal(folder.as_ref()))) {
+    if !FOLDERS
+        .iter()
+        .any(|folder| first == Some(Component::Normal(folder.as_ref())))
+    {
         bail!("the backup holds {name:?}, which this version of plinth does not know");
     }
     Ok(path)
@@ -171,7 +174,13 @@ mod tests {
         fs::write(from.join("lock"), "").unwrap();
         let mut builder = tar::Builder::new(Vec::new());
         let packed = pack(&mut builder, &from, |_| {}).unwrap();
-        assert_eq!(packed, Files { files: 3, bytes: 11 });
+        assert_eq!(
+            packed,
+            Files {
+                files: 3,
+                bytes: 11
+            }
+        );
         let bytes = builder.into_inner().unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
         for member in archive.entries().unwrap() {

@@ -116,7 +116,7 @@ fn greet(
     as_json: bool,
 ) -> anyhow::Result<()> {
     let (owner, took) = (&ready.owner, ready.started.elapsed().as_millis());
-    let keys = &owner.keys;
+    let keys = owner.keys.now();
     if as_json {
         let line = json!({ "event": "ready", "api_url": owner.api_url, "anon_key": keys.anon_jwt,
             "service_role_key": keys.service_role_jwt.expose(), "pid": std::process::id(), "version": VERSION,

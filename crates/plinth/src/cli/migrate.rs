@@ -106,6 +106,7 @@ impl End {
             | Reply::S3Keys { .. }
             | Reply::StorageFinding { .. }
             | Reply::StorageChecked { .. }
+            | Reply::Rotated(_)
             | Reply::Done => {}
         }
     }

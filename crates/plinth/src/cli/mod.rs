@@ -6,6 +6,7 @@ mod backup;
 mod completions;
 mod dev;
 mod init;
+mod keys;
 mod ledger;
 mod migrate;
 mod orders;
@@ -79,6 +80,7 @@ enum Command {
     Serve(serve::Serve),
     Migrate(migrate::Migrate),
     Status(status::Status),
+    Keys(keys::Keys),
     Sql(sql::Sql),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -115,6 +117,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, &shared),
         Command::Migrate(args) => migrate::run(&args, &shared),
         Command::Status(args) => status::run(&args, &shared),
+        Command::Keys(args) => keys::run(&args, &shared),
         Command::Sql(args) => sql::run(&args, &shared),
         Command::Backup(args) => backup::run(&args, &shared),
         Command::Restore(args) => restore::run(&args, &shared),
@@ -237,6 +240,23 @@ mod tests {
         .unwrap();
         assert!(cli.shared.json && cli.shared.verbosity == 2);
         assert_eq!(cli.shared.listen.unwrap().port(), 1);
+    }
+
+    #[test]
+    fn keys_are_rotated_by_a_command_of_their_own() {
+        let parse = |args: &[&str]| {
+            let all: Vec<&str> = ["plinth", "keys", "rotate", "shop"]
+                .iter()
+                .chain(args)
+                .copied()
+                .collect();
+            Cli::try_parse_from(all).is_ok()
+        };
+        assert!(parse(&[]));
+        assert!(parse(&["--what", "signing", "--keep-old", "0", "--json"]));
+        assert!(!parse(&["--what", "everything"]));
+        assert!(!parse(&["--keep-old", "soon"]));
+        assert!(!parse(&["--dev"]));
     }
 
     #[test]

@@ -30,8 +30,9 @@ enum Command {
 beside a running server: bytes that are younger than an hour may be an upload that is under way, and are only noted.
 Exit code 0: nothing is wrong, or nothing any more; 1: something is.
 
---repair removes bytes that no row names, puts files into their place, and deletes rows whose bytes are nowhere. When more
-rows lack their bytes than have them, no row is deleted: the folder is probably not mounted, or another one.
+--repair removes bytes that no row names, puts files into their place, and deletes rows whose bytes are nowhere. When rows
+without bytes, or bytes without rows, are more than the rows that have their bytes, nothing is removed: the folder is probably
+not mounted, or it or the database is another one.
 
 Examples:
   plinth storage check shop
@@ -165,7 +166,8 @@ fn summary(checked: &Checked) -> String {
     }
     if *refused {
         text.push_str(
-            "\nmore rows lack their bytes than have them, so none was deleted: is this the right folder, and is it mounted?",
+            "\nmore does not fit together than does, so nothing was removed: is this the right folder, is it mounted, and is the \
+             database the one that belongs to it? If so, move what nobody names elsewhere by hand, or upload what is missing again",
         );
     }
     text

@@ -4,19 +4,20 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use plinth_db::keys::Keys;
 use plinth_db::migrations::{self, Event, FileState, MigrationError, MigrationFile};
 use plinth_db::{Db, ScriptOptions, Session};
 use plinth_http::App;
-use plinth_storage::s3_keys::{self, S3Key};
 use plinth_storage::StoreConfig;
+use plinth_storage::s3_keys::{self, S3Key};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    CheckReport, FileReport, MigrateMode, Reply, Request, S3KeyReport, S3KeysRequest,
+    CheckReport, FileReport, MigrateMode, Reply, Request, RotateReport, RotateRequest, S3KeyReport,
+    S3KeysRequest,
     ScriptRequest, StatementReply, StatusReport,
 };
 use crate::cli::VERSION;
+use crate::key_ring::KeyRing;
 use crate::project::{Project, Stage};
 
 /// Longest a script's statement may run. Its owner sits before it and can press Ctrl-C.
@@ -33,7 +34,7 @@ pub(crate) struct Owner {
     /// Which data it is.
     pub stage: Stage,
     /// Its keys.
-    pub keys: Keys,
+    pub keys: KeyRing,
     /// Where clients reach it, or would.
     pub api_url: String,
     /// Where its files are.
@@ -70,6 +71,7 @@ impl Owner {
             Request::StorageCheck { repair } => self.check_storage(repair, replies).await,
             Request::OrdersReconcile => self.reconcile_orders(replies).await,
             Request::LedgerCheck => self.check_ledger(replies).await,
+            Request::RotateKeys(request) => self.rotate_keys(request, replies).await,
         };
         let last = match end {
             Ok(()) => Reply::Done,
@@ -182,7 +184,7 @@ impl Owner {
                 .filter(|file| wanted.contains(&file.state))
                 .count()
         };
-        let keys = &self.keys;
+        let keys = self.keys.now();
         let on_server = self.db.bytes_on_server().await;
         let on_server = on_server.map_err(|error| error.to_string())?;
         let database_bytes = match on_server {
@@ -196,9 +198,9 @@ impl Owner {
                 pid: self.server.as_ref().map(|server| server.pid),
                 version: VERSION.to_owned(),
                 api_url: self.api_url.clone(),
-                anon_key: keys.anon_jwt.clone(),
+                anon_key: keys.anon_jwt,
                 service_role_key: keys.service_role_jwt.expose().to_owned(),
-                publishable_key: keys.publishable.clone(),
+                publishable_key: keys.publishable,
                 secret_key: keys.secret.expose().to_owned(),
                 jwt_secret: keys.jwt_secret.expose().to_owned(),
                 migrations_applied: count(&[
@@ -220,8 +222,8 @@ impl Owner {
     ) -> Result<(), String> {
         let done = match request {
             S3KeysRequest::Create { name, buckets } => {
-                let sealer = &self.keys.sealer;
-                let made = s3_keys::create(&self.db, sealer, &name, buckets.as_deref()).await;
+                let sealer = self.keys.now().sealer;
+                let made = s3_keys::create(&self.db, &sealer, &name, buckets.as_deref()).await;
                 made.map(|(key, secret)| vec![self.s3_key(key, Some(secret.expose()))])
             }
             S3KeysRequest::List => {
@@ -249,6 +251,32 @@ impl Owner {
             last_used_at: key.last_used_at.map(|at| at.to_string()),
             revoked_at: key.revoked_at.map(|at| at.to_string()),
         }
+    }
+
+    async fn rotate_keys(
+        &self,
+        request: RotateRequest,
+        replies: &UnboundedSender<Reply>,
+    ) -> Result<(), String> {
+        let RotateRequest {
+            which,
+            keep_old_seconds,
+        } = request;
+        let rotated = self.keys.rotate(&self.db, which, keep_old_seconds).await;
+        let rotated = rotated.map_err(|error| format!("{error:#}"))?;
+        // Whoever sees the command end may count on every node.
+        let now = self.db.clock().now();
+        let left = rotated.from.as_millisecond() - now.as_millisecond();
+        let left = u64::try_from(left).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(left)).await;
+        send(
+            replies,
+            Reply::Rotated(RotateReport {
+                which,
+                old_until: (keep_old_seconds > 0).then(|| rotated.until.to_string()),
+            }),
+        );
+        Ok(())
     }
 
     fn files(&self) -> Result<Vec<MigrationFile>, String> {

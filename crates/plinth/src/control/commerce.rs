@@ -15,7 +15,7 @@ impl Owner {
     /// The shop, where there is one.
     pub(crate) fn open_commerce(&self) -> anyhow::Result<Option<Commerce>> {
         let open = |config: &plinth_commerce::Config| {
-            Commerce::open(self.app.clone(), config.clone(), &self.keys)
+            Commerce::open(self.app.clone(), config.clone(), &self.keys.now())
         };
         let opened = self.commerce.as_ref().map(open).transpose();
         opened.context("see [commerce] in plinth.toml")

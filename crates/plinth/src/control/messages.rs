@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use plinth_db::keys::Which;
 use plinth_db::{Outcome, SqlError};
 use plinth_sql::types::Type;
 use plinth_storage::{Checked, Finding};
@@ -22,6 +23,8 @@ pub(crate) enum Request {
     },
     /// How things stand, with the keys.
     Status,
+    /// Replace keys.
+    RotateKeys(RotateRequest),
     /// Access keys of S3 clients.
     S3Keys(S3KeysRequest),
     /// Compare stored files with their rows.
@@ -64,6 +67,15 @@ pub(crate) struct ScriptRequest {
     pub role: String,
     /// `request.jwt.claims` as JSON text.
     pub claims: Option<String>,
+}
+
+/// Which keys are replaced, and for how long the old ones still count.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct RotateRequest {
+    /// Which.
+    pub which: Which,
+    /// How long.
+    pub keep_old_seconds: i64,
 }
 
 /// What `plinth migrate` does.
@@ -133,6 +145,8 @@ pub(crate) enum Reply {
         /// One by one.
         findings: Vec<LedgerFinding>,
     },
+    /// Keys were replaced.
+    Rotated(RotateReport),
     /// The end.
     Done,
     /// The end, for a reason.
@@ -298,6 +312,15 @@ impl From<plinth_commerce::Finding> for LedgerFinding {
             found: finding.found,
         }
     }
+}
+
+/// Keys that were replaced. The new ones are in a [`StatusReport`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RotateReport {
+    /// Which.
+    pub which: Which,
+    /// Until when the old ones count; none when they no longer do.
+    pub old_until: Option<String>,
 }
 
 impl From<&SqlError> for Diagnostic {

@@ -18,5 +18,6 @@ pub(crate) use backend::{Backend, Choice};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
     CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, LedgerFinding, MigrateMode,
-    Reply, Request, S3KeyReport, S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
+    Reply, Request, RotateReport, RotateRequest, S3KeyReport, S3KeysRequest, ScriptRequest,
+    StatementReply, StatusReport,
 };

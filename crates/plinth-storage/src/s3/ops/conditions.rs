@@ -7,6 +7,7 @@ use crate::model::Object;
 
 /// What a request makes itself depend on.
 #[derive(Default)]
+#[expect(clippy::struct_field_names, reason = "as the headers are called")]
 pub(in crate::s3) struct Conditions {
     pub(in crate::s3) if_match: Option<ETagCondition>,
     pub(in crate::s3) if_none_match: Option<ETagCondition>,

@@ -3,7 +3,8 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use s3s::dto::{
     Checksum, CopyObjectInput, CopyObjectOutput, CopyObjectResult, MetadataDirective,
-    PostObjectInput, PostObjectOutput, PutObjectInput, PutObjectOutput, StreamingBlob,
+    ObjectCannedACL, PostObjectInput, PostObjectOutput, PutObjectInput, PutObjectOutput,
+    ServerSideEncryption, StorageClass, StreamingBlob,
 };
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use serde_json::Value;
@@ -55,7 +56,7 @@ impl Target<'_> {
         let object = NewObject {
             bucket: bucket.id,
             name,
-            upsert: self.upsert,
+            upsert: self.upsert.into(),
             content_type,
             cache_control: cache_control.unwrap_or_else(|| "no-cache".to_owned()),
             user_metadata: self.user_metadata,
@@ -142,18 +143,18 @@ pub(super) async fn post(
 /// The fields of a form are held to what headers are held to.
 fn check_form(input: &PostObjectInput) -> S3Result {
     let fields = [
-        ("x-amz-acl", input.acl.as_ref().map(|acl| acl.as_str())),
+        ("x-amz-acl", input.acl.as_ref().map(ObjectCannedACL::as_str)),
         ("x-amz-tagging", input.tagging.as_deref()),
         (
             "x-amz-storage-class",
-            input.storage_class.as_ref().map(|class| class.as_str()),
+            input.storage_class.as_ref().map(StorageClass::as_str),
         ),
         (
             "x-amz-server-side-encryption",
             input
                 .server_side_encryption
                 .as_ref()
-                .map(|kind| kind.as_str()),
+                .map(ServerSideEncryption::as_str),
         ),
         (
             "x-amz-website-redirect-location",

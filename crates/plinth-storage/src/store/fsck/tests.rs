@@ -17,6 +17,7 @@ async fn check(stage: &Stage, store: &Store, repair: bool) -> (Checked, Vec<Find
         store,
         repair,
         young: Duration::ZERO,
+        counts: false,
         checked: Checked::default(),
         on: |finding| findings.push(finding),
     };
@@ -161,6 +162,31 @@ async fn rows_stay_when_nearly_everything_is_missing() {
     let (checked, _) = check(&stage, &store, true).await;
     assert!(checked.refused);
     assert_eq!((checked.missing, checked.problems()), (3, 3));
+}
+
+#[tokio::test]
+async fn bytes_stay_when_hardly_any_row_names_them() {
+    let stage = Stage::new().await;
+    for store in [stage.folder().await, Stage::bucket()] {
+        stage.sql("delete from storage.objects", Vec::new()).await;
+        stage.sql("delete from storage.removals", Vec::new()).await;
+        object(&stage, &store, "whole").await;
+        let lost = object(&stage, &store, "lost row").await;
+        object(&stage, &store, "another").await;
+        // As in a database from before they were made: nothing says that they may go.
+        stage
+            .sql(
+                "delete from storage.objects where name <> 'whole'",
+                Vec::new(),
+            )
+            .await;
+        stage.sql("delete from storage.removals", Vec::new()).await;
+        let (checked, findings) = check(&stage, &store, true).await;
+        assert!(checked.refused);
+        assert_eq!((checked.orphans, checked.repaired), (2, 0));
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert_eq!(read(&store, lost).await, b"lost row");
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Claim, LARGE, S3, bounded};
+use crate::buffers::Room;
 use crate::error::StorageError;
 use crate::store::digest::Digest;
 use crate::store::{Part, Stored, UploadState, quoted, rows};
@@ -23,6 +24,8 @@ pub(super) const PART: usize = 8 * 1024 * 1024;
 const PARTS: usize = 10_000;
 /// Bytes a piece of a part, so that a part need not be one allocation.
 const BLOCK: usize = 1024 * 1024;
+/// Room is taken in steps of this many bytes within the first piece, and a piece at a time after it.
+const STEP: usize = 64 * 1024;
 /// An upload that took longer is announced once more before its bytes are in their place.
 const ANNOUNCED: Duration = Duration::from_hours(1);
 
@@ -51,6 +54,8 @@ pub(super) struct Sending {
     /// What the store calls the parts it has.
     pub(super) parts: Vec<String>,
     filling: Blocks,
+    /// What is filling has it, until it has arrived.
+    room: Room,
     /// Bytes at the beginning of what is filling that the digest has seen.
     seen: usize,
     flight: Option<JoinHandle<Result<(Digest, String), StorageError>>>,
@@ -164,6 +169,7 @@ impl Sending {
             upload: None,
             parts: Vec::new(),
             filling: Blocks::default(),
+            room: Room::default(),
             seen: 0,
             flight: None,
             digest: Some(digest),
@@ -172,13 +178,15 @@ impl Sending {
         }
     }
 
-    /// Goes on with an upload: its parts, and the bytes behind them, which its digest has seen. It outlives this.
+    /// Goes on with an upload: its parts, and the bytes behind them, which its digest has seen and which have this room. It
+    /// outlives this.
     pub(super) fn resume(
         s3: Arc<S3>,
         key: Path,
         state: &UploadState,
         digest: Digest,
         tail: &[u8],
+        room: Room,
     ) -> Sending {
         let mut filling = Blocks::default();
         filling.push(tail);
@@ -188,6 +196,7 @@ impl Sending {
             upload: state.upload.clone(),
             parts: state.parts.clone(),
             filling,
+            room,
             seen: tail.len(),
             flight: None,
             digest: Some(digest),
@@ -205,6 +214,8 @@ impl Sending {
                 self.send().await?;
             }
             let (now, later) = rest.split_at(rest.len().min(PART - self.filling.length));
+            let held = room_for(self.filling.length + now.len());
+            self.s3.buffers.grow(&mut self.room, held).await?;
             self.filling.push(now);
             rest = later;
         }
@@ -249,7 +260,9 @@ impl Sending {
         let digest = self.take_digest()?;
         let (blocks, seen) = (self.filling.take(), std::mem::take(&mut self.seen));
         let (s3, key, index) = (Arc::clone(&self.s3), self.key.clone(), self.parts.len());
+        let room = std::mem::take(&mut self.room);
         self.flight = Some(tokio::spawn(async move {
+            let _until_it_has_arrived = room;
             let (digest, etag) = tokio::join!(
                 hash(digest, blocks.clone(), seen),
                 s3.put_part(&key, &upload, index, blocks)
@@ -342,6 +355,12 @@ impl Drop for Sending {
             });
         }
     }
+}
+
+/// What so many bytes take.
+fn room_for(length: usize) -> usize {
+    let step = if length > BLOCK { BLOCK } else { STEP };
+    length.next_multiple_of(step)
 }
 
 impl Blocks {

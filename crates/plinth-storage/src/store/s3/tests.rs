@@ -1,4 +1,4 @@
-//! The bucket, on object_store's store in memory. What needs signatures is proved on a real store elsewhere.
+//! The bucket, on `object_store`'s store in memory. What needs signatures is proved on a real store elsewhere.
 
 use futures_util::StreamExt;
 use uuid::Uuid;

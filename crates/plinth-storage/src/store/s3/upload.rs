@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::parts::{PART, Sending};
 use super::{Claim, LARGE, S3, bounded};
+use crate::buffers::Room;
 use crate::error::StorageError;
 use crate::store::{Part, Stored, UploadState};
 
@@ -30,8 +31,9 @@ where
     F: Future<Output = Result<(), StorageError>>,
 {
     let digest = state.digest()?;
+    let room = s3.room_for_tail(state).await?;
     let tail = s3.read_tail(id, state).await?;
-    let mut sending = Sending::resume(Arc::clone(s3), s3.key(id), state, digest, &tail);
+    let mut sending = Sending::resume(Arc::clone(s3), s3.key(id), state, digest, &tail, room);
     drop(tail);
     let (mut size, end) = (state.offset, state.offset.saturating_add(limit));
     let mut over = false;
@@ -110,16 +112,16 @@ pub(in crate::store) async fn join_parts(
     etag: String,
 ) -> Result<Stored, StorageError> {
     let upload = state.upload.as_deref().ok_or(StorageError::NoSuchUpload)?;
-    let in_a_row = (1..).zip(parts).all(|(number, part)| part.number == number);
-    if !in_a_row {
-        return Err(StorageError::InvalidRequest(
-            "this server's store of files wants the parts to be numbered 1, 2, 3 and so on without a gap"
-                .to_owned(),
-        ));
-    }
     let size = parts.iter().map(|part| part.size).sum();
-    let names: Vec<String> = parts.iter().map(|part| part.etag.clone()).collect();
-    if let Err(error) = s3.complete(&s3.key(id), upload, &names).await
+    let key = s3.key(id);
+    let in_a_row = (1..).zip(parts).all(|(number, part)| part.number == number);
+    let completed = if in_a_row {
+        let names: Vec<String> = parts.iter().map(|part| part.etag.clone()).collect();
+        s3.complete(&key, upload, &names).await
+    } else {
+        s3.complete_with_gaps(&key, upload, parts).await
+    };
+    if let Err(error) = completed
         && !s3.is_there(id, size).await?
     {
         return Err(match error {
@@ -148,6 +150,14 @@ fn stored(s3: &Arc<S3>, id: Uuid, size: u64, etag: String) -> Stored {
 }
 
 impl S3 {
+    /// Taken before the bytes behind the last part are read.
+    async fn room_for_tail(&self, state: &UploadState) -> Result<Room, StorageError> {
+        let mut room = Room::default();
+        let bytes = usize::try_from(state.tail).unwrap_or(usize::MAX);
+        self.buffers.grow(&mut room, bytes).await?;
+        Ok(room)
+    }
+
     /// The bytes behind the last part.
     async fn read_tail(&self, id: Uuid, state: &UploadState) -> Result<Bytes, StorageError> {
         if state.tail == 0 {
@@ -189,6 +199,7 @@ impl S3 {
 
     /// Makes an upload the object.
     async fn complete_upload(&self, id: Uuid, state: &UploadState) -> Result<(), StorageError> {
+        let _room = self.room_for_tail(state).await?;
         let (key, tail) = (self.key(id), self.read_tail(id, state).await?);
         let Some(upload) = state.upload.as_deref().filter(|_| !state.parts.is_empty()) else {
             let put = self.objects.put(&key, PutPayload::from(tail));
