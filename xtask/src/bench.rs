@@ -13,6 +13,7 @@ pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     let crowd = take_flag(args, "--crowd");
     let on_postgres = take_flag(args, "--on-postgres");
     let media = take_flag(args, "--media");
+    let commerce = take_flag(args, "--commerce");
     let only = take_value(args, "--only")?;
     let seconds = take_value(args, "--seconds")?;
     if let Some(extra) = args.first() {
@@ -39,8 +40,8 @@ pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
     if let Some(only) = &only {
         command.args(["--only", only]);
     }
-    let all = !(quick || crowd || on_postgres || media || only.is_some());
-    if on_postgres || all {
+    let all = !(quick || crowd || on_postgres || media || commerce || only.is_some());
+    if on_postgres || commerce || all {
         install::postgres()?;
     }
     if media || all {
@@ -50,6 +51,8 @@ pub(crate) fn run(args: &mut Vec<String>) -> Result<ExitCode> {
         command.arg("--crowd");
     } else if on_postgres {
         command.arg("--on-postgres");
+    } else if commerce {
+        command.arg("--commerce");
     } else if media {
         command.arg("--media");
         command.arg("--pocketbase").arg(install::pocketbase()?);

@@ -1,8 +1,8 @@
 //! Runs each example as a person would: `plinth dev` on a copy, its client against it, Ctrl-C. Once with a file, and once with a
-//! private PostgreSQL, on which the same client must find the same.
+//! private PostgreSQL, on which the same client must find the same; the shop once more with the stand-in for Stripe.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -27,19 +27,27 @@ pub(crate) fn all(run: &mut Run) {
         let name = example.file_name().unwrap_or_default().display();
         run.task(&format!("example {name}"), || {
             install::npm(&client)?;
-            check(&example, &client, None)
+            check(&example, &client, &[])
         });
         run.task(&format!("example {name}, PostgreSQL"), || {
             let postgres = Postgres::start()?;
-            check(&example, &client, Some(&postgres.url()))
+            let url = (DATABASE_URL.to_owned(), postgres.url());
+            check(&example, &client, &[url])
         });
+        if example.ends_with("shop") {
+            run.task(&format!("example {name}, cards"), || {
+                let stripe = StandIn::start()?;
+                check(&example, &client, &stripe.environment)
+            });
+        }
     }
 }
 
-fn check(example: &Path, client: &Path, database_url: Option<&str>) -> Result<String> {
+/// `environment` is both the server's and the client's.
+fn check(example: &Path, client: &Path, environment: &[(String, String)]) -> Result<String> {
     let copy = copy_of(example)?;
     let listen = free_address()?;
-    let mut server = Server::start(&copy.0, listen, database_url)?;
+    let mut server = Server::start(&copy.0, listen, environment)?;
     let ready_after = server.wait_until_ready(listen)?;
     let keys = Command::new(paths::plinth())
         .arg("status")
@@ -57,6 +65,7 @@ fn check(example: &Path, client: &Path, database_url: Option<&str>) -> Result<St
     program
         .arg(".")
         .current_dir(client)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .envs(keys.lines().filter_map(variable))
         .stdin(Stdio::null());
     let log = copy.0.join("client.log");
@@ -121,6 +130,52 @@ impl Postgres {
     }
 }
 
+/// The stand-in for Stripe, as a process of its own; it ends with its owner.
+struct StandIn {
+    child: Child,
+    environment: Vec<(String, String)>,
+}
+
+impl StandIn {
+    fn start() -> Result<StandIn> {
+        let child = Command::new(paths::target().join("debug/examples/stripe"))
+            .env("PLINTH_LOCALSTRIPE", install::localstripe()?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run the stand-in for Stripe")?;
+        let mut stand_in = StandIn {
+            child,
+            environment: Vec::new(),
+        };
+        let said = stand_in.child.stdout.take().context("it is piped")?;
+        for line in BufReader::new(said).lines() {
+            let line = line?;
+            // An empty line is the last.
+            let Some((name, value)) = variable(&line) else {
+                break;
+            };
+            let named = (name.to_owned(), value.to_owned());
+            stand_in.environment.push(named);
+        }
+        ensure!(
+            !stand_in.environment.is_empty(),
+            "the stand-in for Stripe did not start"
+        );
+        Ok(stand_in)
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        // It takes its own processes along when its input ends.
+        drop(self.child.stdin.take());
+        if !matches!(wait(&mut self.child, STOP_LIMIT), Ok(Some(_))) {
+            drop(self.child.kill());
+        }
+    }
+}
+
 /// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
@@ -167,12 +222,16 @@ struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path, listen: SocketAddr, database_url: Option<&str>) -> Result<Server> {
+    fn start(
+        folder: &Path,
+        listen: SocketAddr,
+        environment: &[(String, String)],
+    ) -> Result<Server> {
         let log = folder.join("server.log");
         let output = File::create(&log)?;
         let child = Command::new(paths::plinth())
             .env_remove(DATABASE_URL)
-            .envs(database_url.map(|url| (DATABASE_URL, url)))
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .arg("dev")
             .arg(folder)
             .args(["--listen", &listen.to_string()])

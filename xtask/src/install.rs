@@ -43,9 +43,17 @@ pub(crate) fn pgbouncer() -> Result<String> {
 
 /// A store that speaks S3, for files; answers the program.
 pub(crate) fn seaweedfs() -> Result<PathBuf> {
+    Ok(services_python()?.with_file_name("weed"))
+}
+
+/// What answers as Stripe does; answers the interpreter that has it.
+pub(crate) fn localstripe() -> Result<PathBuf> {
+    services_python()
+}
+
+fn services_python() -> Result<PathBuf> {
     let project = paths::root().join("tests/services");
-    let interpreter = python_environment(&project, "services-python")?;
-    Ok(interpreter.with_file_name("weed"))
+    python_environment(&project, "services-python")
 }
 
 /// A client of such stores, from Debian's package when it is nowhere.

@@ -38,6 +38,7 @@ COMMANDS
       --minutes N         new worlds of requests for so long; each is told by its number
   cluster                 failover of a real cluster: ten rounds of everything that can break
       --rounds N          so many
+  commerce                orders: their client on both engines, and every kill -9 while the provider of payments misbehaves
   media                   files: every client on both engines and both stores, and every kill -9
   examples                run each example's client against `plinth dev`
   fuzz [SECONDS]          broken and random input for the parsers, PostgreSQL's grammar as judge (default: 120)
@@ -48,6 +49,7 @@ COMMANDS
       --crowd             only many users at once, on Plinth, nothing written
       --on-postgres       only Plinth on PostgreSQL beside pgbench, nothing written
       --media             only files and pictures beside nginx, libvips and PocketBase, nothing written
+      --commerce          only orders beside the same statements by hand, nothing written
   guard                   counts the instructions of a request's steps and compares with bench/instructions.txt
       --update            notes what is counted
   pg                      a private PostgreSQL with the system schemas, until Ctrl-C
@@ -112,6 +114,12 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
             let rounds = take_value(&mut args, "--rounds")?;
             if test::build(&mut run) {
                 test::cluster(&mut run, Some(rounds.as_deref().unwrap_or("10")));
+            }
+        }
+        "commerce" => {
+            install::postgres()?;
+            if test::build(&mut run) {
+                test::commerce(&mut run);
             }
         }
         "media" => {

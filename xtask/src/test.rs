@@ -57,7 +57,38 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
     client(run, "supabase-js", javascript("main.js"), &[]);
     client(run, "supabase-py", python("accounts.py"), &[]);
     clients_of_files(run, &[&[], &["--postgres", "--s3"]]);
+    clients_of_the_shop(run);
+    histories(run);
     Ok(())
+}
+
+/// Orders in full: their client on both engines, histories, and every kill.
+pub(crate) fn commerce(run: &mut Run) {
+    clients_of_the_shop(run);
+    histories(run);
+    let mut command = cargo();
+    command
+        .args(["test", "--quiet", "--package", "plinth-testkit"])
+        .args(["--test", "safety", "--", "--nocapture", "commerce::"])
+        .env("PLINTH_ALL_ROUNDS", "1")
+        .envs(services(run));
+    run.command("orders: kill -9", &mut command, TEST_LIMIT);
+}
+
+/// Histories of a shop, made by chance, on both engines.
+fn histories(run: &mut Run) {
+    let mut command = engines("histories", None);
+    command.envs(services(run));
+    run.command("orders: histories", &mut command, TEST_LIMIT);
+}
+
+/// The program under `tests/clients` that orders and pays, with the stand-in for Stripe beside Plinth.
+fn clients_of_the_shop(run: &mut Run) {
+    let places: [&[&str]; 2] = [&["--stripe"], &["--stripe", "--postgres"]];
+    for services in places {
+        let name = format!("orders: {}", services.join(" ").replace("--", ""));
+        client(run, &name, javascript("commerce.js"), services);
+    }
 }
 
 /// Files in full: their clients wherever rows and bytes can be, and every kill.
@@ -130,7 +161,8 @@ fn beside(services: &[&str], program: &Command) -> Result<Command> {
     let mut command = Command::new(paths::target().join("debug/examples/beside"));
     command
         .args(services)
-        .env("PLINTH_WEED", install::seaweedfs()?);
+        .env("PLINTH_WEED", install::seaweedfs()?)
+        .env("PLINTH_LOCALSTRIPE", install::localstripe()?);
     command.arg(program.get_program()).args(program.get_args());
     for (name, value) in program.get_envs() {
         if let Some(value) = value {
@@ -145,6 +177,10 @@ fn services(run: &mut Run) -> Vec<(&'static str, OsString)> {
     let mut found = vec![("PLINTH_REQUIRE_SERVICES", "1".into())];
     run.task("install seaweedfs", || {
         found.push(("PLINTH_WEED", install::seaweedfs()?.into()));
+        Ok(String::new())
+    });
+    run.task("install localstripe", || {
+        found.push(("PLINTH_LOCALSTRIPE", install::localstripe()?.into()));
         Ok(String::new())
     });
     found
@@ -246,8 +282,7 @@ fn unit_tests() -> Command {
         .status();
     let mut command = cargo();
     if nextest.is_ok_and(|status| status.success()) {
-        let others =
-            "not (binary(=cases) | binary(=differential) | binary(=nodes) | binary(=cluster))";
+        let others = "not (binary(=cases) | binary(=differential) | binary(=nodes) | binary(=cluster) | binary(=histories))";
         command.args([
             "nextest",
             "run",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::commerce;
 use crate::crowd;
 use crate::media;
 use crate::on_postgres;
@@ -56,6 +57,8 @@ pub struct Options {
     pub on_postgres: bool,
     /// Only files and pictures, beside nginx, libvips and `PocketBase`.
     pub media: bool,
+    /// Only orders, beside the same statements by hand.
+    pub commerce: bool,
     /// Runs of each figure.
     pub rounds: usize,
 }
@@ -109,6 +112,10 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
         media::measure(&places, options.time, say)?;
         return Ok(());
     }
+    if options.commerce {
+        commerce::measure(&places, options.time, say)?;
+        return Ok(());
+    }
     for round in 0..options.rounds {
         for kind in all.into_iter().filter(is_wanted) {
             say(&format!("round {}: {} is filled", round + 1, kind.name()));
@@ -139,6 +146,7 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
     if options.servers.is_empty() && options.only.is_none() {
         report.crowd(crowd::measure(&places, options.time, say)?);
         report.media(media::measure(&places, options.time, say)?);
+        report.orders(commerce::measure(&places, options.time, say)?);
     }
     if let Some(output) = &options.output {
         write(output, &report.text())?;

@@ -4,6 +4,7 @@
 //! data (`workload`) into each server under `servers`, runs the same work on them in turn (`bench`) and writes what
 //! it found (`results`).
 
+mod commerce;
 mod generator;
 mod http;
 mod media;

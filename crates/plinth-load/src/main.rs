@@ -49,6 +49,9 @@ enum Command {
         /// Only files and pictures, beside nginx, libvips and `PocketBase`
         #[arg(long)]
         media: bool,
+        /// Only orders, beside the same statements by hand
+        #[arg(long)]
+        commerce: bool,
         /// Runs of each figure, of which the median counts
         #[arg(long, default_value_t = 3)]
         rounds: usize,
@@ -107,6 +110,7 @@ fn main() -> ExitCode {
             crowd,
             on_postgres,
             media,
+            commerce,
             rounds,
         } => bench::bench(
             &Options {
@@ -120,6 +124,7 @@ fn main() -> ExitCode {
                 crowd,
                 on_postgres,
                 media,
+                commerce,
                 rounds,
             },
             &mut |line| eprintln!("{line}"),

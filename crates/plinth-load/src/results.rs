@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::commerce::{self, Orders};
 use crate::crowd::{Crowd, HOSTILE};
 use crate::generator::Tally;
 use crate::media::Media;
@@ -20,10 +21,10 @@ pub(crate) struct Figure {
     /// Answers a second.
     pub(crate) rate: f64,
     /// Microseconds.
-    p50: u64,
-    p99: u64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
     /// CPU time of the server for each answer, in microseconds.
-    cpu: f64,
+    pub(crate) cpu: f64,
     /// Cores that others kept busy.
     pub(crate) others_cores: f64,
 }
@@ -49,6 +50,7 @@ pub(crate) struct Report {
     raw: Vec<RawFigures>,
     crowd: Option<Crowd>,
     media: Option<Media>,
+    orders: Vec<Orders>,
     beside_pgbench: Vec<Beside>,
     binary_bytes: u64,
 }
@@ -61,6 +63,7 @@ impl Report {
             raw: Vec::new(),
             crowd: None,
             media: None,
+            orders: Vec::new(),
             beside_pgbench: Vec::new(),
             binary_bytes: std::fs::metadata(plinth)?.len(),
         })
@@ -87,6 +90,11 @@ impl Report {
     /// Files and pictures, beside programs that do nothing else.
     pub(crate) fn media(&mut self, media: Media) {
         self.media = Some(media);
+    }
+
+    /// Orders, beside the same statements by hand.
+    pub(crate) fn orders(&mut self, orders: Vec<Orders>) {
+        self.orders = orders;
     }
 
     /// What the road through HTTP costs on PostgreSQL.
@@ -161,6 +169,7 @@ impl Report {
         if let Some(media) = &self.media {
             media.write(&mut out);
         }
+        commerce::write(&self.orders, &mut out);
         out
     }
 
@@ -294,7 +303,7 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "times stay far below 2^52")]
-fn millis(micros: u64) -> f64 {
+pub(crate) fn millis(micros: u64) -> f64 {
     micros as f64 / 1e3
 }
 

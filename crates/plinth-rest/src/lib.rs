@@ -61,7 +61,9 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            schemas: vec!["public".to_owned(), "graphql_public".to_owned()],
+            schemas: ["public", "graphql_public", "commerce"]
+                .map(str::to_owned)
+                .into(),
         }
     }
 }

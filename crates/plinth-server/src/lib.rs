@@ -49,6 +49,8 @@ pub struct Services {
     pub auth: Router,
     /// `/storage/v1`, relative to that.
     pub storage: Router,
+    /// `/commerce/v1`, relative to that, where there is a shop.
+    pub commerce: Option<Router>,
     /// `/dev/mail`, where letters are kept to be looked at; for development only.
     pub mailbox: Option<Router>,
 }
@@ -79,10 +81,18 @@ impl Site {
             rest,
             auth,
             storage,
+            commerce,
             mailbox,
         } = services;
         let development = match mailbox {
             Some(mailbox) => Router::new().nest_service("/dev/mail", mailbox),
+            None => Router::new(),
+        };
+        let shop = match commerce {
+            Some(commerce) => Router::new().nest_service(
+                plinth_commerce::PREFIX,
+                commerce.layer(from_fn(log::note_route)),
+            ),
             None => Router::new(),
         };
         let others = Router::new()
@@ -96,6 +106,7 @@ impl Site {
                 plinth_storage::PREFIX,
                 storage.layer(from_fn(log::note_route)),
             )
+            .merge(shop)
             .merge(development)
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(not_found);
@@ -142,6 +153,7 @@ async fn welcome(State(app): State<App>) -> Response {
         "rest": format!("{}/rest/v1", app.public_url),
         "auth": format!("{}/auth/v1", app.public_url),
         "storage": format!("{}/storage/v1", app.public_url),
+        "commerce": format!("{}/commerce/v1", app.public_url),
     });
     axum::Json(body).into_response()
 }
@@ -171,7 +183,7 @@ async fn not_found() -> ApiError {
         "not_found",
         "There is nothing at this path",
     )
-    .hint("Tables are under /rest/v1, sign-up and sign-in under /auth/v1, files under /storage/v1.")
+    .hint("Tables are under /rest/v1, sign-up and sign-in under /auth/v1, files under /storage/v1, orders under /commerce/v1.")
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -15,10 +15,12 @@ pub fn routes() -> &'static [(&'static str, &'static str)] {
         let rest = under("/rest/v1", plinth_rest::ROUTES);
         let auth = under("/auth/v1", plinth_auth::ROUTES);
         let storage = under(plinth_storage::PREFIX, plinth_storage::ROUTES);
+        let commerce = under(plinth_commerce::PREFIX, plinth_commerce::ROUTES);
         own.into_iter()
             .chain(rest)
             .chain(auth)
             .chain(storage)
+            .chain(commerce)
             .collect()
     });
     &ALL

@@ -1,5 +1,5 @@
-//! Runs a program with a database server or a store of files beside it, as its environment then says:
-//! `beside [--postgres] [--s3] PROGRAM [ARGUMENTS…]`. Both are private, empty, and gone when the program has ended.
+//! Runs a program with a database server, a store of files or a provider of payments beside it, as its environment then says:
+//! `beside [--postgres] [--s3] [--stripe] PROGRAM [ARGUMENTS…]`. All are private, empty, and gone when the program has ended.
 //!
 //! So the programs under `tests/clients` are the same whatever Plinth they start stands on.
 
@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use plinth_testkit::postgres;
 use plinth_testkit::postgres::guarded::Guarded;
 use plinth_testkit::seaweedfs::{self, SeaweedFs};
+use plinth_testkit::stripe::{self, Stripe};
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +36,16 @@ fn main() -> Result<ExitCode> {
         let store = SeaweedFs::start(&program)?;
         command.envs(store.environment(&store.bucket()?));
         Some(store)
+    } else {
+        None
+    };
+    let _stripe = if wants("--stripe") {
+        let python = stripe::find().context("localstripe was not found; set PLINTH_LOCALSTRIPE")?;
+        // Nothing goes wrong here, so there is nothing to decide by the seed.
+        let stripe = Stripe::start(&python, 0)?;
+        command.envs(stripe.environment());
+        command.envs(stripe.environment_of_clients());
+        Some(stripe)
     } else {
         None
     };

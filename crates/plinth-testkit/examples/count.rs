@@ -246,6 +246,7 @@ fn site(db: &Db) -> (Site, String, String) {
         auth: plinth_auth::router(auth),
         // Not among what is counted.
         storage: axum::Router::new(),
+        commerce: None,
         mailbox: None,
         app,
     });

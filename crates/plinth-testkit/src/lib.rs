@@ -19,5 +19,7 @@ pub mod rest;
 pub mod rewrite;
 pub mod seaweedfs;
 pub mod server;
+pub mod shop;
+pub mod stripe;
 pub mod temp;
 pub mod through;

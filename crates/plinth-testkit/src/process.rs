@@ -53,6 +53,17 @@ pub fn plinth() -> Command {
     command
 }
 
+/// A program that does not outlive the thread that starts it: a killed test run leaves nothing behind, on Linux.
+pub fn mortal(program: &Path) -> Command {
+    let setpriv = Path::new("/usr/bin/setpriv");
+    if !setpriv.exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
+}
+
 /// Runs `plinth ARGS` in a folder to its end.
 pub fn run(folder: &Path, args: &[&str]) -> Ended {
     run_with(folder, args, &[])

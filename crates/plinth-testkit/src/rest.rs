@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use plinth_auth::{AuthApp, Mailer, Outbox};
+use plinth_commerce::Commerce;
 use plinth_db::Db;
 use plinth_db::keys::Keys;
 use plinth_http::{App, Gate, GateKeys, Limits, Mode};
@@ -93,10 +94,12 @@ impl Client {
         let media = TempDir::new("media")?;
         let files = storage(media.path());
         let storage = Storage::open(app.clone(), files, &keys).await?;
+        let commerce = Commerce::open(app.clone(), plinth_commerce::Config::default(), &keys)?;
         let services = Services {
             rest: Rest::new(app.clone(), plinth_rest::Config::default()),
             auth: plinth_auth::router(auth),
             storage: plinth_storage::router(storage),
+            commerce: Some(plinth_commerce::router(commerce)),
             mailbox: None,
             app,
         };

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::http::Request;
+use crate::process::mortal;
 use crate::temp::TempDir;
 
 /// Takes three seconds on an idle machine.
@@ -123,7 +124,7 @@ impl SeaweedFs {
             "actions": ["Admin", "Read", "Write", "List", "Tagging"] });
         std::fs::write(&config, json!({ "identities": [identity] }).to_string())?;
         let log = File::create(folder.path().join("log"))?;
-        let server = command(program)
+        let server = mortal(program)
             .args(arguments(folder.path(), ports))
             .current_dir(folder.path())
             .stdin(Stdio::null())
@@ -271,16 +272,6 @@ fn unchunked(mut body: &[u8]) -> Vec<u8> {
         body = body.get(end + 2 + chunk.len() + 2..).unwrap_or_default();
     }
     all
-}
-
-/// As a process that does not outlive us.
-fn command(program: &Path) -> Command {
-    if !Path::new("/usr/bin/setpriv").exists() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("/usr/bin/setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-    command
 }
 
 fn loopback(port: u16) -> SocketAddr {

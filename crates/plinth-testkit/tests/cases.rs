@@ -61,6 +61,7 @@ impl Engines {
             plinth_db::base_module(),
             plinth_auth::module(),
             plinth_storage::module(),
+            plinth_commerce::module(),
         ];
         let update = std::env::var_os("UPDATE_EXPECT").is_some();
         let asked = arguments.filter.as_deref().unwrap_or_default();

@@ -596,6 +596,127 @@ const LINES: &[Line] = &[
         "",
         [200, 200, 200, 200, 200],
     ),
+    // A caller who may write is told that the request has no key by which it happens once (400).
+    (
+        "POST",
+        "/commerce/v1/carts",
+        "",
+        r#"{"currency": "EUR"}"#,
+        [401, 401, 400, 400, 400],
+    ),
+    (
+        "GET",
+        "/commerce/v1/carts/{id}",
+        "",
+        "",
+        [401, 401, 404, 404, 404],
+    ),
+    (
+        "PATCH",
+        "/commerce/v1/carts/{id}",
+        "",
+        r#"{"region": "DE"}"#,
+        [401, 401, 400, 400, 400],
+    ),
+    (
+        "DELETE",
+        "/commerce/v1/carts/{id}",
+        "",
+        "",
+        [401, 401, 400, 400, 400],
+    ),
+    (
+        "PUT",
+        "/commerce/v1/carts/{id}/lines",
+        "",
+        r#"{"lines": []}"#,
+        [401, 401, 400, 400, 400],
+    ),
+    (
+        "POST",
+        "/commerce/v1/orders",
+        "",
+        r#"{"lines": [], "currency": "EUR"}"#,
+        [401, 401, 400, 400, 400],
+    ),
+    (
+        "GET",
+        "/commerce/v1/orders",
+        "",
+        "",
+        [401, 401, 401, 200, 200],
+    ),
+    (
+        "GET",
+        "/commerce/v1/orders/{id}",
+        "",
+        "",
+        [401, 401, 404, 404, 404],
+    ),
+    (
+        "POST",
+        "/commerce/v1/orders/{id}/pay",
+        "",
+        "",
+        [401, 401, 400, 400, 400],
+    ),
+    (
+        "POST",
+        "/commerce/v1/orders/{id}/cancel",
+        "",
+        "",
+        [401, 401, 400, 400, 400],
+    ),
+    (
+        "POST",
+        "/commerce/v1/orders/{id}/fulfil",
+        "",
+        "",
+        [401, 401, 401, 403, 400],
+    ),
+    (
+        "POST",
+        "/commerce/v1/orders/{id}/paid",
+        "",
+        "",
+        [401, 401, 401, 403, 400],
+    ),
+    (
+        "POST",
+        "/commerce/v1/orders/{id}/refunds",
+        "",
+        "",
+        [401, 401, 401, 403, 400],
+    ),
+    (
+        "GET",
+        "/commerce/v1/orders/{id}/refunds",
+        "",
+        "",
+        [401, 401, 401, 403, 404],
+    ),
+    (
+        "PUT",
+        "/commerce/v1/products/{id}/stock",
+        "",
+        r#"{"on_hand": 1}"#,
+        [401, 401, 401, 403, 400],
+    ),
+    // A signature counts here, and no key: `manual` has neither.
+    (
+        "POST",
+        "/commerce/v1/webhooks/{provider}",
+        "",
+        "{}",
+        [404, 404, 404, 404, 404],
+    ),
+    (
+        "GET",
+        "/commerce/v1/openapi.json",
+        "",
+        "",
+        [200, 200, 200, 200, 200],
+    ),
 ];
 
 #[test]
@@ -624,6 +745,7 @@ fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
         plinth_db::base_module(),
         plinth_auth::module(),
         plinth_storage::module(),
+        plinth_commerce::module(),
     ])?;
     let database = template.database()?;
     let asks = SCHEMA.map(|sql| Ask {
@@ -646,6 +768,7 @@ fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
                 .replace("{relation}", "items")
                 .replace("{function}", "hello")
                 .replace("{bucket}", "b")
+                .replace("{provider}", "manual")
                 .replace("{*path}", "a.txt")
                 .replace("{id}", "7f1c3c7e-0000-4000-8000-000000000001")
                 + &fill(query);

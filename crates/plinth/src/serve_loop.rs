@@ -75,12 +75,14 @@ pub(crate) async fn prepare(
     }
     let (db, keys) = open_database(project, config, stage).await?;
     let owner = Arc::new(Owner {
+        app: app(&db, &keys, config, stage),
         db,
         keys,
         project: project.clone(),
         stage,
         api_url: config.public_url(),
         store: config.storage.store(&project.data(stage)),
+        commerce: config.commerce_service(),
         server: Some(RunningServer {
             pid: std::process::id(),
         }),
@@ -195,11 +197,12 @@ pub(crate) async fn open_database(
 }
 
 /// What the system needs in a database, in order.
-fn modules() -> [SystemModule; 3] {
+fn modules() -> [SystemModule; 4] {
     [
         plinth_db::base_module(),
         plinth_auth::module(),
         plinth_storage::module(),
+        plinth_commerce::module(),
     ]
 }
 
@@ -320,18 +323,22 @@ fn with_port(config: &Config, address: SocketAddr) -> Config {
     config
 }
 
-async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
-    let mode = match owner.stage {
-        Stage::Dev => Mode::Dev,
-        Stage::Serve => Mode::Serve,
-    };
-    let app = App {
-        db: owner.db.clone(),
-        gate: Arc::clone(&owner.keys.gate),
+/// What all services share.
+pub(crate) fn app(db: &Db, keys: &KeyRing, config: &Config, stage: Stage) -> App {
+    App {
+        db: db.clone(),
+        gate: Arc::clone(&keys.gate),
         limits: Arc::new((&config.limits).into()),
-        mode,
-        public_url: owner.api_url.as_str().into(),
-    };
+        mode: match stage {
+            Stage::Dev => Mode::Dev,
+            Stage::Serve => Mode::Serve,
+        },
+        public_url: config.public_url().into(),
+    }
+}
+
+async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinHandle<()>>)> {
+    let (app, mode) = (owner.app.clone(), owner.app.mode);
     let settings = config.auth_service(&owner.project.dir, mode)?;
     if mode == Mode::Serve && !settings.mailer.is_on() {
         tracing::warn!(
@@ -348,6 +355,11 @@ async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinH
     let media = config.storage_service(&owner.project.data(owner.stage));
     let storage = Storage::open(app.clone(), media, &keys).await?;
     let sweeper = tokio::spawn(storage.clone().run_sweeper());
+    let mut background = vec![mailer, sweeper];
+    let commerce = owner.open_commerce()?;
+    if let Some(commerce) = &commerce {
+        background.push(tokio::spawn(commerce.clone().run_worker()));
+    }
     let rest = plinth_rest::Config {
         schemas: config.api.schemas.clone(),
     };
@@ -355,8 +367,9 @@ async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinH
         rest: Rest::new(app.clone(), rest),
         auth: plinth_auth::router(auth),
         storage: plinth_storage::router(storage),
+        commerce: commerce.map(plinth_commerce::router),
         mailbox: outbox.map(plinth_auth::mailbox),
         app,
     });
-    Ok((site, vec![mailer, sweeper]))
+    Ok((site, background))
 }

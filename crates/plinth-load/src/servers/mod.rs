@@ -6,6 +6,7 @@ mod plinth;
 mod pocketbase;
 mod postgres;
 mod raw;
+pub(crate) mod shop;
 
 pub(crate) use bare::serve as serve_bare;
 pub(crate) use postgres::Postgres;

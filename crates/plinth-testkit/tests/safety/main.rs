@@ -1,9 +1,10 @@
 //! Nothing that was acknowledged is ever lost, and nothing is ever half there: killed servers, power cuts, full disks,
-//! backups, uploads.
+//! backups, uploads, orders.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backups;
+mod commerce;
 mod crash;
 mod full_disk;
 mod media;

@@ -7,7 +7,9 @@ mod completions;
 mod dev;
 mod init;
 mod keys;
+mod ledger;
 mod migrate;
+mod orders;
 mod output;
 mod progress;
 mod restore;
@@ -83,6 +85,8 @@ enum Command {
     Backup(backup::Backup),
     Restore(restore::Restore),
     Storage(storage::Storage),
+    Orders(orders::Orders),
+    Ledger(ledger::Ledger),
     #[command(name = "s3-keys")]
     S3Keys(s3_keys::S3Keys),
     Completions(completions::Completions),
@@ -118,6 +122,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Backup(args) => backup::run(&args, &shared),
         Command::Restore(args) => restore::run(&args, &shared),
         Command::Storage(args) => storage::run(&args, &shared),
+        Command::Orders(args) => orders::run(&args, &shared),
+        Command::Ledger(args) => ledger::run(&args, &shared),
         Command::S3Keys(args) => s3_keys::run(&args, &shared),
         Command::Completions(args) => completions::run(&args),
     };

@@ -4,15 +4,20 @@ use anyhow::bail;
 use toml::{Table, Value};
 
 /// The sections that can be set this way; other `PLINTH_…` variables are not ours to judge.
-const SECTIONS: [&str; 9] = [
-    "server", "database", "api", "auth", "mail", "storage", "limits", "log", "metrics",
+const SECTIONS: [&str; 10] = [
+    "server", "database", "api", "auth", "mail", "storage", "commerce", "limits", "log", "metrics",
 ];
 
 /// Keys that hold lists, written with commas here.
-const LISTS: [&str; 3] = ["schemas", "redirect_urls", "check_command"];
+const LISTS: [&str; 4] = [
+    "schemas",
+    "redirect_urls",
+    "check_command",
+    "stripe_webhook_secrets",
+];
 
 /// Keys that hold text even when it looks like something else, as a password of digits does.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "listen",
     "smtp_host",
     "smtp_user",
@@ -24,6 +29,7 @@ const TEXTS: [&str; 11] = [
     "s3_region",
     "s3_access_key_id",
     "s3_secret_access_key",
+    "stripe_secret_key",
 ];
 
 /// Puts the environment's settings over the file's. False when there are none.

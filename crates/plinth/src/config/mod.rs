@@ -1,6 +1,7 @@
 //! Configuration: `plinth.toml`, then the environment, then flags. Every key has a default, unknown keys are errors,
 //! and `docs/config.md` lists them all.
 
+mod commerce;
 mod environment;
 mod limits;
 mod mail;
@@ -17,6 +18,7 @@ use clap::ValueEnum;
 use plinth_db::AutoExpose;
 use serde::Deserialize;
 
+pub(crate) use commerce::Commerce;
 pub(crate) use limits::Limits;
 pub(crate) use mail::Mail;
 pub(crate) use metrics::Metrics;
@@ -44,6 +46,8 @@ pub(crate) struct Config {
     pub mail: Mail,
     /// Files.
     pub storage: Storage,
+    /// The shop.
+    pub commerce: Commerce,
     /// Bounds.
     pub limits: Limits,
     /// Logs.
@@ -110,7 +114,9 @@ pub(crate) struct Api {
 impl Default for Api {
     fn default() -> Api {
         Api {
-            schemas: vec!["public".to_owned(), "graphql_public".to_owned()],
+            schemas: ["public", "graphql_public", "commerce"]
+                .map(str::to_owned)
+                .into(),
             auto_expose: Expose::default(),
         }
     }
@@ -311,6 +317,7 @@ fn validate(config: &Config) -> anyhow::Result<()> {
     }
     config.metrics.address()?;
     config.storage.validate()?;
+    config.commerce.validate()?;
     config.limits.validate()
 }
 
@@ -384,6 +391,10 @@ mod tests {
             "[auth]\naccess_token_seconds = 0",
             "[storage]\nstore = \"s3\"",
             "[storage]\nresumable_seconds = 0",
+            "[commerce]\nprovider = \"paypal\"",
+            "[commerce]\nprovider = \"stripe\"",
+            "[commerce]\norder_expiry_minutes = 0",
+            "[commerce]\ncart_days = 0",
             "[server",
         ] {
             assert!(parse_file(text).is_err(), "{text}");
@@ -402,6 +413,14 @@ mod tests {
                 "PLINTH_AUTH_REDIRECT_URLS".to_owned(),
                 "https://a.example/*,https://b.example".to_owned(),
             ),
+            (
+                "PLINTH_COMMERCE_STRIPE_SECRET_KEY".to_owned(),
+                "sk_test_x".to_owned(),
+            ),
+            (
+                "PLINTH_COMMERCE_STRIPE_WEBHOOK_SECRETS".to_owned(),
+                "whsec_old,whsec_new".to_owned(),
+            ),
             ("PLINTH_MASTER_KEY".to_owned(), "x".to_owned()),
             ("HOME".to_owned(), "/".to_owned()),
         ];
@@ -412,6 +431,8 @@ mod tests {
         assert_eq!(config.api.schemas, ["public", "shop"]);
         assert_eq!(config.mail.smtp_password, "123");
         assert_eq!(config.auth.redirect_urls.len(), 2);
+        assert_eq!(config.commerce.stripe_secret_key, "sk_test_x");
+        assert_eq!(config.commerce.stripe_webhook_secrets.len(), 2);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use plinth_db::migrations::{self, Event, FileState, MigrationError, MigrationFile};
 use plinth_db::{Db, ScriptOptions, Session};
+use plinth_http::App;
 use plinth_storage::StoreConfig;
 use plinth_storage::s3_keys::{self, S3Key};
 use tokio::sync::mpsc::UnboundedSender;
@@ -24,6 +25,8 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Whoever has the database open.
 pub(crate) struct Owner {
+    /// What services share.
+    pub app: App,
     /// The database.
     pub db: Db,
     /// The application.
@@ -36,6 +39,8 @@ pub(crate) struct Owner {
     pub api_url: String,
     /// Where its files are.
     pub store: StoreConfig,
+    /// What the shop is told; none where there is no shop.
+    pub commerce: Option<plinth_commerce::Config>,
     /// Set when it serves.
     pub server: Option<RunningServer>,
 }
@@ -64,6 +69,8 @@ impl Owner {
             Request::Status => self.status(replies).await,
             Request::S3Keys(request) => self.s3_keys(request, replies).await,
             Request::StorageCheck { repair } => self.check_storage(repair, replies).await,
+            Request::OrdersReconcile => self.reconcile_orders(replies).await,
+            Request::LedgerCheck => self.check_ledger(replies).await,
             Request::RotateKeys(request) => self.rotate_keys(request, replies).await,
         };
         let last = match end {

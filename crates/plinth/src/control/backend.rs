@@ -11,7 +11,7 @@ use super::{Owner, Reply, Request};
 use crate::config::Config;
 use crate::lock::{self, Holder, Lock};
 use crate::project::{Project, Stage};
-use crate::serve_loop::open_database;
+use crate::serve_loop::{app, open_database};
 
 /// How long a command waits for another one to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,12 +65,14 @@ impl Backend {
         };
         let (db, keys) = open_database(project, config, choice.stage).await?;
         let owner = Owner {
+            app: app(&db, &keys, config, choice.stage),
             db,
             keys,
             project: project.clone(),
             stage: choice.stage,
             api_url: config.public_url(),
             store: config.storage.store(&project.data(choice.stage)),
+            commerce: config.commerce_service(),
             server: None,
         };
         Ok(Backend::Own(Arc::new(owner), lock))

@@ -32,6 +32,10 @@ pub(crate) enum Request {
         /// And mend what can be mended.
         repair: bool,
     },
+    /// Compare payments and refunds with what their providers say.
+    OrdersReconcile,
+    /// Compare the books with orders, payments and stock.
+    LedgerCheck,
 }
 
 /// What is done with access keys of S3 clients.
@@ -130,6 +134,16 @@ pub(crate) enum Reply {
     StorageChecked {
         /// The counts.
         checked: Checked,
+    },
+    /// What the comparison with providers came to.
+    OrdersReconciled {
+        /// The counts and what differed.
+        report: plinth_commerce::Report,
+    },
+    /// What in the books does not fit.
+    LedgerChecked {
+        /// One by one.
+        findings: Vec<LedgerFinding>,
     },
     /// Keys were replaced.
     Rotated(RotateReport),
@@ -274,6 +288,30 @@ pub(crate) struct S3KeyReport {
     pub last_used_at: Option<String>,
     /// Since when it opens nothing.
     pub revoked_at: Option<String>,
+}
+
+/// Something in the books that does not fit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LedgerFinding {
+    /// Which rule.
+    pub rule: String,
+    /// What it is about: the id of an order, a payment, a product.
+    pub subject: String,
+    /// What it should be.
+    pub expected: String,
+    /// What it is.
+    pub found: String,
+}
+
+impl From<plinth_commerce::Finding> for LedgerFinding {
+    fn from(finding: plinth_commerce::Finding) -> LedgerFinding {
+        LedgerFinding {
+            rule: finding.rule,
+            subject: finding.subject,
+            expected: finding.expected,
+            found: finding.found,
+        }
+    }
 }
 
 /// Keys that were replaced. The new ones are in a [`StatusReport`].

@@ -7,6 +7,7 @@
 mod answer;
 mod backend;
 mod client;
+mod commerce;
 mod listen;
 mod messages;
 mod socket_path;
@@ -16,7 +17,7 @@ pub(crate) use answer::{Owner, RunningServer, describe};
 pub(crate) use backend::{Backend, Choice};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
-    CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, MigrateMode, Reply, Request,
-    RotateReport, RotateRequest, S3KeyReport, S3KeysRequest, ScriptRequest, StatementReply,
-    StatusReport,
+    CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, LedgerFinding, MigrateMode,
+    Reply, Request, RotateReport, RotateRequest, S3KeyReport, S3KeysRequest, ScriptRequest,
+    StatementReply, StatusReport,
 };

@@ -1,0 +1,341 @@
+//! Writes that happen once: every request that changes something has a key, and its answer is kept by it.
+//!
+//! The work of a request runs to its end even when the client goes away in the middle of it, so a key is never left with half a
+//! story. What a secret opens is not kept with the answer: it is told anew from the project's key.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use plinth_http::{ApiError, internal_error};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::guest::{Opens, hex};
+use super::who::Who;
+use super::{body, render};
+use crate::Commerce;
+use crate::error::CommerceError;
+use crate::model::idempotency::{self, Begun, Held, KeptKey};
+
+/// The header that carries the key.
+const KEY: &str = "idempotency-key";
+/// Longest key.
+const KEY_CHARS: usize = 255;
+/// Shortest key of whoever shares a scope with strangers. Who guesses both a key and its body would be told the answer.
+const SHARED_KEY_CHARS: usize = 16;
+/// Says that an answer was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// A request that changes something, read to its end.
+pub(crate) struct Write {
+    pub(crate) who: Who,
+    bytes: Bytes,
+    key: String,
+    scope: String,
+}
+
+/// The same from staff or the service key. Others are refused before anything of the body is read.
+pub(crate) struct StaffWrite(pub(crate) Write);
+
+impl FromRequest<Commerce> for Write {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, commerce: &Commerce) -> Result<Write, ApiError> {
+        let (parts, body) = request.into_parts();
+        let who = Who::of(commerce, &parts)?;
+        Write::read(who, &parts, body).await
+    }
+}
+
+impl FromRequest<Commerce> for StaffWrite {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, commerce: &Commerce) -> Result<StaffWrite, ApiError> {
+        let (parts, body) = request.into_parts();
+        let who = Who::of(commerce, &parts)?;
+        who.must_be_staff()?;
+        Write::read(who, &parts, body).await.map(StaffWrite)
+    }
+}
+
+impl Write {
+    async fn read(who: Who, parts: &Parts, body: Body) -> Result<Write, ApiError> {
+        let key = key(parts, who.shares_scope())?;
+        Ok(Write {
+            scope: who.scope(parts.method.as_str(), parts.uri.path()),
+            bytes: body::bytes(body).await?,
+            key,
+            who,
+        })
+    }
+
+    /// The body as a request.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        body::parse(&self.bytes)
+    }
+
+    /// The same for requests that may come without a body.
+    pub(crate) fn optional_json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        body::parse_optional(&self.bytes)
+    }
+}
+
+/// What a write came to.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// None for 204.
+    pub(crate) body: Option<Value>,
+}
+
+impl Answer {
+    /// 201.
+    pub(crate) fn created(body: Value) -> Answer {
+        Answer {
+            status: StatusCode::CREATED,
+            body: Some(body),
+        }
+    }
+
+    /// 200.
+    pub(crate) fn ok(body: Value) -> Answer {
+        Answer {
+            status: StatusCode::OK,
+            body: Some(body),
+        }
+    }
+
+    /// 204.
+    pub(crate) fn nothing() -> Answer {
+        Answer {
+            status: StatusCode::NO_CONTENT,
+            body: None,
+        }
+    }
+}
+
+/// Why a write came to nothing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The request itself is wrong, or the caller may not.
+    Refused(ApiError),
+    /// What the shop says.
+    Failed(CommerceError),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Failure {
+        Failure::Refused(error)
+    }
+}
+
+impl From<CommerceError> for Failure {
+    fn from(error: CommerceError) -> Failure {
+        Failure::Failed(error)
+    }
+}
+
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> ApiError {
+        match failure {
+            Failure::Refused(error) => error,
+            Failure::Failed(error) => error.into(),
+        }
+    }
+}
+
+/// What is kept by a key.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stored {
+    /// The answer's body.
+    Body(Option<Value>),
+    /// Written in the transaction that placed an order, in case that nobody comes to write its answer.
+    Order(Uuid),
+    /// The same of a refund.
+    Refund(Uuid),
+}
+
+impl Stored {
+    /// For the transaction that does what the request asks.
+    pub(crate) fn kept(&self, held: &Held, status: StatusCode) -> KeptKey {
+        KeptKey {
+            held: held.clone(),
+            status: status.as_u16(),
+            answer: json!(self),
+        }
+    }
+}
+
+/// Does the work of a write, or gives the answer that it was given before. `opens` says what kind of secret a guest is told with what
+/// is made.
+pub(crate) async fn once<W, F>(
+    commerce: Commerce,
+    write: Write,
+    opens: Option<Opens>,
+    work: W,
+) -> Result<Response, ApiError>
+where
+    W: FnOnce(Commerce, Who, Held) -> F + Send + 'static,
+    F: Future<Output = Result<Answer, Failure>> + Send + 'static,
+{
+    let shop = commerce.clone();
+    // On a task of its own, which nobody cancels.
+    let running = tokio::spawn(async move { run(&shop, write, work).await });
+    let done = running.await.map_err(internal_error)?;
+    let (mut answer, is_replayed) = done.map_err(ApiError::from)?;
+    if let (Some(opens), Some(body)) = (opens, &mut answer.body) {
+        tell_secret(&commerce, opens, body);
+    }
+    let mut response = match answer.body {
+        Some(body) => (answer.status, axum::Json(body)).into_response(),
+        None => answer.status.into_response(),
+    };
+    if is_replayed {
+        let headers = response.headers_mut();
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The answer, and whether it was given before.
+async fn run<W, F>(commerce: &Commerce, write: Write, work: W) -> Result<(Answer, bool), Failure>
+where
+    W: FnOnce(Commerce, Who, Held) -> F + Send + 'static,
+    F: Future<Output = Result<Answer, Failure>> + Send + 'static,
+{
+    let fingerprint = hex(&Sha256::digest(&write.bytes));
+    let begun = idempotency::begin(commerce, &write.scope, &write.key, &fingerprint).await?;
+    let held = match begun {
+        Begun::Fresh(held) => held,
+        Begun::Running => return Err(is_running().into()),
+        Begun::OtherBody => return Err(other_body().into()),
+        Begun::Kept { status, answer } => {
+            return Ok((given_before(commerce, status, answer).await?, true));
+        }
+    };
+    let answer = match work(commerce.clone(), write.who, held.clone()).await {
+        Ok(answer) => answer,
+        Err(failure) => match as_answer(failure) {
+            Ok(answer) => answer,
+            Err(failure) => {
+                forget(commerce, &held).await;
+                return Err(failure);
+            }
+        },
+    };
+    keep(commerce, &held, &answer).await;
+    Ok((answer, false))
+}
+
+/// A refusal is an answer like any other. What may pass is none: a repeat may find it gone.
+fn as_answer(failure: Failure) -> Result<Answer, Failure> {
+    let error = match failure {
+        Failure::Refused(error) => error,
+        Failure::Failed(error) if error.may_pass() => return Err(Failure::Failed(error)),
+        Failure::Failed(error) => error.into(),
+    };
+    Ok(Answer {
+        status: error.status,
+        body: Some(render::error(&error)),
+    })
+}
+
+async fn given_before(commerce: &Commerce, status: u16, answer: Value) -> Result<Answer, Failure> {
+    let unreadable = |_| internal_error("a kept answer cannot be read");
+    let body = match serde_json::from_value::<Stored>(answer).map_err(unreadable)? {
+        Stored::Body(body) => body,
+        Stored::Order(id) => Some(render::stored_order(commerce, id).await?),
+        Stored::Refund(id) => Some(render::stored_refund(commerce, id).await?),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    Ok(Answer { status, body })
+}
+
+/// What was done is done: a failure to keep its answer must not look like a failure to do it.
+async fn keep(commerce: &Commerce, held: &Held, answer: &Answer) {
+    let stored = json!(Stored::Body(answer.body.clone()));
+    let kept = idempotency::end(commerce, held, answer.status.as_u16(), &stored);
+    match kept.await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("a request took so long that another took over its key"),
+        Err(error) => tracing::warn!(%error, "the answer to a request could not be kept"),
+    }
+}
+
+/// A key that is not let go is let go by itself after a minute.
+async fn forget(commerce: &Commerce, held: &Held) {
+    if let Err(error) = idempotency::forget(commerce, held).await {
+        tracing::warn!(%error, "an idempotency key could not be let go");
+    }
+}
+
+/// Adds the secret to what was made for nobody's account.
+fn tell_secret(commerce: &Commerce, opens: Opens, body: &mut Value) {
+    let Value::Object(made) = body else { return };
+    // An error has no such member.
+    if made.get("user_id") != Some(&Value::Null) {
+        return;
+    }
+    let id = made.get("id").and_then(Value::as_str);
+    if let Some(id) = id.and_then(|id| id.parse().ok()) {
+        let secret = commerce.guest_key.secret(opens, id);
+        made.insert("secret".to_owned(), Value::String(secret));
+    }
+}
+
+fn key(parts: &Parts, is_shared: bool) -> Result<String, ApiError> {
+    let mut values = parts.headers.get_all(KEY).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(bad_key(
+            "commerce_idempotency_key_missing",
+            "This request needs one Idempotency-Key",
+        ));
+    };
+    let bytes = value.as_bytes();
+    let is_visible = bytes.iter().all(u8::is_ascii_graphic);
+    match value.to_str() {
+        Ok(text) if is_visible && (1..=KEY_CHARS).contains(&text.len()) => {
+            if is_shared && text.len() < SHARED_KEY_CHARS {
+                return Err(bad_key(
+                    "commerce_idempotency_key_invalid",
+                    "Without an account or a secret an Idempotency-Key needs at least 16 characters",
+                ));
+            }
+            Ok(text.to_owned())
+        }
+        _ => Err(bad_key(
+            "commerce_idempotency_key_invalid",
+            "An Idempotency-Key has 1 to 255 visible ASCII characters and no blanks",
+        )),
+    }
+}
+
+fn bad_key(code: &str, message: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, code, message).hint(
+        "Make a random UUID for each thing that should happen once, and send it again when you repeat the request.",
+    )
+}
+
+fn is_running() -> ApiError {
+    ApiError::new(
+        StatusCode::CONFLICT,
+        "commerce_idempotency_key_running",
+        "A request with this Idempotency-Key is under way",
+    )
+    .retry_after(1)
+}
+
+fn other_body() -> ApiError {
+    ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "commerce_idempotency_key_reused",
+        "This Idempotency-Key was used with another body",
+    )
+}

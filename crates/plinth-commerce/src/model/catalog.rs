@@ -1,0 +1,212 @@
+//! What is for sale: products with their prices, tax and stock, and the codes that make them cheaper.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use plinth_db::{Error, Known, Param};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{Time, array, fetch, run, unreadable};
+use crate::Commerce;
+use crate::error::CommerceError;
+use crate::money::{Currency, Money};
+use crate::price::{Discount, Item, TaxRate};
+
+/// What is in the store of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stock {
+    pub(crate) product: Uuid,
+    pub(crate) on_hand: i64,
+    /// How many of them belong to orders already.
+    pub(crate) reserved: i64,
+}
+
+/// A price with its product and their tax.
+#[derive(Deserialize)]
+struct Offer {
+    price_id: Uuid,
+    product_id: Uuid,
+    amount: i64,
+    name: String,
+    ppm: i64,
+    included: bool,
+}
+
+/// What things cost now, in the order in which they are wanted: prices by their id, or products by theirs, which cost what their
+/// newest price in this currency says.
+///
+/// # Errors
+/// [`CommerceError::NotForSale`] for the first that is not known, not active, or not sold in this currency.
+pub(crate) async fn priced(
+    commerce: &Commerce,
+    wanted: &[(Uuid, i64)],
+    currency: Currency,
+    region: &str,
+) -> Result<Vec<Item>, CommerceError> {
+    static OFFERS: LazyLock<Known> = LazyLock::new(|| {
+        let sql = "select price.id as price_id, price.product_id, price.amount, product.name,
+                          coalesce(rate.ppm, 0) as ppm, coalesce(rate.included, false) as included
+            from commerce.prices price
+            join commerce.products product on product.id = price.product_id
+            left join commerce.tax_rates rate on rate.region = $3 and rate.tax_class = product.tax_class
+            where price.id in (
+                select id from commerce.prices where id = any($1::uuid[])
+                union all
+                select id from commerce.prices where product_id = any($1::uuid[]) and currency = $2
+              )
+              and price.currency = $2 and price.active and product.active
+            order by price.created_at desc, price.id desc";
+        let fields = [
+            "price_id",
+            "product_id",
+            "amount",
+            "name",
+            "ppm",
+            "included",
+        ];
+        Known::new(sql, &fields, 3)
+    });
+    let ids = array(wanted.iter().map(|(id, _)| id.to_string()));
+    let params = vec![
+        Param::from(ids),
+        Param::from(currency.code()),
+        Param::from(region),
+    ];
+    let offers: Vec<Offer> = fetch(commerce, &OFFERS, params).await?;
+    let item = |(id, quantity): &(Uuid, i64)| {
+        let by_price = offers.iter().find(|offer| offer.price_id == *id);
+        let by_product = || offers.iter().find(|offer| offer.product_id == *id);
+        let Some(offer) = by_price.or_else(by_product) else {
+            return Err(CommerceError::NotForSale { id: *id, currency });
+        };
+        Ok(Item {
+            product: offer.product_id,
+            price: offer.price_id,
+            name: offer.name.clone(),
+            quantity: *quantity,
+            unit: Money::new(offer.amount, currency),
+            tax: TaxRate {
+                ppm: offer.ppm,
+                included: offer.included,
+            },
+        })
+    };
+    wanted.iter().map(item).collect()
+}
+
+/// A code's row.
+#[derive(Deserialize)]
+struct CodeRow {
+    code: String,
+    kind: String,
+    ppm: Option<i64>,
+    amount: Option<i64>,
+    currency: Option<String>,
+    starts_at: Option<Time>,
+    ends_at: Option<Time>,
+    max_uses: Option<i64>,
+    uses: i64,
+    active: bool,
+}
+
+/// What these codes take off an order of this currency now.
+///
+/// # Errors
+/// [`CommerceError::UnknownDiscount`] for a code that does not hold, whyever: nobody should find out codes by trying.
+/// [`CommerceError::DiscountUsedUp`] for one that would.
+pub(crate) async fn discounts(
+    commerce: &Commerce,
+    codes: &[String],
+    currency: Currency,
+    now: Timestamp,
+) -> Result<Vec<Discount>, CommerceError> {
+    static CODES: LazyLock<Known> = LazyLock::new(|| {
+        let sql =
+            "select code, kind, ppm, amount, currency, starts_at, ends_at, max_uses, uses, active
+                   from commerce.discounts where code = any($1::text[])";
+        let fields = [
+            "code",
+            "kind",
+            "ppm",
+            "amount",
+            "currency",
+            "starts_at",
+            "ends_at",
+            "max_uses",
+            "uses",
+            "active",
+        ];
+        Known::new(sql, &fields, 1)
+    });
+    if codes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let params = vec![Param::from(array(codes))];
+    let rows: Vec<CodeRow> = fetch(commerce, &CODES, params).await?;
+    let discount = |code: &String| {
+        let row = rows.iter().find(|row| row.code == *code);
+        let holds = |row: &&CodeRow| row.holds(currency, now);
+        match row.filter(holds) {
+            None => Err(CommerceError::UnknownDiscount { code: code.clone() }),
+            Some(row) if row.max_uses.is_some_and(|most| row.uses >= most) => {
+                Err(CommerceError::DiscountUsedUp { code: code.clone() })
+            }
+            Some(row) => Ok(row.discount(currency)?),
+        }
+    };
+    codes.iter().map(discount).collect()
+}
+
+impl CodeRow {
+    fn holds(&self, currency: Currency, now: Timestamp) -> bool {
+        let begun = self.starts_at.is_none_or(|Time(at)| at <= now);
+        let ended = self.ends_at.is_some_and(|Time(at)| at <= now);
+        let fits = self
+            .currency
+            .as_deref()
+            .is_none_or(|code| code == currency.code());
+        self.active && begun && !ended && fits
+    }
+
+    fn discount(&self, currency: Currency) -> Result<Discount, Error> {
+        let code = self.code.clone();
+        match (self.kind.as_str(), self.ppm, self.amount) {
+            ("percent", Some(ppm), _) => Ok(Discount::Percent { code, ppm }),
+            ("fixed", _, Some(amount)) => Ok(Discount::Fixed {
+                code,
+                amount: Money::new(amount, currency),
+            }),
+            _ => Err(unreadable(&format!("the code {code} takes nothing off"))),
+        }
+    }
+}
+
+/// Says how many of a product are in the store, from when on it is counted.
+///
+/// # Errors
+/// [`CommerceError::StockReserved`] when orders have more than that already; [`CommerceError::NoSuchProduct`].
+pub(crate) async fn set_stock(
+    commerce: &Commerce,
+    product: Uuid,
+    on_hand: i64,
+) -> Result<Stock, CommerceError> {
+    let sql = "insert into commerce.inventory (product_id, on_hand) values ($1, $2)
+               on conflict (product_id) do update set on_hand = excluded.on_hand
+               returning on_hand, reserved";
+    let params = vec![Param::from(product), Param::from(on_hand)];
+    let set = run(commerce, sql, params).await;
+    let rows = set.map_err(|error| match &error {
+        Error::Sql(sql) if sql.code == "23514" => CommerceError::StockReserved { product },
+        Error::Sql(sql) if sql.code == "23503" => CommerceError::NoSuchProduct { product },
+        _ => error.into(),
+    })?;
+    let Some(row) = rows.first() else {
+        return Err(unreadable("stock was set and is not there").into());
+    };
+    Ok(Stock {
+        product,
+        on_hand: row.int("on_hand")?,
+        reserved: row.int("reserved")?,
+    })
+}

@@ -1,0 +1,10 @@
+//! The service as clients meet it: requests in, answers out, on a database of its own for each test.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod access;
+mod app;
+mod keys;
+mod ledger;
+mod orders;
+mod webhooks;
