@@ -2,7 +2,7 @@
 //!
 //! Pure. [`step`] decides, the model stores what it decided in one statement, and nothing else ever changes an order's
 //! state or sums. The table stands three times, and a test compares: [`TABLE`], docs/orders.md, and the rows of
-//! `commerce.transitions` (migrations/0003_orders.sql), by which the database refuses what is not in it.
+//! `commerce.transitions` (`migrations/0003_orders.sql`), by which the database refuses what is not in it.
 //!
 //! An order has four sums, columns of its row with these rules as checks, and every step says their new values:
 //!

@@ -45,11 +45,11 @@ fn the_document_has_the_table() {
         .filter(|line| line.starts_with('|'))
         .skip(2)
         .collect();
-    let rows: Vec<String> = TABLE.iter().map(document_line).collect();
+    let rows: Vec<String> = TABLE.iter().copied().map(document_line).collect();
     assert_eq!(lines, rows);
 }
 
-fn document_line(row: &Transition) -> String {
+fn document_line(row: Transition) -> String {
     let books = match row.books {
         Books::None => "–",
         Books::Sale => "sale",

@@ -406,6 +406,8 @@ async fn must_find(commerce: &Commerce, id: Uuid) -> Result<Order, CommerceError
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn payment(amount: i64) -> Payment {
@@ -459,8 +461,8 @@ mod tests {
         let yen = Money::new(1, "JPY".parse().unwrap());
         assert_eq!(planned(&[], yen), None);
         let first = of(&small, eur(60), now);
-        assert_eq!(planned(&[first.clone()], eur(40)), Some(small.id));
-        assert_eq!(planned(&[first.clone()], eur(41)), Some(large.id));
+        assert_eq!(planned(from_ref(&first), eur(40)), Some(small.id));
+        assert_eq!(planned(from_ref(&first), eur(41)), Some(large.id));
         let failed = Refund {
             state: RefundState::Failed,
             ..first

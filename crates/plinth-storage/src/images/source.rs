@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_header_takes_what_it_can_unpack_to() {
         assert_eq!(beside_pixels(Kind::Png, &[0; 100]), 103_200);
-        assert_eq!(beside_pixels(Kind::Png, &[0; 100_000]), HEADER_BYTES);
+        assert_eq!(beside_pixels(Kind::Png, &vec![0; 100_000]), HEADER_BYTES);
         assert_eq!(beside_pixels(Kind::Jpeg, &[0; 100]), 200);
     }
 

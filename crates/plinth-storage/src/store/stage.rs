@@ -157,7 +157,7 @@ pub(super) async fn read_range(
     whole
 }
 
-/// The ETag that bytes have when they are uploaded at once.
+/// The `ETag` that bytes have when they are uploaded at once.
 pub(super) fn etag(bytes: &[u8]) -> String {
     let mut digest = super::digest::Digest::default();
     digest.update(bytes);

@@ -61,14 +61,9 @@ struct Ask {
 impl<'a> World<'a> {
     pub(crate) async fn open(db: Db, stripe: &'a Stripe) -> Result<World<'a>> {
         let keys = Keys::local();
-        let gate_keys = GateKeys {
-            jwt_secret: keys.jwt_secret.expose().to_owned(),
-            publishable: vec![keys.publishable.clone()],
-            secret: vec![keys.secret.expose().to_owned()],
-        };
         let app = App {
             db: db.clone(),
-            gate: Arc::new(Gate::new(&gate_keys, db.clock().clone())),
+            gate: Arc::new(Gate::new(&GateKeys::from(&keys), db.clock().clone())),
             limits: Arc::new(Limits::default()),
             mode: Mode::Dev,
             public_url: "http://127.0.0.1:54321".into(),

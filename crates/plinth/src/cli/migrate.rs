@@ -106,6 +106,8 @@ impl End {
             | Reply::S3Keys { .. }
             | Reply::StorageFinding { .. }
             | Reply::StorageChecked { .. }
+            | Reply::OrdersReconciled { .. }
+            | Reply::LedgerChecked { .. }
             | Reply::Rotated(_)
             | Reply::Done => {}
         }

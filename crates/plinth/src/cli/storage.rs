@@ -66,10 +66,8 @@ fn check(args: &Check, shared: &Shared) -> anyhow::Result<ExitCode> {
             repair: args.repair,
         },
         |reply| match reply {
-            Reply::StorageFinding { finding } => {
-                if written.is_ok() {
-                    written = show(&finding, shared.json);
-                }
+            Reply::StorageFinding { finding } if written.is_ok() => {
+                written = show(&finding, shared.json);
             }
             Reply::StorageChecked { checked: result } => checked = Some(result),
             Reply::Failed { message } => failed = Some(message),

@@ -13,8 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     CheckReport, FileReport, MigrateMode, Reply, Request, RotateReport, RotateRequest, S3KeyReport,
-    S3KeysRequest,
-    ScriptRequest, StatementReply, StatusReport,
+    S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
 };
 use crate::cli::VERSION;
 use crate::key_ring::KeyRing;

@@ -114,7 +114,9 @@ pub(super) mod tests {
         let bytes = mac(&Secret::new(secret), seconds, body)
             .finalize()
             .into_bytes();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     fn header(secret: &str) -> String {
