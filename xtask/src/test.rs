@@ -66,13 +66,7 @@ pub(crate) fn all(run: &mut Run) -> Result<()> {
 pub(crate) fn commerce(run: &mut Run) {
     clients_of_the_shop(run);
     histories(run);
-    let mut command = cargo();
-    command
-        .args(["test", "--quiet", "--package", "plinth-testkit"])
-        .args(["--test", "safety", "--", "--nocapture", "commerce::"])
-        .env("PLINTH_ALL_ROUNDS", "1")
-        .envs(services(run));
-    run.command("orders: kill -9", &mut command, TEST_LIMIT);
+    kills(run, "orders", "commerce::");
 }
 
 /// Histories of a shop, made by chance, on both engines.
@@ -97,12 +91,17 @@ pub(crate) fn media(run: &mut Run) {
         run,
         &[&[], &["--s3"], &["--postgres"], &["--postgres", "--s3"]],
     );
-    let mut command = engines("safety", Some("media::"));
+    kills(run, "files", "media::");
+}
+
+/// Every kill -9 that some tests know, more than where time is short.
+fn kills(run: &mut Run, what: &str, tests: &str) {
+    let mut command = engines("safety", Some(tests));
     command
         .arg("--nocapture")
         .env("PLINTH_ALL_ROUNDS", "1")
         .envs(services(run));
-    run.command("files: kill -9", &mut command, TEST_LIMIT);
+    run.command(&format!("{what}: kill -9"), &mut command, TEST_LIMIT);
 }
 
 /// The programs under `tests/clients` that are about files, with each of these services beside Plinth.

@@ -109,7 +109,11 @@ impl CommerceError {
     /// Whether the same request may find it gone, so that this is no answer to keep.
     pub(crate) fn may_pass(&self) -> bool {
         let (status, _) = self.kind();
-        status.is_server_error() || matches!(self, CommerceError::TurnLost)
+        let passes = matches!(
+            self,
+            CommerceError::TurnLost | CommerceError::PaymentUnderWay
+        );
+        status.is_server_error() || passes
     }
 
     /// The status and the code. Every variant decides for itself: a new one does not compile until it has.

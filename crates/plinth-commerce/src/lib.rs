@@ -42,6 +42,8 @@ pub struct Config {
     pub stripe: Option<StripeConfig>,
     /// How long an order waits for its payment before its stock is given back.
     pub order_expiry: Duration,
+    /// The same where people bring the money or send it: that takes days.
+    pub manual_expiry: Duration,
     /// How long a cart is kept after its last change.
     pub cart_life: Duration,
 }
@@ -65,6 +67,7 @@ impl Default for Config {
             provider: "manual".to_owned(),
             stripe: None,
             order_expiry: Duration::from_hours(1),
+            manual_expiry: Duration::from_hours(14 * 24),
             cart_life: Duration::from_hours(30 * 24),
         }
     }

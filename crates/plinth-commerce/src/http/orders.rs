@@ -175,7 +175,15 @@ fn pending(
     let id = Uuid::now_v7();
     let now = commerce.app.db.clock().now();
     let secret = || guest::digest(&commerce.guest_key.secret(Opens::Order, id));
-    let expiry = SignedDuration::try_from(commerce.config.order_expiry).unwrap_or_default();
+    let is_by_hand = commerce
+        .providers
+        .get(&provider)
+        .is_some_and(|provider| provider.is_by_hand());
+    let expiry = match is_by_hand {
+        true => commerce.config.manual_expiry,
+        false => commerce.config.order_expiry,
+    };
+    let expiry = SignedDuration::try_from(expiry).unwrap_or_default();
     Order {
         id,
         number: 0,

@@ -30,6 +30,8 @@ pub(crate) struct Commerce {
     pub stripe_api_url: String,
     /// How long an order waits for its payment.
     pub order_expiry_minutes: u32,
+    /// The same where staff say that the money has come.
+    pub manual_expiry_days: u32,
     /// How long a cart is kept after its last change.
     pub cart_days: u32,
 }
@@ -63,6 +65,7 @@ impl Default for Commerce {
             stripe_webhook_secrets: Vec::new(),
             stripe_api_url: STRIPE.to_owned(),
             order_expiry_minutes: 60,
+            manual_expiry_days: 14,
             cart_days: 30,
         }
     }
@@ -86,6 +89,7 @@ impl Commerce {
         }
         let positive = [
             ("order_expiry_minutes", self.order_expiry_minutes),
+            ("manual_expiry_days", self.manual_expiry_days),
             ("cart_days", self.cart_days),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
@@ -114,9 +118,14 @@ impl Config {
             provider: commerce.provider.name().to_owned(),
             stripe,
             order_expiry: Duration::from_secs(60 * u64::from(commerce.order_expiry_minutes)),
-            cart_life: Duration::from_secs(24 * 3600 * u64::from(commerce.cart_days)),
+            manual_expiry: days(commerce.manual_expiry_days),
+            cart_life: days(commerce.cart_days),
         })
     }
+}
+
+fn days(number: u32) -> Duration {
+    Duration::from_secs(24 * 3600 * u64::from(number))
 }
 
 #[cfg(test)]
