@@ -150,19 +150,13 @@ impl Executor {
                 }
             }
         }
-        for constraint in relation
-            .table()
-            .into_iter()
-            .flat_map(|table| &table.constraints)
-        {
-            if let ConstraintKind::Check { expr } = &constraint.kind {
-                let over = bound_row(&mut translator, relation, 0);
-                let ex = translator.in_table_scope(&relation.name.name, over, |this| {
-                    this.condition_expr(expr, "CHECK")
-                })?;
-                texts.push(ex.sql);
-                meanings.push(Meaning::Check(constraint.name.clone()));
-            }
+        for (name, expr) in checks_in_order(relation) {
+            let over = bound_row(&mut translator, relation, 0);
+            let ex = translator.in_table_scope(&relation.name.name, over, |this| {
+                this.condition_expr(expr, "CHECK")
+            })?;
+            texts.push(ex.sql);
+            meanings.push(Meaning::Check(name.to_owned()));
         }
         let checks = if texts.is_empty() {
             None
@@ -580,6 +574,20 @@ pub(crate) fn policy_violation(table: &QName, policy: Option<&str>, using: bool)
     let mut error = SqlError::new("42501", message);
     error.table = Some(table.name.clone());
     error
+}
+
+/// The name and condition of each `CHECK` of a table, in the order in which Postgres asks them: that of their names.
+fn checks_in_order(relation: &Relation) -> Vec<(&str, &Expr)> {
+    let table = relation.table().into_iter();
+    let mut checks: Vec<(&str, &Expr)> = table
+        .flat_map(|table| &table.constraints)
+        .filter_map(|constraint| match &constraint.kind {
+            ConstraintKind::Check { expr } => Some((constraint.name.as_str(), expr)),
+            _ => None,
+        })
+        .collect();
+    checks.sort_by_key(|(name, _)| *name);
+    checks
 }
 
 /// Columns of a relation as values of the executor's row, from place `offset` on.

@@ -10,6 +10,7 @@ mod call;
 mod coerce;
 mod column;
 mod constant;
+mod empty;
 mod expr;
 mod from;
 mod lock;
@@ -313,6 +314,8 @@ pub(crate) struct Translator<'a> {
     frames: Vec<Frame>,
     expanding: Vec<QName>,
     policies_of: Vec<QName>,
+    /// Those before this place were met outside of the function being read.
+    policies_floor: usize,
     next_alias: usize,
     /// Conditions of the select being read that may move behind a policy's barrier: alias (none: the only item) and condition.
     pushdown: Vec<(Option<String>, Expr)>,
@@ -380,6 +383,7 @@ impl<'a> Translator<'a> {
             frames: Vec::new(),
             expanding: Vec::new(),
             policies_of: Vec::new(),
+            policies_floor: 0,
             next_alias: 0,
             pushdown: Vec::new(),
             windows: Vec::new(),
@@ -517,6 +521,7 @@ impl<'a> Translator<'a> {
         read: impl FnOnce(&mut Self) -> Result<T, SqlError>,
     ) -> Result<(), SqlError> {
         let known = (self.uses.clone(), self.fence.clone(), self.binds.len());
+        let calls = self.calls.clone();
         let seen = (self.leaky, self.policed, self.writes, self.calls_users);
         let defining = std::mem::replace(&mut self.defining, true);
         let result = read(self);
@@ -525,6 +530,7 @@ impl<'a> Translator<'a> {
         let binds;
         (self.uses, self.fence, binds) = known;
         self.binds.truncate(binds);
+        self.calls = calls;
         result.map(drop)
     }
 

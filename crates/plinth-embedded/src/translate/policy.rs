@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use plinth_sql::SqlError;
-use plinth_sql::ast::{Expr, FromItem, JoinKind, Names, PolicyCommand, Query, SetExpr};
+use plinth_sql::ast::{Expr, Names, PolicyCommand};
 use plinth_sql::catalog::{Policy, Relation};
 
 use super::constant::Folded;
@@ -34,63 +34,44 @@ impl Translator<'_> {
         self.refuse_without_row_security(relation)?;
         let mut terms = Vec::new();
         for command in commands {
-            let (permissive, restrictive) = self.policies(relation, *command);
+            let applying = self.applying(relation, *command, Policy::existing_row);
+            self.refuse_circle(relation, &applying)?;
             let columns = stored_columns(relation, sqlite);
-            let permissive = conditions(&permissive, Policy::existing_row);
-            terms.push(self.any_of(relation, &columns, permissive)?);
-            for (_, folded) in conditions(&restrictive, Policy::existing_row) {
-                terms.push(self.policy_expr(relation, &columns, &folded)?);
+            terms.push(self.any_of(relation, &columns, &applying.permissive)?);
+            for (_, folded) in &applying.restrictive {
+                terms.push(self.policy_expr(relation, &columns, folded)?);
             }
         }
         Ok(Some(terms.join(" AND ")))
     }
 
-    /// Whether Postgres's planner sees at once that a query has no rows: its `FROM` has a table, or its condition asks for a row
-    /// of one, whose policies show this role none whatever is in it.
-    pub(crate) fn finds_nothing(&self, query: &Query) -> bool {
-        let SetExpr::Select(select) = &query.body else {
-            return false;
-        };
-        let condition = select.selection.as_ref();
-        let grouped = !select.group_by.is_empty() || select.having.is_some();
-        !grouped
-            && (select.from.iter().any(|item| self.shows_nothing(item))
-                || condition.is_some_and(|condition| self.never_holds(condition)))
-    }
-
-    fn never_holds(&self, condition: &Expr) -> bool {
-        match condition {
-            Expr::And(left, right) => self.never_holds(left) || self.never_holds(right),
-            Expr::Exists(query) => self.finds_nothing(query),
-            _ => false,
-        }
-    }
-
-    fn shows_nothing(&self, item: &FromItem) -> bool {
-        match item {
-            FromItem::Table { name, .. } => {
-                let relation = self.catalog.relation(name, &self.search_path);
-                relation.is_some_and(|relation| self.is_closed(relation))
-            }
-            FromItem::Join {
-                left,
-                right,
-                kind: JoinKind::Inner | JoinKind::Cross,
-                ..
-            } => self.shows_nothing(left) || self.shows_nothing(right),
-            FromItem::Join { .. } | FromItem::Subquery { .. } | FromItem::Function { .. } => false,
-        }
-    }
-
-    /// Whether the policies of a table show this role no row whatever is in it.
-    fn is_closed(&self, relation: &Relation) -> bool {
+    /// Whether the policies of a table come to nothing but `false` for this role, in the eyes of Postgres's planner: a condition
+    /// that is left beside a constant keeps it from seeing that there are no rows.
+    pub(super) fn is_closed(&self, relation: &Relation) -> bool {
         if !self.catalog.row_security_applies(&self.role, relation) {
             return false;
         }
-        let (permissive, restrictive) = self.policies(relation, PolicyCommand::Select);
-        let mut restrictive = conditions(&restrictive, Policy::existing_row);
-        conditions(&permissive, Policy::existing_row).all(|(_, folded)| folded.is_false())
-            || restrictive.any(|(_, folded)| folded.is_false())
+        let Applying {
+            permissive,
+            restrictive,
+        } = self.applying(relation, PolicyCommand::Select, Policy::existing_row);
+        let written = |(policy, _): (Policy, Folded)| policy.using;
+        let any = permissive
+            .into_iter()
+            .filter_map(written)
+            .reduce(|left, right| Expr::Or(Box::new(left), Box::new(right)));
+        let mut conditions: Vec<Expr> = Vec::new();
+        let each = restrictive.into_iter().filter_map(written);
+        for condition in each.chain([any.unwrap_or(Expr::Bool(false))]) {
+            if !conditions.contains(&condition) {
+                conditions.push(condition);
+            }
+        }
+        let mut left = conditions
+            .iter()
+            .map(Folded::of)
+            .filter(|folded| !folded.is_true());
+        left.next().is_some_and(|folded| folded.is_false()) && left.next().is_none()
     }
 
     /// What a new row must satisfy for this command; columns are whatever `columns` says. Empty when policies do
@@ -111,17 +92,29 @@ impl Translator<'_> {
         } else {
             Policy::new_row
         };
-        let (permissive, restrictive) = self.policies(relation, command);
-        let sql = self.any_of(relation, columns, conditions(&permissive, pick))?;
+        let applying = self.applying(relation, command, pick);
+        self.refuse_circle(relation, &applying)?;
+        let sql = self.any_of(relation, columns, &applying.permissive)?;
         let mut checks = vec![Check { sql, policy: None }];
-        for (policy, folded) in conditions(&restrictive, pick) {
-            let sql = self.policy_expr(relation, columns, &folded)?;
+        for (policy, folded) in &applying.restrictive {
+            let sql = self.policy_expr(relation, columns, folded)?;
             checks.push(Check {
                 sql,
                 policy: Some(policy.name.clone()),
             });
         }
         Ok(checks)
+    }
+
+    /// Policies that apply to a table within its own policies lead in a circle if one of them asks a table, be it in the
+    /// condition that does not count here. A function that stands in between plans its query by itself.
+    fn refuse_circle(&self, relation: &Relation, applying: &Applying) -> Result<(), SqlError> {
+        let around = self.policies_of.get(self.policies_floor..);
+        let met = around.is_some_and(|around| around.contains(&relation.name));
+        match met && applying.ask_on() {
+            true => Err(circle(relation)),
+            false => Ok(()),
+        }
     }
 
     /// Under `SET row_security = off` what a policy would change is an error.
@@ -137,16 +130,15 @@ impl Translator<'_> {
     }
 
     /// Whether any of the permissive policies lets a row through. One that lets every row through drops the others.
-    fn any_of<'p>(
+    fn any_of(
         &mut self,
         relation: &Arc<Relation>,
         columns: &[ItemColumn],
-        permissive: impl Iterator<Item = (&'p Policy, Folded)>,
+        permissive: &[(Policy, Folded)],
     ) -> Result<String, SqlError> {
-        let permissive: Vec<Folded> = permissive.map(|(_, folded)| folded).collect();
-        let open = permissive.iter().any(Folded::is_true);
+        let open = permissive.iter().any(|(_, folded)| folded.is_true());
         let mut any = Vec::with_capacity(permissive.len());
-        for folded in &permissive {
+        for (_, folded) in permissive {
             if open && !folded.is_true() {
                 self.dropped(|this| this.policy_expr(relation, columns, folded))?;
             } else {
@@ -169,13 +161,7 @@ impl Translator<'_> {
         let mut parts = std::iter::once(&folded.condition).chain(&folded.dropped);
         let leads_on = parts.any(|part| Names::of_expr(part).subqueries);
         if leads_on && self.policies_of.contains(&relation.name) {
-            return Err(SqlError::new(
-                "42P17",
-                format!(
-                    "infinite recursion detected in policy for relation \"{}\"",
-                    relation.name.name
-                ),
-            ));
+            return Err(circle(relation));
         }
         self.policies_of.push(relation.name.clone());
         let name = relation.name.name.clone();
@@ -207,8 +193,13 @@ impl Translator<'_> {
         Ok(result?.sql)
     }
 
-    /// The policies that count for this role and command: permissive and restrictive ones.
-    fn policies(&self, relation: &Relation, command: PolicyCommand) -> (Vec<Policy>, Vec<Policy>) {
+    /// The policies that count for this role and command.
+    fn applying(
+        &self,
+        relation: &Relation,
+        command: PolicyCommand,
+        pick: fn(&Policy) -> Option<&Expr>,
+    ) -> Applying {
         let applies = |policy: &&Policy| {
             (policy.command == PolicyCommand::All || policy.command == command)
                 && policy
@@ -216,23 +207,53 @@ impl Translator<'_> {
                     .iter()
                     .any(|role| role == "public" || self.catalog.has_role(&self.role, role))
         };
-        relation
+        let folded =
+            |policy: &Policy| pick(policy).map(|condition| (policy.clone(), Folded::of(condition)));
+        let (permissive, mut restrictive): (Vec<_>, Vec<_>) = relation
             .table()
             .into_iter()
             .flat_map(|table| &table.policies)
             .filter(applies)
-            .cloned()
-            .partition(|policy| policy.permissive)
+            .filter_map(folded)
+            .partition(|(policy, _)| policy.permissive);
+        if permissive.is_empty() {
+            restrictive.clear();
+        }
+        Applying {
+            permissive,
+            restrictive,
+        }
     }
 }
 
-/// The conditions of policies, as far as they have the one that counts.
-fn conditions(
-    policies: &[Policy],
-    pick: fn(&Policy) -> Option<&Expr>,
-) -> impl Iterator<Item = (&Policy, Folded)> {
-    let folded = move |policy| pick(policy).map(|condition| (policy, Folded::of(condition)));
-    policies.iter().filter_map(folded)
+/// The policies that apply somewhere, each with its condition that counts there.
+struct Applying {
+    permissive: Vec<(Policy, Folded)>,
+    /// Empty without permissive ones: nothing passes then, and Postgres does not read them.
+    restrictive: Vec<(Policy, Folded)>,
+}
+
+impl Applying {
+    /// Whether one of them asks a table, in either of its conditions.
+    fn ask_on(&self) -> bool {
+        self.permissive
+            .iter()
+            .chain(&self.restrictive)
+            .flat_map(|(policy, _)| [&policy.using, &policy.check])
+            .flatten()
+            .any(|condition| Names::of_expr(condition).subqueries)
+    }
+}
+
+/// `42P17`.
+fn circle(relation: &Relation) -> SqlError {
+    SqlError::new(
+        "42P17",
+        format!(
+            "infinite recursion detected in policy for relation \"{}\"",
+            relation.name.name
+        ),
+    )
 }
 
 /// Which of a policy's two conditions counts.

@@ -120,10 +120,10 @@ impl Translator<'_> {
     }
 
     /// Whether a function may be called at this place. When not, the statement will be refused: once all of it has been read,
-    /// because what is wrong with it otherwise is told first.
+    /// because what is wrong with it otherwise is told first. What is wrong with the function's body is not told then.
     fn may_execute(&mut self, function: &Arc<Function>) -> bool {
-        let may = self.defining || self.catalog.may_execute(&self.user, function);
-        if !may && self.closed_function.is_none() {
+        let may = self.catalog.may_execute(&self.user, function);
+        if !may && !self.defining && self.closed_function.is_none() {
             self.closed_function = Some(function.clone());
         }
         may
@@ -399,6 +399,7 @@ impl Translator<'_> {
         let outer_path = std::mem::replace(&mut self.path_as_set, path);
         let windows = std::mem::take(&mut self.windows);
         let seen = std::mem::take(&mut self.aggregates_seen);
+        let floor = std::mem::replace(&mut self.policies_floor, self.policies_of.len());
         let mut out = self.isolated(Some(&user), |this| this.query(query, None));
         self.user = outer_user;
         if function.security_definer
@@ -407,6 +408,7 @@ impl Translator<'_> {
             // The caller's conditions must not run on rows that the body leaves out.
             out.sql = format!("SELECT * FROM ({}) LIMIT -1 OFFSET 0", out.sql);
         }
+        self.policies_floor = floor;
         self.aggregates_seen = seen;
         self.windows = windows;
         self.search_path = outer_open;
