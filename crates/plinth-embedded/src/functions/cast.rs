@@ -25,6 +25,7 @@ pub(super) const FUNCTIONS: &[StatefulFunction] = &[
     }),
     strict("pg_mod", 5, modify),
     lenient("pg_to_json", 2, |a, _| to_json(a)),
+    strict("pg_to_json_or_null", 2, |a, _| to_json(a)),
 ];
 
 /// The type that an argument names.

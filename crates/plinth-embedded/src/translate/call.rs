@@ -264,11 +264,10 @@ impl Translator<'_> {
             ("row_to_json" | "to_json" | "to_jsonb", [arg, ..]) => {
                 let ex = self.expr(arg)?;
                 self.note_leaky();
-                let json = self.to_json(ex.clone())?;
-                // SQL null stays SQL null.
                 let json = match ex.kind {
-                    ExKind::Row(_) => json,
-                    _ => format!("(CASE WHEN {} IS NULL THEN NULL ELSE {json} END)", ex.sql),
+                    ExKind::Row(_) => self.to_json(ex)?,
+                    // SQL null stays SQL null.
+                    _ => self.to_json_by("pg_to_json_or_null", ex)?,
                 };
                 if name == "to_jsonb" {
                     Ex::new(format!("pg_in({json},'jsonb')"), Type::Jsonb)

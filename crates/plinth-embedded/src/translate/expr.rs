@@ -768,12 +768,15 @@ impl Translator<'_> {
             }
             return Ok(json_object(&parts));
         }
+        self.to_json_by("pg_to_json", ex)
+    }
+
+    /// The same of what is no row, by one of the two functions that make it. The value is written once: it may be a call that must
+    /// not happen twice.
+    pub(super) fn to_json_by(&mut self, function: &str, ex: Ex) -> Result<String, SqlError> {
         let ex = self.settle(ex)?;
-        Ok(format!(
-            "pg_to_json({},{})",
-            ex.sql,
-            literal(&type_code(&ex.ty.ty))
-        ))
+        let code = literal(&type_code(&ex.ty.ty));
+        Ok(format!("{function}({},{code})", ex.sql))
     }
 }
 

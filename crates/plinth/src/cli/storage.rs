@@ -208,7 +208,7 @@ mod tests {
         let text = summary(&checked);
         assert!(text.starts_with("3 rows: 2 without bytes"), "{text}");
         assert!(
-            text.contains("1 mended") && text.contains("mounted?"),
+            text.contains("1 mended") && text.contains("is it mounted"),
             "{text}"
         );
         assert_eq!(checked.problems(), 2);
