@@ -1,3 +1,5 @@
+//! Stripe as it answers, well and badly, by a server of our own.
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! What a provider says of a payment, in every order, and what becomes of the order.
+
 use serde_json::json;
 
 use super::*;
