@@ -110,7 +110,9 @@ begin
     set state = payment ->> 'state', provider_id = coalesce(payment ->> 'provider_id', provider_id),
         client_secret = coalesce(payment ->> 'client_secret', client_secret), failure = payment ->> 'failure',
         attempts = (payment ->> 'attempts')::integer, due_at = (payment ->> 'due_at')::timestamptz, updated_at = now()
-    where id = (payment ->> 'id')::uuid and (state <> 'captured' or payment ->> 'state' = 'captured');
+    where id = (payment ->> 'id')::uuid and (state <> 'captured' or payment ->> 'state' = 'captured')
+      -- Whoever does not know the provider's id of it does not end what has got one meanwhile.
+      and (provider_id is null or payment ->> 'provider_id' is not null or payment ->> 'state' not in ('cancelled', 'failed'));
   return found;
 end
 $$;

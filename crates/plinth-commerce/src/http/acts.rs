@@ -129,7 +129,16 @@ async fn cancel_once(
     }
     let kept = Stored::Order(id).kept(held, StatusCode::OK);
     let actor = who.actor();
-    let ended = work::end(commerce, id, Event::Cancel, &actor, &details, Some(&kept));
+    let (event, even_paid) = (Event::Cancel, who.is_staff);
+    let ended = work::end(
+        commerce,
+        id,
+        event,
+        &actor,
+        &details,
+        Some(&kept),
+        even_paid,
+    );
     match ended.await? {
         Ended::Done(_) => {
             ask_for_refunds(commerce, id).await?;

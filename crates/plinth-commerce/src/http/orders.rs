@@ -26,6 +26,7 @@ use crate::model::orders::{self, Filter, Order, OrderLine, Placement};
 use crate::model::payments::{self, Payment, PaymentState};
 use crate::money::{Currency, Money};
 use crate::price::{Line, Quote};
+use crate::providers::Payments;
 use crate::work;
 
 /// Longest that a request waits for a provider. What takes longer goes on without it.
@@ -109,6 +110,11 @@ async fn place_once(
         0 => FREE.to_owned(),
         _ => provider,
     };
+    if let Some(provider) = commerce.providers.get(&provider) {
+        // Before goods are held for it.
+        let total = Money::new(quote.total, quote.currency);
+        provider.check_amount(total).map_err(invalid)?;
+    }
     let order = Order {
         email,
         metadata,
@@ -175,11 +181,11 @@ fn pending(
     let id = Uuid::now_v7();
     let now = commerce.app.db.clock().now();
     let secret = || guest::digest(&commerce.guest_key.secret(Opens::Order, id));
-    let is_by_hand = commerce
-        .providers
-        .get(&provider)
-        .is_some_and(|provider| provider.is_by_hand());
-    let expiry = match is_by_hand {
+    let found = commerce.providers.get(&provider);
+    let is_by_hand = found.is_some_and(Payments::is_by_hand);
+    // Visitors without an account hold goods no longer than those who pay at once, unless staff order for them.
+    let waits_for_days = is_by_hand && (who.user.is_some() || who.is_staff);
+    let expiry = match waits_for_days {
         true => commerce.config.manual_expiry,
         false => commerce.config.order_expiry,
     };

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::idempotency::KeptKey;
 use super::payments::Payment;
 use super::refunds::Refund;
-use super::{Time, call, currency, text, unreadable};
+use super::{Time, call, currency, run, text, unreadable};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::machine::{Amounts, State, Step};
@@ -326,6 +326,17 @@ pub(crate) async fn due_to_expire(
     });
     let params = vec![Param::from(now), Param::from(limit)];
     fetch(commerce, &Session::system(), &DUE, params).await
+}
+
+/// Leaves a pending order more time.
+pub(crate) async fn postpone_expiry(
+    commerce: &Commerce,
+    id: Uuid,
+    until: Timestamp,
+) -> Result<(), CommerceError> {
+    let sql = "update commerce.orders set expires_at = $2::timestamptz where id = $1::uuid and state = 'pending'";
+    run(commerce, sql, vec![Param::from(id), Param::from(until)]).await?;
+    Ok(())
 }
 
 fn known(rest: &str, params: usize) -> Known {

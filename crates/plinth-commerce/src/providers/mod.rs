@@ -31,6 +31,11 @@ pub(crate) trait Payments: Send + Sync {
     /// As rows and routes name it.
     fn name(&self) -> &'static str;
 
+    /// Refuses sums that cannot be paid here, in words for whoever orders.
+    fn check_amount(&self, _total: Money) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether people say that money has come, so that there is nobody to ask.
     fn is_by_hand(&self) -> bool {
         false

@@ -22,6 +22,7 @@ use super::{BadSignature, Kind, Payments, Told, ToldRefund, Trouble, WebhookEven
 use crate::StripeConfig;
 use crate::model::payments::{Payment, PaymentState};
 use crate::model::refunds::{Refund, RefundState};
+use crate::money::Money;
 use api::{Api, path_id};
 
 /// What objects are marked with: members of `metadata`, and how forms name those.
@@ -186,6 +187,16 @@ impl Stripe {
 impl Payments for Stripe {
     fn name(&self) -> &'static str {
         "stripe"
+    }
+
+    fn check_amount(&self, total: Money) -> Result<(), String> {
+        match amount::theirs(total) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(format!(
+                "{total} cannot be paid by card: of {}, only round sums can",
+                total.currency.code()
+            )),
+        }
     }
 
     fn kind_of(&self, provider_id: &str) -> Option<Kind> {

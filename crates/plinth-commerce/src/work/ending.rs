@@ -3,6 +3,8 @@
 //! First the provider lets go of the payment, and only then the order gives its stock back. When we die in between, the payment is
 //! cancelled and the order is still pending, and is met again. When money comes all the same, it is given back (`machine`, late captures).
 
+use std::time::Duration;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -15,6 +17,9 @@ use crate::model::idempotency::KeptKey;
 use crate::model::orders::{self, Advanced, Change, Order};
 use crate::money::Money;
 
+/// An order whose payment could not be stopped is left alone for so long.
+const AGAIN: Duration = Duration::from_mins(10);
+
 /// What became of the end of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ended {
@@ -25,7 +30,8 @@ pub(crate) enum Ended {
 }
 
 /// Ends an order by `Event::Cancel` or `Event::Expire`. One that has been paid gets its money back when it is cancelled, and goes on when
-/// it was only to expire. `kept` is stored together with the step, if there is one.
+/// it was only to expire; where `even_paid` is not set, money that has come meanwhile keeps it from being cancelled. `kept` is stored
+/// together with the step, if there is one.
 pub(crate) async fn end(
     commerce: &Commerce,
     id: Uuid,
@@ -33,6 +39,7 @@ pub(crate) async fn end(
     actor: &str,
     details: &Value,
     kept: Option<&KeptKey>,
+    even_paid: bool,
 ) -> Result<Ended, CommerceError> {
     for _ in 0..TURNS {
         let order = must_find(commerce, id).await?;
@@ -47,6 +54,11 @@ pub(crate) async fn end(
         };
         if event == Event::Expire && order.state != State::Pending {
             return Ok(Ended::Done(order));
+        }
+        if order.state == State::Paid && !even_paid {
+            // It may be packed already.
+            let state = order.state;
+            return Err(machine::Illegal::Never { state, event }.into());
         }
         let step = machine::step(order.state, event, &order.provider, order.amounts(0), false)?;
         let due = step.refund_due;
@@ -77,9 +89,12 @@ pub(crate) async fn end(
 
 /// Ends an order whose time is over.
 pub(super) async fn expire(commerce: &Commerce, id: Uuid) -> Result<(), CommerceError> {
-    let ended = end(commerce, id, Event::Expire, "worker", &Value::Null, None).await?;
+    let (event, nothing) = (Event::Expire, Value::Null);
+    let ended = end(commerce, id, event, "worker", &nothing, None, true).await?;
     if ended == Ended::NotYet {
         tracing::info!(order.id = %id, "the time of an order is over, and its payment cannot be stopped now");
+        // The others have their turn before it is tried again.
+        orders::postpone_expiry(commerce, id, now(commerce) + AGAIN).await?;
     }
     Ok(())
 }

@@ -154,8 +154,9 @@ async fn expire(commerce: &Commerce) -> Result<(), CommerceError> {
 }
 
 async fn tidy(commerce: &Commerce) -> Result<(), CommerceError> {
-    model::idempotency::sweep(commerce, now(commerce)).await?;
-    model::carts::sweep(commerce, now(commerce)).await?;
+    // As many as there are: `LONGEST_TURN` bounds it.
+    while model::idempotency::sweep(commerce, now(commerce)).await? > 0 {}
+    while model::carts::sweep(commerce, now(commerce)).await? > 0 {}
     Ok(())
 }
 
