@@ -55,7 +55,7 @@ pub(crate) struct Folder {
     lock: Option<File>,
 }
 
-/// What [`Stored`](super::Stored) bytes in a folder need to get into their place.
+/// What [`Stored`] bytes in a folder need to get into their place.
 #[derive(Debug)]
 pub(super) struct Claim {
     folder: Arc<Folder>,
