@@ -151,10 +151,11 @@ impl<'a> World<'a> {
     /// Nothing goes wrong any more, and nobody pays: the provider and the books must come to say the same.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         self.stripe.set_chaos(Chaos::NONE);
-        self.script("update commerce.orders set expires_at = now() - interval '1 second' where state = 'pending'")
-            .await?;
         let began = Instant::now();
         loop {
+            // Those that could not be ended at their time have another one.
+            self.script("update commerce.orders set expires_at = now() - interval '1 second' where state = 'pending'")
+                .await?;
             self.work(WORK).await?;
             let report = plinth_commerce::reconcile(&self.commerce, |_| {}).await?;
             let under_way = self.finds_nothing(shop::IN_THE_END).await;

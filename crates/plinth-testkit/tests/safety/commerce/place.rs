@@ -99,6 +99,8 @@ impl Place {
         let began = Instant::now();
         loop {
             self.hurry();
+            // Those that could not be ended at their time have another one.
+            self.expire_orders();
             // What no message tells is asked for.
             let differences = self.reconcile();
             let (ours, theirs) = (self.money(), self.charges());
