@@ -305,6 +305,8 @@ fn unit_tests() -> Command {
             "bad_input",
             "--test",
             "keys",
+            "--test",
+            "safety",
         ]);
     }
     command
