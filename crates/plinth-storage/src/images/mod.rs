@@ -31,6 +31,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::error::StorageError;
+use crate::store::hex;
 use cache::{Cache, Key};
 use workers::{Memory, Workers};
 
@@ -220,12 +221,7 @@ impl Images {
 /// The entity tag of a result, in quotes. It is known before the result is.
 pub(crate) fn etag(version: Uuid, recipe: &Recipe) -> String {
     let digest = Sha256::digest(format!("{}/{version}/{recipe}", cache::REVISION));
-    let mut text = String::from("\"");
-    for byte in &digest[..16] {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text.push('"');
-    text
+    format!("\"{}\"", hex(&digest[..16]))
 }
 
 fn busy() -> StorageError {

@@ -4,14 +4,15 @@
 //! An upload belongs to whom it was begun by: another's is not there for anybody but `service_role`. It is one version of bytes
 //! from its beginning, so that a completion which was interrupted can be taken up again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod ending;
+mod upload;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use jiff::{SignedDuration, Timestamp};
-use plinth_db::{Error, Param, Row, Session, Transaction};
+use jiff::SignedDuration;
+use plinth_db::{Error, Param, Row, Session};
 use plinth_http::request_id;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix,
@@ -22,7 +23,7 @@ use s3s::dto::{
     UploadPartOutput,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::auth::Principal;
@@ -31,13 +32,14 @@ use super::error::not_implemented;
 use super::ops::shape::{self, Naming};
 use super::ops::write::{Target, upsert};
 use super::ops::{Answer, buckets};
-use super::signature::Trailers;
 use super::upload::Announced;
 use crate::Storage;
 use crate::error::StorageError;
-use crate::model::{Bucket, NewObject, Object, Who, object};
-use crate::store::{Part, UploadState};
-use crate::unfinished;
+use crate::model::{Bucket, Object, Who, object};
+use crate::store::joined_etag;
+
+pub(crate) use ending::{abort_all, end_claims, sweep};
+use upload::{COLUMNS, Upload, invalid_part};
 
 /// Uploads that were not completed are removed after this.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -45,37 +47,12 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 const MAX_UPLOADS: i64 = 1000;
 /// Parts of one upload, as in S3.
 const MAX_PARTS: u16 = 10_000;
-/// Least bytes of a part that is not the last, as in S3.
-const MIN_PART_BYTES: u64 = 5 << 20;
 /// Most entries in one answer.
 const MAX_ENTRIES: usize = 1000;
-/// How long a completion keeps others from the same upload, should nobody hear of its end.
-const CLAIM: SignedDuration = SignedDuration::from_mins(15);
 /// A completion that takes longer is told to go on by blanks, before clients believe the connection dead.
 const QUICK: Duration = Duration::from_secs(15);
-/// Expired uploads that are removed in one round.
-const SWEPT_AT_ONCE: i64 = 100;
 /// The role that sees every upload.
 const ADMIN: &str = "service_role";
-
-/// A row of `storage.s3_multipart_uploads`.
-#[derive(Clone, Debug)]
-struct Upload {
-    /// Also the version that its bytes will be.
-    id: Uuid,
-    bucket: String,
-    key: String,
-    owner_id: Option<String>,
-    role: String,
-    content_type: Option<String>,
-    cache_control: Option<String>,
-    user_metadata: Option<Value>,
-    state: UploadState,
-    created_at: Timestamp,
-}
-
-const COLUMNS: &str =
-    "id, bucket_id, key, owner_id, role, metadata, user_metadata, store_state, created_at";
 
 pub(super) async fn create(
     storage: &Storage,
@@ -158,12 +135,7 @@ pub(super) async fn part(
     req: S3Request<UploadPartInput>,
 ) -> Answer<UploadPartOutput> {
     let principal = Principal::of(&req, &req.input.bucket)?;
-    let trailers = req
-        .extensions
-        .get::<Trailers>()
-        .cloned()
-        .unwrap_or_default();
-    let announced = Announced::read(&req.headers, trailers)?;
+    let announced = Announced::of(&req)?;
     let input = req.input;
     let number = part_number(input.part_number)?;
     let found = Upload::find(
@@ -547,17 +519,10 @@ async fn done_before(
 
 /// The tag of an object of parts: the MD5 of theirs, and how many there are.
 fn joined(parts: &[(u16, String)]) -> Option<String> {
-    use s3s::crypto::{Checksum as _, Md5};
-    use std::fmt::Write as _;
-    let mut md5 = Md5::new();
-    for (_, etag) in parts {
-        md5.update(&u128::from_str_radix(etag, 16).ok()?.to_be_bytes());
-    }
-    let mut tag = String::new();
-    for byte in md5.finalize() {
-        write!(tag, "{byte:02x}").ok()?;
-    }
-    Some(format!("{tag}-{}", parts.len()))
+    let is_digest =
+        |etag: &str| etag.len() == 32 && etag.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let etags = parts.iter().map(|(_, etag)| etag.as_str());
+    etags.clone().all(is_digest).then(|| joined_etag(etags))
 }
 
 /// The parts that a completion names, with their tags, in ascending order.
@@ -592,400 +557,6 @@ fn part_number(number: i32) -> S3Result<u16> {
         })
 }
 
-/// Removes uploads that have expired.
-///
-/// # Errors
-/// When the database fails. What the store does not remove is tried again in the next round.
-pub(crate) async fn sweep(storage: &Storage) -> Result<(), StorageError> {
-    let sql = format!(
-        "select {COLUMNS} from storage.s3_multipart_uploads where expires_at <= now() order by expires_at limit {SWEPT_AT_ONCE}"
-    );
-    let rows = storage
-        .app
-        .db
-        .query(&Session::system(), &sql, Vec::new())
-        .await?;
-    for row in rows.iter() {
-        let upload = Upload::read(row)?;
-        remove_logged(storage, &upload).await?;
-    }
-    Ok(())
-}
-
-/// Ends all claims: at the start of a process that has its store for itself, when whoever had one is gone.
-///
-/// # Errors
-/// When the database fails.
-pub(crate) async fn end_claims(storage: &Storage) -> Result<(), StorageError> {
-    let sql = "update storage.s3_multipart_uploads set completing_at = null where completing_at is not null";
-    let system = Session::system();
-    storage.app.db.query(&system, sql, Vec::new()).await?;
-    Ok(())
-}
-
-/// Ends every upload into a bucket that is emptied or removed.
-///
-/// # Errors
-/// When the database fails.
-pub(crate) async fn abort_all(storage: &Storage, bucket: &str) -> Result<(), StorageError> {
-    let mut after = String::new();
-    loop {
-        let sql = format!(
-            "select {COLUMNS} from storage.s3_multipart_uploads
-              where bucket_id = $1 and id collate \"C\" > $2 order by id collate \"C\" limit {SWEPT_AT_ONCE}"
-        );
-        let params = vec![Param::from(bucket), Param::from(&after)];
-        let rows = storage
-            .app
-            .db
-            .query(&Session::system(), &sql, params)
-            .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
-        for row in rows.iter() {
-            let upload = Upload::read(row)?;
-            after = upload.id.to_string();
-            remove_logged(storage, &upload).await?;
-        }
-    }
-}
-
-/// Removes an upload, unless it is being completed. That its bytes cannot be removed now keeps no others.
-async fn remove_logged(storage: &Storage, upload: &Upload) -> Result<(), StorageError> {
-    if !upload.claim(storage).await? {
-        return Ok(());
-    }
-    match upload.remove(storage).await {
-        Err(error @ StorageError::Database(_)) => Err(error),
-        Err(error) => {
-            tracing::warn!(upload.id = %upload.id, %error, "the parts of an upload cannot be removed now");
-            Ok(())
-        }
-        Ok(()) => Ok(()),
-    }
-}
-
-impl Upload {
-    /// An upload that the caller has begun, or any for `service_role`.
-    async fn find(
-        storage: &Storage,
-        who: &Who,
-        id: &str,
-        bucket: &str,
-        key: &str,
-    ) -> S3Result<Upload> {
-        let Ok(id) = id.parse::<Uuid>() else {
-            return Err(StorageError::NoSuchUpload.into());
-        };
-        let sql = format!(
-            "select {COLUMNS} from storage.s3_multipart_uploads
-              where id = $1 and bucket_id = $2 and key = $3 and expires_at > now()"
-        );
-        let params = vec![
-            Param::from(id.to_string()),
-            Param::from(bucket),
-            Param::from(key),
-        ];
-        let rows = storage.app.db.query(&Session::system(), &sql, params).await;
-        let rows = rows.map_err(StorageError::from)?;
-        let found = rows.first().map(Upload::read).transpose()?;
-        let mine = |upload: &Upload| {
-            let role = &who.session.role;
-            role == ADMIN || (upload.role == *role && upload.owner_id == who.owner)
-        };
-        Ok(found.filter(mine).ok_or(StorageError::NoSuchUpload)?)
-    }
-
-    fn read(row: Row<'_>) -> Result<Upload, StorageError> {
-        let state = serde_json::from_value(row.json("store_state")?).map_err(|error| {
-            StorageError::Internal(format!("the state of an upload cannot be read: {error}"))
-        })?;
-        let maybe_json = |column: &str| match row.get(column) {
-            None => Ok(None),
-            Some(_) => row.json(column).map(Some),
-        };
-        let metadata = maybe_json("metadata")?.unwrap_or_default();
-        let text = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
-        Ok(Upload {
-            id: row.uuid("id")?,
-            bucket: row.text("bucket_id")?,
-            key: row.text("key")?,
-            owner_id: row.get("owner_id").map(str::to_owned),
-            role: row.text("role")?,
-            content_type: text("mimetype"),
-            cache_control: text("cacheControl"),
-            user_metadata: maybe_json("user_metadata")?,
-            state,
-            created_at: row.timestamp("created_at")?,
-        })
-    }
-
-    /// Bytes that this part may have: what the other parts leave of the bucket's limit.
-    async fn room(&self, storage: &Storage, number: u16) -> S3Result<u64> {
-        let bucket = Bucket::find(storage, &self.bucket).await?;
-        let sql = "select coalesce(sum(size), 0)::bigint as used from storage.s3_multipart_uploads_parts \
-                   where upload_id = $1 and part_number <> $2";
-        let params = vec![
-            Param::from(self.id.to_string()),
-            Param::from(i32::from(number)),
-        ];
-        let rows = storage.app.db.query(&Session::system(), sql, params).await;
-        let rows = rows.map_err(StorageError::from)?;
-        let used = rows.first().map(|row| row.int("used")).transpose();
-        let used = used.map_err(StorageError::from)?.unwrap_or(0);
-        let used = u64::try_from(used).unwrap_or(u64::MAX);
-        Ok(bucket.limit(storage).saturating_sub(used))
-    }
-
-    /// Whether a part of so many bytes leaves unfinished uploads within their bounds.
-    async fn check_bytes(&self, storage: &Storage, more: u64) -> S3Result {
-        storage.unfinished.check_going_on(&storage.config)?;
-        // Its keys may do everything, and its uploads are many people's.
-        if self.role == ADMIN {
-            return Ok(());
-        }
-        let sql = "select coalesce(sum(in_progress_size), 0)::bigint as bytes from storage.s3_multipart_uploads \
-                   where role = $1 and coalesce(owner_id, '') = $2";
-        let params = vec![
-            Param::from(&self.role),
-            Param::from(self.owner_id.as_deref().unwrap_or_default()),
-        ];
-        let rows = storage.app.db.query(&Session::system(), sql, params).await;
-        let rows = rows.map_err(StorageError::from)?;
-        let bytes = rows.first().map(|row| row.int("bytes")).transpose();
-        let bytes = bytes.map_err(StorageError::from)?.unwrap_or(0);
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        if bytes.saturating_add(more) <= unfinished::bytes_of_one(&storage.config) {
-            return Ok(());
-        }
-        Err(s3_error!(
-            SlowDown,
-            "Your uploads under way are too large together; complete or abort some of them"
-        ))
-    }
-
-    /// Receives a part and writes it down; the inner error is why it could not be received.
-    ///
-    /// By itself: of a client that goes away with its last byte, the part is on disk and has to be counted. One could fill the
-    /// disk otherwise with parts that are nobody's.
-    async fn receive(
-        self,
-        storage: &Storage,
-        number: u16,
-        body: BoxStream<'static, Result<Bytes, StorageError>>,
-        limit: u64,
-    ) -> S3Result<Result<Part, StorageError>> {
-        let storage = storage.clone();
-        let work = async move {
-            let store = &storage.store;
-            let received = store.put_part(self.id, &self.state, number, body, limit);
-            let part = match received.await {
-                Ok(part) => part,
-                Err(error) => return Ok(Err(error)),
-            };
-            self.record(&storage, &part).await?;
-            storage.unfinished.add(part.size);
-            Ok::<Result<Part, StorageError>, S3Error>(Ok(part))
-        };
-        let done = tokio::spawn(request_id::carried(work)).await;
-        done.map_err(|error| lost(&error))?
-    }
-
-    /// Writes down that a part has arrived. Should the upload have ended meanwhile, the part goes too. Should it be too much for
-    /// the bucket, the upload ends: its bytes are on disk, and would be there for a week.
-    async fn record(&self, storage: &Storage, part: &Part) -> S3Result {
-        let limit = Bucket::find(storage, &self.bucket).await?.limit(storage);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let id = self.id.to_string();
-        let row = vec![
-            Param::from(&id),
-            Param::from(i64::try_from(part.size).unwrap_or(i64::MAX)),
-            Param::from(i32::from(part.number)),
-            Param::from(&self.bucket),
-            Param::from(&self.key),
-            Param::from(&part.etag),
-            Param::from(self.owner_id.as_ref()),
-            Param::from(&id),
-        ];
-        let system = Session::system();
-        let recorded = storage
-            .app
-            .db
-            .transaction(&system, move |tx| record(tx, &id, &row, limit));
-        match recorded.await {
-            Ok(()) => Ok(()),
-            Err(StorageError::NoSuchUpload) => {
-                self.abandon(storage).await?;
-                Err(StorageError::NoSuchUpload.into())
-            }
-            Err(StorageError::TooLarge) => {
-                remove_logged(storage, self).await?;
-                Err(StorageError::TooLarge.into())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The parts that a completion names, as they are.
-    async fn choose(&self, storage: &Storage, named: &[(u16, String)]) -> S3Result<Vec<Part>> {
-        let sql = "select part_number, size, etag from storage.s3_multipart_uploads_parts where upload_id = $1";
-        let params = vec![Param::from(self.id.to_string())];
-        let rows = storage.app.db.query(&Session::system(), sql, params).await;
-        let rows = rows.map_err(StorageError::from)?;
-        let parts: Result<BTreeMap<u16, Part>, Error> = rows
-            .iter()
-            .map(|row| {
-                let number = u16::try_from(row.int("part_number")?).unwrap_or(0);
-                let part = Part {
-                    number,
-                    size: u64::try_from(row.int("size")?).unwrap_or(0),
-                    etag: row.text("etag")?,
-                };
-                Ok((number, part))
-            })
-            .collect();
-        chosen(&mut parts.map_err(StorageError::from)?, named)
-    }
-
-    /// Keeps every other end of this upload away, for some time.
-    async fn claim(&self, storage: &Storage) -> Result<bool, StorageError> {
-        let stale = storage.app.db.clock().now().checked_sub(CLAIM);
-        let sql = "update storage.s3_multipart_uploads set completing_at = $2 \
-                   where id = $1 and (completing_at is null or completing_at < $3)";
-        let params = vec![
-            Param::from(self.id.to_string()),
-            Param::from(storage.app.db.clock().now()),
-            Param::from(stale.unwrap_or(Timestamp::MIN)),
-        ];
-        let rows = storage
-            .app
-            .db
-            .query(&Session::system(), sql, params)
-            .await?;
-        Ok(rows.affected > 0)
-    }
-
-    async fn unclaim(&self, storage: &Storage) {
-        let sql = "update storage.s3_multipart_uploads set completing_at = null where id = $1";
-        let params = vec![Param::from(self.id.to_string())];
-        if let Err(error) = storage.app.db.query(&Session::system(), sql, params).await {
-            tracing::warn!(upload.id = %self.id, %error, "an upload cannot be completed for some minutes");
-        }
-    }
-
-    /// Makes the parts the object. Whoever calls this has the claim.
-    async fn join(
-        &self,
-        storage: &Storage,
-        who: &Who,
-        object: &NewObject,
-        parts: &[Part],
-    ) -> S3Result<Object> {
-        // An earlier completion got as far as the row and no further. Its bytes are the object's now: to join them once more
-        // and fail would remove them.
-        let made = match object::find_version(storage, self.id).await? {
-            Some(made) => made,
-            None => {
-                let (db, state) = (&storage.app.db, self.state.clone());
-                let stored = storage.store.join_parts(db, self.id, state, parts).await?;
-                object::put(storage, who, object, stored).await?
-            }
-        };
-        // The object is there. What is left of the upload goes now, or when it expires.
-        storage.unfinished.remove(made.size);
-        if let Err(error) = self.remove(storage).await {
-            tracing::warn!(upload.id = %self.id, %error, "what is left of a completed upload is removed later");
-        }
-        Ok(made)
-    }
-
-    /// Removes parts, then the row: should the first be interrupted, the second still says what there is to remove.
-    async fn remove(&self, storage: &Storage) -> Result<(), StorageError> {
-        self.abandon(storage).await?;
-        let sql = "delete from storage.s3_multipart_uploads where id = $1";
-        let params = vec![Param::from(self.id.to_string())];
-        storage
-            .app
-            .db
-            .query(&Session::system(), sql, params)
-            .await?;
-        Ok(())
-    }
-
-    async fn abandon(&self, storage: &Storage) -> Result<(), StorageError> {
-        storage
-            .store
-            .abandon_upload(self.id, self.state.clone())
-            .await
-    }
-}
-
-fn record(
-    tx: &mut Transaction<'_>,
-    id: &str,
-    row: &[Param],
-    limit: i64,
-) -> Result<(), StorageError> {
-    // Against its end, and one part after another.
-    let locked = tx.query(
-        "select id from storage.s3_multipart_uploads where id = $1 for update",
-        &[Param::from(id)],
-    )?;
-    if locked.is_empty() {
-        return Err(StorageError::NoSuchUpload);
-    }
-    tx.query(
-        "insert into storage.s3_multipart_uploads_parts \
-           (upload_id, size, part_number, bucket_id, key, etag, owner_id, version) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8) \
-         on conflict (upload_id, part_number) do update \
-         set size = excluded.size, etag = excluded.etag, created_at = now()",
-        row,
-    )?;
-    let sum = tx.query(
-        "select coalesce(sum(size), 0)::bigint as used from storage.s3_multipart_uploads_parts where upload_id = $1",
-        &[Param::from(id)],
-    )?;
-    let used = sum
-        .first()
-        .map(|row| row.int("used"))
-        .transpose()?
-        .unwrap_or(0);
-    // Parts that came side by side may each have found room that only one of them has.
-    if used > limit {
-        return Err(StorageError::TooLarge);
-    }
-    tx.query(
-        "update storage.s3_multipart_uploads set in_progress_size = $2 where id = $1",
-        &[Param::from(id), Param::from(used)],
-    )?;
-    Ok(())
-}
-
-fn chosen(parts: &mut BTreeMap<u16, Part>, named: &[(u16, String)]) -> S3Result<Vec<Part>> {
-    let mut chosen = Vec::with_capacity(named.len());
-    for (place, (number, etag)) in named.iter().enumerate() {
-        let part = parts.remove(number).filter(|part| part.etag == *etag);
-        let part = part.ok_or_else(invalid_part)?;
-        if part.size < MIN_PART_BYTES && place + 1 < named.len() {
-            return Err(s3_error!(
-                EntityTooSmall,
-                "Your proposed upload is smaller than the minimum allowed size"
-            ));
-        }
-        chosen.push(part);
-    }
-    Ok(chosen)
-}
-
-fn invalid_part() -> S3Error {
-    s3_error!(
-        InvalidPart,
-        "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."
-    )
-}
-
 fn conflict() -> S3Error {
     s3_error!(
         OperationAborted,
@@ -1000,51 +571,6 @@ fn lost(error: &dyn std::fmt::Display) -> S3Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const MIB: u64 = 1 << 20;
-
-    fn arrived(sizes: &[(u16, u64)]) -> BTreeMap<u16, Part> {
-        let part = |(number, size): &(u16, u64)| {
-            let part = Part {
-                number: *number,
-                size: *size,
-                etag: format!("e{number}"),
-            };
-            (*number, part)
-        };
-        sizes.iter().map(part).collect()
-    }
-
-    fn choose(sizes: &[(u16, u64)], named: &[(u16, &str)]) -> Result<usize, String> {
-        let named: Vec<_> = named
-            .iter()
-            .map(|(number, etag)| (*number, (*etag).to_owned()))
-            .collect();
-        let chosen = chosen(&mut arrived(sizes), &named);
-        chosen
-            .map(|parts| parts.len())
-            .map_err(|error| error.code().as_str().to_owned())
-    }
-
-    #[test]
-    fn a_completion_names_parts_that_arrived() {
-        let sizes = [(1, 5 * MIB), (2, 6 * MIB), (7, 1)];
-        assert_eq!(choose(&sizes, &[(1, "e1"), (2, "e2"), (7, "e7")]), Ok(3));
-        assert_eq!(choose(&sizes, &[(7, "e7")]), Ok(1));
-        assert_eq!(
-            choose(&sizes, &[(1, "e1"), (3, "e3")]),
-            Err("InvalidPart".to_owned())
-        );
-        assert_eq!(
-            choose(&sizes, &[(1, "other")]),
-            Err("InvalidPart".to_owned())
-        );
-        let small = [(1, 5 * MIB - 1), (2, 5 * MIB)];
-        assert_eq!(
-            choose(&small, &[(1, "e1"), (2, "e2")]),
-            Err("EntityTooSmall".to_owned())
-        );
-    }
 
     #[test]
     fn parts_are_named_in_order() {

@@ -357,16 +357,11 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::store::hex;
 
     const KEY: &str = "PLNTTEST";
     const SECRET: &str = "a secret that signs";
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes
-            .iter()
-            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-    }
 
     fn mac(key: &[u8], text: &str) -> Vec<u8> {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap();

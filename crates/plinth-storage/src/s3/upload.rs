@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::Checksum as _;
 use s3s::dto::{Checksum, StreamingBlob};
-use s3s::{S3Error, S3ErrorCode, S3Result, StdError, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result, StdError, s3_error};
 
 use super::error::custom;
 use super::signature::Trailers;
@@ -63,8 +63,14 @@ struct Watched {
 }
 
 impl Announced {
+    /// What a request says of its body, also behind it.
+    pub(super) fn of<T>(req: &S3Request<T>) -> S3Result<Announced> {
+        let trailers = req.extensions.get::<Trailers>().cloned();
+        Announced::read(&req.headers, trailers.unwrap_or_default())
+    }
+
     /// Reads what the headers say. Without a length nothing is received: nobody could tell a whole body from half of one.
-    pub(super) fn read(headers: &HeaderMap, trailers: Trailers) -> S3Result<Announced> {
+    fn read(headers: &HeaderMap, trailers: Trailers) -> S3Result<Announced> {
         let length = one(headers, "content-length")?.ok_or_else(|| {
             s3_error!(
                 MissingContentLength,

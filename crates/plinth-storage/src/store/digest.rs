@@ -37,7 +37,7 @@ impl Digest {
 ///
 /// A store that encrypts gives parts `ETag`s that are no MD5; their texts are hashed then, so that the result is still of the
 /// form that clients know means "not an MD5".
-pub(super) fn joined<'a>(etags: impl ExactSizeIterator<Item = &'a str>) -> String {
+pub(crate) fn joined<'a>(etags: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = etags.len();
     let mut digest = Digest::default();
     for etag in etags {
@@ -49,7 +49,8 @@ pub(super) fn joined<'a>(etags: impl ExactSizeIterator<Item = &'a str>) -> Strin
     format!("{}-{count}", digest.finish())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {

@@ -32,6 +32,7 @@ use plinth_http::request_id;
 use uuid::Uuid;
 
 use crate::error::StorageError;
+pub(crate) use digest::{hex, joined as joined_etag};
 use folder::{FileReading, Folder, Recovered};
 pub(crate) use reading::Reading;
 use reading::{Source, within};

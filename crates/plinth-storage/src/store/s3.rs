@@ -453,6 +453,22 @@ fn whole(
     checked.boxed()
 }
 
+/// Sends a request that we have signed ourselves, whose client bounds its time, and reads the answer.
+async fn answered(
+    request: reqwest::RequestBuilder,
+    away: impl Fn(&dyn fmt::Display) -> StorageError,
+) -> Result<(reqwest::StatusCode, Bytes), StorageError> {
+    // The URL has a signature in it, which is no matter for a log.
+    let failed = |error: reqwest::Error| away(&error.without_url());
+    let answer = request.send().await.map_err(failed)?;
+    let status = answer.status();
+    let text = answer.bytes().await.map_err(failed)?;
+    if status == reqwest::StatusCode::NOT_FOUND {
+        return Err(StorageError::NoSuchKey);
+    }
+    Ok((status, text))
+}
+
 /// Asks the store, for so long and no longer.
 async fn bounded<T>(
     doing: &str,

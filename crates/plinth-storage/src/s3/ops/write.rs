@@ -14,7 +14,6 @@ use super::super::copy::{CopySource, SourceConditions};
 use super::super::error::not_implemented;
 use super::super::features;
 use super::super::forms::FormPrincipal;
-use super::super::signature::Trailers;
 use super::super::upload::Announced;
 use super::{Answer, shape};
 use crate::Storage;
@@ -86,12 +85,7 @@ pub(super) async fn put(
     req: S3Request<PutObjectInput>,
 ) -> Answer<PutObjectOutput> {
     let principal = Principal::of(&req, &req.input.bucket)?;
-    let trailers = req
-        .extensions
-        .get::<Trailers>()
-        .cloned()
-        .unwrap_or_default();
-    let announced = Announced::read(&req.headers, trailers)?;
+    let announced = Announced::of(&req)?;
     let input = req.input;
     let target = Target {
         bucket: &input.bucket,

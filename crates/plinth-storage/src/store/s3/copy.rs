@@ -10,7 +10,7 @@ use object_store::signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Si
 use reqwest::header::CONTENT_LENGTH;
 use uuid::Uuid;
 
-use super::{Claim, LARGE, S3, SMALL, bounded};
+use super::{Claim, LARGE, S3, SMALL, answered, bounded};
 use crate::error::StorageError;
 use crate::store::Stored;
 
@@ -122,20 +122,8 @@ impl S3 {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        // The URL has a signature in it, which is no matter for a log.
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| away(&error.without_url()))?;
-        let status = answer.status();
-        let text = answer
-            .bytes()
-            .await
-            .map_err(|error| away(&error.without_url()))?;
+        let (status, text) = answered(request, away).await?;
         let text = String::from_utf8_lossy(&text[..text.len().min(ANSWER)]);
-        if status == reqwest::StatusCode::NOT_FOUND {
-            return Err(StorageError::NoSuchKey);
-        }
         if !status.is_success() {
             return Err(away(&format!("{status}: {text}")));
         }

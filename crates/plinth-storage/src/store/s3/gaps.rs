@@ -7,7 +7,7 @@ use std::time::Duration;
 use object_store::path::Path;
 use object_store::signer::{Method, SignedUrlOptions, Signer};
 
-use super::{S3, SMALL, bounded};
+use super::{S3, SMALL, answered, bounded};
 use crate::error::StorageError;
 use crate::store::Part;
 
@@ -38,21 +38,9 @@ impl S3 {
             .store
             .signed_url_opts(Method::POST, key, SIGNED, &options);
         let url = bounded("signing", SMALL, signed).await?;
-        // Its client bounds the time. The URL has a signature in it, which is no matter for a log.
         let request = signing.client.post(url.as_str()).body(naming(parts));
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| away(&error.without_url()))?;
-        let status = answer.status();
-        let text = answer
-            .bytes()
-            .await
-            .map_err(|error| away(&error.without_url()))?;
+        let (status, text) = answered(request, away).await?;
         let text = String::from_utf8_lossy(&text);
-        if status == reqwest::StatusCode::NOT_FOUND {
-            return Err(StorageError::NoSuchKey);
-        }
         // A store that joins for a while says that all is well before it is, and in the body how it ended.
         if status.is_success() && text.contains("<CompleteMultipartUploadResult") {
             return Ok(());
