@@ -5,9 +5,8 @@
 use jiff::Timestamp;
 use plinth_db::Param;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{Time, call, leased_until, run};
+use super::{Time, run, take};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::providers::WebhookEvent;
@@ -84,13 +83,7 @@ pub(crate) async fn due(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<StoredEvent>, CommerceError> {
-    let sql = "select commerce.take_events($1::jsonb) as answer";
-    let document = json!({
-        "now": now.to_string(),
-        "until": leased_until(now).to_string(),
-        "limit": limit,
-    });
-    let taken: Vec<Columns> = call(commerce, sql, document).await?;
+    let taken: Vec<Columns> = take(commerce, "take_events", now, limit).await?;
     Ok(taken.into_iter().map(StoredEvent::from).collect())
 }
 

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use plinth_db::{Error, Known, Param, Rows, Session};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Commerce;
 use crate::error::CommerceError;
@@ -56,6 +56,31 @@ async fn call<T: DeserializeOwned>(
     };
     let answer = row.json("answer")?;
     serde_json::from_value(answer).map_err(|error| unreadable(&error.to_string()).into())
+}
+
+/// Calls a function of the schema that lends what is due: whoever gets something has it to himself for [`LEASE_SECONDS`].
+async fn take<T: DeserializeOwned>(
+    commerce: &Commerce,
+    function: &str,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<T>, CommerceError> {
+    let sql = format!("select commerce.{function}($1::jsonb) as answer");
+    let document = json!({
+        "now": now.to_string(),
+        "until": leased_until(now).to_string(),
+        "limit": limit,
+    });
+    call(commerce, &sql, document).await
+}
+
+/// Rows as what they stand for.
+fn of_rows<C, T>(rows: Vec<C>) -> Result<Vec<T>, CommerceError>
+where
+    T: TryFrom<C, Error = Error>,
+{
+    let read: Result<Vec<T>, Error> = rows.into_iter().map(T::try_from).collect();
+    Ok(read?)
 }
 
 /// Why a function stopped half-way, and nothing of it was done.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::idempotency::KeptKey;
 use super::payments::Payment;
 use super::refunds::Refund;
-use super::{Time, call, currency, run, text, unreadable};
+use super::{Time, call, currency, of_rows, run, text, unreadable};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::machine::{Amounts, State, Step};
@@ -351,8 +351,7 @@ async fn fetch(
     params: Vec<Param>,
 ) -> Result<Vec<Order>, CommerceError> {
     let rows: Vec<Columns> = commerce.app.db.fetch(session, known, params).await?;
-    let orders: Result<Vec<Order>, Error> = rows.into_iter().map(Order::try_from).collect();
-    Ok(orders?)
+    of_rows(rows)
 }
 
 impl Order {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Time, call, currency, leased_until, text};
+use super::{Time, call, currency, of_rows, take, text};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::money::Money;
@@ -145,15 +145,8 @@ pub(crate) async fn due(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<Payment>, CommerceError> {
-    let sql = "select commerce.take_payments($1::jsonb) as answer";
-    let document = json!({
-        "now": now.to_string(),
-        "until": leased_until(now).to_string(),
-        "limit": limit,
-    });
-    let taken: Vec<Columns> = call(commerce, sql, document).await?;
-    let payments: Result<Vec<Payment>, Error> = taken.into_iter().map(Payment::try_from).collect();
-    Ok(payments?)
+    let taken: Vec<Columns> = take(commerce, "take_payments", now, limit).await?;
+    of_rows(taken)
 }
 
 fn known(rest: &str, params: usize) -> Known {
@@ -167,8 +160,7 @@ async fn fetch(
     params: Vec<Param>,
 ) -> Result<Vec<Payment>, CommerceError> {
     let rows: Vec<Columns> = super::fetch(commerce, known, params).await?;
-    let payments: Result<Vec<Payment>, Error> = rows.into_iter().map(Payment::try_from).collect();
-    Ok(payments?)
+    of_rows(rows)
 }
 
 impl Payment {

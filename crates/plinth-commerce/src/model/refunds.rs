@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Time, call, currency, leased_until, text};
+use super::{Time, call, currency, of_rows, take, text};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::money::Money;
@@ -148,15 +148,8 @@ pub(crate) async fn due(
     now: Timestamp,
     limit: i64,
 ) -> Result<Vec<Refund>, CommerceError> {
-    let sql = "select commerce.take_refunds($1::jsonb) as answer";
-    let document = json!({
-        "now": now.to_string(),
-        "until": leased_until(now).to_string(),
-        "limit": limit,
-    });
-    let taken: Vec<Columns> = call(commerce, sql, document).await?;
-    let refunds: Result<Vec<Refund>, Error> = taken.into_iter().map(Refund::try_from).collect();
-    Ok(refunds?)
+    let taken: Vec<Columns> = take(commerce, "take_refunds", now, limit).await?;
+    of_rows(taken)
 }
 
 fn known(rest: &str, params: usize) -> Known {
@@ -170,8 +163,7 @@ async fn fetch(
     params: Vec<Param>,
 ) -> Result<Vec<Refund>, CommerceError> {
     let rows: Vec<Columns> = super::fetch(commerce, known, params).await?;
-    let refunds: Result<Vec<Refund>, Error> = rows.into_iter().map(Refund::try_from).collect();
-    Ok(refunds?)
+    of_rows(rows)
 }
 
 impl Refund {
