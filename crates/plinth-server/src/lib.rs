@@ -31,6 +31,7 @@ use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::FutureExt as _;
+use plinth_db::migrations::SystemModule;
 use plinth_db::{Error, Session};
 use plinth_http::{ApiError, App, internal_error, request_id};
 use plinth_rest::Rest;
@@ -53,6 +54,16 @@ pub struct Services {
     pub commerce: Option<Router>,
     /// `/dev/mail`, where letters are kept to be looked at; for development only.
     pub mailbox: Option<Router>,
+}
+
+/// What the system keeps in a database, in the order in which it is put there.
+pub fn modules() -> [SystemModule; 4] {
+    [
+        plinth_db::base_module(),
+        plinth_auth::module(),
+        plinth_storage::module(),
+        plinth_commerce::module(),
+    ]
 }
 
 /// Where load balancers ask whether to send us requests.

@@ -5,14 +5,7 @@ use plinth_testkit::postgres::{Postgres, find};
 
 fn main() -> Result<()> {
     let bin = find().context("PostgreSQL was not found; set PLINTH_PG_BIN")?;
-    let server = Postgres::start(
-        &bin,
-        &[
-            plinth_db::base_module(),
-            plinth_auth::module(),
-            plinth_storage::module(),
-        ],
-    )?;
+    let server = Postgres::start(&bin, &plinth_server::modules())?;
     eprintln!("{}/psql {}", bin.display(), server.connection());
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -57,12 +57,7 @@ impl Engines {
     }
 
     fn start(arguments: &Arguments) -> Result<Engines> {
-        let modules = [
-            plinth_db::base_module(),
-            plinth_auth::module(),
-            plinth_storage::module(),
-            plinth_commerce::module(),
-        ];
+        let modules = plinth_server::modules();
         let update = std::env::var_os("UPDATE_EXPECT").is_some();
         let asked = arguments.filter.as_deref().unwrap_or_default();
         let mut engines = Engines {

@@ -741,12 +741,7 @@ fn every_route_has_a_line_for_each_caller() {
 
 #[test]
 fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
-    let template = Template::new(&[
-        plinth_db::base_module(),
-        plinth_auth::module(),
-        plinth_storage::module(),
-        plinth_commerce::module(),
-    ])?;
+    let template = Template::new(&plinth_server::modules())?;
     let database = template.database()?;
     let asks = SCHEMA.map(|sql| Ask {
         who: Who::postgres(),

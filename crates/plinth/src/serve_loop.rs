@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use plinth_auth::{AuthApp, Mailer};
 use plinth_db::keys;
-use plinth_db::migrations::{
-    self, Applied, MigrationError, SystemModule, apply_system, system_is_behind,
-};
+use plinth_db::migrations::{self, Applied, MigrationError, apply_system, system_is_behind};
 use plinth_db::{Clock, Db, Durability, OpenOptions, ServerOptions};
 use plinth_http::{App, Mode};
 use plinth_rest::Rest;
@@ -187,23 +185,13 @@ pub(crate) async fn open_database(
         durability: Durability::Synced,
     };
     let db = Db::open(options).with_context(cannot_open)?;
-    let modules = modules();
+    let modules = plinth_server::modules();
     if !saved && system_is_behind(&db, &modules).await? {
         save_before_upgrade(project, stage)?;
     }
     apply_system(&db, &modules).await?;
     let keys = keys_of(&db, &data, stage).await?;
     Ok((db, keys))
-}
-
-/// What the system needs in a database, in order.
-fn modules() -> [SystemModule; 4] {
-    [
-        plinth_db::base_module(),
-        plinth_auth::module(),
-        plinth_storage::module(),
-        plinth_commerce::module(),
-    ]
 }
 
 /// The same on a server, where one node at a time prepares the database for all.
@@ -220,7 +208,7 @@ async fn connect_database(
     };
     let db = Db::connect(options, Clock::system()).await?;
     let setup = db.set_up().await?;
-    apply_system(&db, &modules()).await?;
+    apply_system(&db, &plinth_server::modules()).await?;
     let keys = keys_of(&db, data, stage).await?;
     setup
         .finish(keys.now().database_password().expose())
