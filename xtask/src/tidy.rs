@@ -32,7 +32,7 @@ const ROWS: [&[&str]; 9] = [
 /// No input or output, no clock, no async.
 const PURE: [&str; 2] = ["plinth-sql", "plinth-query"];
 /// What a pure crate may stand on.
-const PURE_DEPENDENCIES: [&str; 10] = [
+const PURE_DEPENDENCIES: [&str; 11] = [
     "plinth-sql",
     // For its time zones alone, which are compiled in; see the words below.
     "jiff",
@@ -40,6 +40,7 @@ const PURE_DEPENDENCIES: [&str; 10] = [
     "serde_json",
     "thiserror",
     "percent-encoding",
+    "hex",
     "expect-test",
     "proptest",
     "uuid",

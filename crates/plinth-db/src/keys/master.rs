@@ -6,6 +6,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use hex::FromHex as _;
 
 use super::KeyError;
 
@@ -62,23 +63,12 @@ fn failed(file: &Path, cause: io::Error) -> KeyError {
 /// Base64 of either alphabet, with or without padding, or hex.
 fn parse(text: &str) -> Option<[u8; 32]> {
     let text = text.trim();
-    if let Some(bytes) = parse_hex(text) {
+    if let Ok(bytes) = <[u8; 32]>::from_hex(text) {
         return Some(bytes);
     }
     [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
         .iter()
         .find_map(|alphabet| alphabet.decode(text).ok()?.try_into().ok())
-}
-
-fn parse_hex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// On the disk before it is used: keys sealed by a master key that was lost are lost too.

@@ -1,7 +1,6 @@
 //! Keys in `plinth.keys`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -377,13 +376,7 @@ fn shown(key: &str) -> String {
 }
 
 fn hash(key: &str) -> String {
-    Sha256::digest(key.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex::encode(Sha256::digest(key.as_bytes()))
 }
 
 #[cfg(test)]

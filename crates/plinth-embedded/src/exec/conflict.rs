@@ -111,14 +111,7 @@ impl Executor {
             sql,
             vec![("rowid".into(), plinth_sql::types::Type::Int8.into())],
         )?;
-        let rows = self.conn.run(&plan, Params::NONE, row)?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| match row.first() {
-                Some(Value::Integer(key)) => Some(*key),
-                _ => None,
-            })
-            .collect())
+        self.keys_of(&plan, row)
     }
 
     /// The unique keys that an `ON CONFLICT` watches.

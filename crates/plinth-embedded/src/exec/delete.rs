@@ -99,7 +99,6 @@ impl Executor {
                 deleted.push(old);
             }
         }
-        let affected = deleted.len();
         let mut events: Vec<Event> = deleted
             .into_iter()
             .map(|old| Event {
@@ -109,19 +108,7 @@ impl Executor {
             .collect();
         events.push(Event::statement(relation, StatementKind::Delete));
         self.follow(events)?;
-        let mut done = Executed {
-            affected: affected as u64,
-            tag: format!("DELETE {affected}"),
-            returns_rows: returning.is_some(),
-            ..Executed::default()
-        };
-        if let Some(plan) = returning {
-            for row in &shown {
-                done.rows.push(self.project(plan, params, row)?);
-            }
-            done.columns.clone_from(&plan.columns);
-        }
-        Ok(done)
+        self.executed("DELETE", returning.as_ref(), params, shown.into_iter())
     }
 
     pub(crate) fn truncate(&mut self, truncate: &Truncate) -> Result<Executed> {

@@ -271,14 +271,7 @@ impl Executor {
                 plan
             }
         };
-        let rows = self.conn.run(&plan, Params::NONE, row)?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| match row.first() {
-                Some(Value::Integer(key)) => Some(*key),
-                _ => None,
-            })
-            .collect())
+        self.keys_of(&plan, row)
     }
 
     fn match_plan(

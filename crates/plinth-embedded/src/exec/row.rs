@@ -524,6 +524,16 @@ impl Executor {
             .next()
             .unwrap_or_default())
     }
+
+    /// The keys of the stored rows that a plan finds for one row of values; they are its only column.
+    pub(super) fn keys_of(&self, plan: &Plan, row: &[Value]) -> Result<Vec<i64>> {
+        let found = self.conn.run(plan, Params::NONE, row)?;
+        let keys = found.into_iter().filter_map(|row| match row.first() {
+            Some(Value::Integer(key)) => Some(*key),
+            _ => None,
+        });
+        Ok(keys.collect())
+    }
 }
 
 /// Where a row has other values than before.

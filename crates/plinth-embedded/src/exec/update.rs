@@ -142,7 +142,6 @@ impl Executor {
             updated.push((old, new));
             rests.push(rest[target.assigned.len()..].to_vec());
         }
-        let affected = updated.len();
         let set: Arc<[usize]> = set.clone().into();
         let mut events: Vec<Event> = updated
             .iter()
@@ -157,21 +156,11 @@ impl Executor {
             .collect();
         events.push(Event::statement(relation, StatementKind::Update(set)));
         self.follow(events)?;
-        let mut done = Executed {
-            affected: affected as u64,
-            tag: format!("UPDATE {affected}"),
-            returns_rows: returning.is_some(),
-            ..Executed::default()
-        };
-        if let Some(plan) = returning {
-            for ((_, new), rest) in updated.iter().zip(rests) {
-                let mut row = new.clone();
-                row.extend(rest);
-                done.rows.push(self.project(plan, params, &row)?);
-            }
-            done.columns.clone_from(&plan.columns);
-        }
-        Ok(done)
+        let shown = updated.into_iter().zip(rests).map(|((_, mut new), rest)| {
+            new.extend(rest);
+            new
+        });
+        self.executed("UPDATE", returning.as_ref(), params, shown)
     }
 
     /// Plans the reading part behind the policies of the command, and of `SELECT` when columns are read.
@@ -263,6 +252,30 @@ impl Executor {
         Ok(Some(
             translator.finish(format!("SELECT {}", texts.join(", ")), shown)?,
         ))
+    }
+
+    /// What an `UPDATE` or `DELETE` came to. `rows` are those that it wrote, as [`Executor::returning`] reads them.
+    pub(crate) fn executed(
+        &self,
+        command: &str,
+        returning: Option<&Plan>,
+        params: &Params,
+        rows: impl ExactSizeIterator<Item = Vec<Value>>,
+    ) -> Result<Executed> {
+        let affected = rows.len();
+        let mut done = Executed {
+            affected: affected as u64,
+            tag: format!("{command} {affected}"),
+            returns_rows: returning.is_some(),
+            ..Executed::default()
+        };
+        if let Some(plan) = returning {
+            for row in rows {
+                done.rows.push(self.project(plan, params, &row)?);
+            }
+            done.columns.clone_from(&plan.columns);
+        }
+        Ok(done)
     }
 
     /// A stored row by its key, in table order.

@@ -4,19 +4,26 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use md5::Md5;
 use plinth_sql::SqlError;
 use plinth_sql::types::bytea;
-use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512};
 
 use super::call::{Args, Function, Out, bounded, strict};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    strict("pg_md5", 1, |a| Ok(bytea::hex(&md5(a.bytes(0)?)).into())),
+    strict("pg_md5", 1, |a| {
+        Ok(hex::encode(Md5::digest(a.bytes(0)?)).into())
+    }),
     strict("pg_digest", 2, |a| {
         Ok((algorithm(a.text(1)?)?.digest)(a.bytes(0)?).into())
     }),
     strict("pg_hmac", 3, |a| {
-        Ok(hmac(&algorithm(a.text(2)?)?, a.bytes(1)?, a.bytes(0)?).into())
+        Ok((algorithm(a.text(2)?)?.hmac)(a.bytes(1)?, a.bytes(0)?).into())
     }),
     strict("pg_encode", 2, encode),
     strict("pg_decode", 2, decode),
@@ -27,148 +34,41 @@ pub(super) const FUNCTIONS: &[Function] = &[
     strict("pg_convert_from", 2, convert_from),
 ];
 
-/// A hash function, and the size of the blocks it works on.
+/// A hash function, and the code over a message and a key that is made of it.
 struct Algorithm {
     digest: fn(&[u8]) -> Vec<u8>,
-    block_bytes: usize,
+    hmac: fn(key: &[u8], message: &[u8]) -> Vec<u8>,
+}
+
+macro_rules! algorithm {
+    ($hash:ty) => {
+        Algorithm {
+            digest: |bytes| <$hash>::digest(bytes).to_vec(),
+            hmac: |key, message| {
+                let mac = Hmac::<$hash>::new_from_slice(key);
+                let mut mac = mac.expect("HMAC takes keys of any length");
+                mac.update(message);
+                mac.finalize().into_bytes().to_vec()
+            },
+        }
+    };
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, SqlError> {
-    let algorithm = |digest: fn(&[u8]) -> Vec<u8>, block_bytes| {
-        Ok(Algorithm {
-            digest,
-            block_bytes,
-        })
-    };
-    match name.to_ascii_lowercase().replace('-', "").as_str() {
-        "md5" => algorithm(md5, 64),
-        "sha1" => algorithm(sha1, 64),
-        "sha224" => algorithm(|bytes| Sha224::digest(bytes).to_vec(), 64),
-        "sha256" => algorithm(|bytes| Sha256::digest(bytes).to_vec(), 64),
-        "sha384" => algorithm(|bytes| Sha384::digest(bytes).to_vec(), 128),
-        "sha512" => algorithm(|bytes| Sha512::digest(bytes).to_vec(), 128),
-        _ => Err(SqlError::new(
-            "22023",
-            format!("Cannot use \"{name}\": No such hash algorithm"),
-        )),
-    }
-}
-
-fn hmac(algorithm: &Algorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut block = if key.len() > algorithm.block_bytes {
-        (algorithm.digest)(key)
-    } else {
-        key.to_vec()
-    };
-    block.resize(algorithm.block_bytes, 0);
-    let padded = |pad: u8| block.iter().map(move |byte| byte ^ pad);
-    let inner: Vec<u8> = padded(0x36).chain(message.iter().copied()).collect();
-    let outer: Vec<u8> = padded(0x5c).chain((algorithm.digest)(&inner)).collect();
-    (algorithm.digest)(&outer)
-}
-
-/// A message with a one bit, zeros and its length behind it, in blocks of 64 bytes.
-fn padded_blocks(message: &[u8], length: [u8; 8]) -> Vec<u8> {
-    let mut padded = message.to_vec();
-    padded.push(0x80);
-    while padded.len() % 64 != 56 {
-        padded.push(0);
-    }
-    padded.extend_from_slice(&length);
-    padded
-}
-
-fn bits(message: &[u8]) -> u64 {
-    (message.len() as u64).wrapping_mul(8)
-}
-
-/// RFC 1321.
-fn md5(message: &[u8]) -> Vec<u8> {
-    const SHIFTS: [[u32; 4]; 4] = [
-        [7, 12, 17, 22],
-        [5, 9, 14, 20],
-        [4, 11, 16, 23],
-        [6, 10, 15, 21],
-    ];
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the table is defined like this"
-    )]
-    let constants: Vec<u32> = (1..=64u32)
-        .map(|i| (f64::from(i).sin().abs() * 4_294_967_296.0) as u32)
-        .collect();
-    let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-    for block in padded_blocks(message, bits(message).to_le_bytes()).chunks_exact(64) {
-        let words: Vec<u32> = block
-            .chunks_exact(4)
-            .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-            .collect();
-        let [mut a, mut b, mut c, mut d] = state;
-        for i in 0..64 {
-            let (mixed, word) = match i / 16 {
-                0 => ((b & c) | (!b & d), i),
-                1 => ((d & b) | (!d & c), (5 * i + 1) % 16),
-                2 => (b ^ c ^ d, (3 * i + 5) % 16),
-                _ => (c ^ (b | !d), 7 * i % 16),
-            };
-            let sum = a
-                .wrapping_add(mixed)
-                .wrapping_add(constants[i])
-                .wrapping_add(words[word]);
-            (a, d, c, b) = (
-                d,
-                c,
-                b,
-                b.wrapping_add(sum.rotate_left(SHIFTS[i / 16][i % 4])),
-            );
+    Ok(match name.to_ascii_lowercase().replace('-', "").as_str() {
+        "md5" => algorithm!(Md5),
+        "sha1" => algorithm!(Sha1),
+        "sha224" => algorithm!(Sha224),
+        "sha256" => algorithm!(Sha256),
+        "sha384" => algorithm!(Sha384),
+        "sha512" => algorithm!(Sha512),
+        _ => {
+            return Err(SqlError::new(
+                "22023",
+                format!("Cannot use \"{name}\": No such hash algorithm"),
+            ));
         }
-        for (kept, new) in state.iter_mut().zip([a, b, c, d]) {
-            *kept = kept.wrapping_add(new);
-        }
-    }
-    state.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
-/// RFC 3174.
-fn sha1(message: &[u8]) -> Vec<u8> {
-    let mut state = [
-        0x6745_2301_u32,
-        0xefcd_ab89,
-        0x98ba_dcfe,
-        0x1032_5476,
-        0xc3d2_e1f0,
-    ];
-    for block in padded_blocks(message, bits(message).to_be_bytes()).chunks_exact(64) {
-        let mut words: Vec<u32> = block
-            .chunks_exact(4)
-            .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
-            .collect();
-        for i in 16..80 {
-            words
-                .push((words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16]).rotate_left(1));
-        }
-        let [mut a, mut b, mut c, mut d, mut last] = state;
-        for (i, word) in words.iter().enumerate() {
-            let (mixed, constant) = match i / 20 {
-                0 => ((b & c) | (!b & d), 0x5a82_7999_u32),
-                1 => (b ^ c ^ d, 0x6ed9_eba1),
-                2 => ((b & c) | (b & d) | (c & d), 0x8f1b_bcdc),
-                _ => (b ^ c ^ d, 0xca62_c1d6),
-            };
-            let sum = a
-                .rotate_left(5)
-                .wrapping_add(mixed)
-                .wrapping_add(last)
-                .wrapping_add(constant)
-                .wrapping_add(*word);
-            (a, b, c, d, last) = (sum, a, b.rotate_left(30), c, d);
-        }
-        for (kept, new) in state.iter_mut().zip([a, b, c, d, last]) {
-            *kept = kept.wrapping_add(new);
-        }
-    }
-    state.iter().flat_map(|word| word.to_be_bytes()).collect()
+    })
 }
 
 fn unknown_encoding(name: &str) -> SqlError {
@@ -180,7 +80,7 @@ fn encode(args: &Args<'_>) -> Result<Out, SqlError> {
     let (bytes, encoding) = (args.bytes(0)?, args.text(1)?);
     bounded(bytes.len().saturating_mul(4))?;
     match encoding.to_ascii_lowercase().as_str() {
-        "hex" => Ok(bytea::hex(bytes).into()),
+        "hex" => Ok(hex::encode(bytes).into()),
         "base64" => Ok(base64(bytes).into()),
         "escape" => Ok(escaped(bytes).into()),
         _ => Err(unknown_encoding(encoding)),
@@ -208,23 +108,13 @@ const LINE: usize = 76;
 
 /// Base64 in lines, as MIME has it.
 fn base64(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 4 / 3 + 8);
-    for (place, chunk) in bytes.chunks(3).enumerate() {
-        if place > 0 && place * 4 % LINE == 0 {
-            out.push('\n');
-        }
-        let group = (0..3).fold(0usize, |group, i| {
-            group << 8 | usize::from(chunk.get(i).copied().unwrap_or(0))
-        });
-        for i in 0..4 {
-            out.push(if i > chunk.len() {
-                '='
-            } else {
-                char::from(ALPHABET[group >> (18 - 6 * i) & 63])
-            });
-        }
-    }
-    out
+    let whole = STANDARD.encode(bytes);
+    let lines: Vec<&str> = whole
+        .as_bytes()
+        .chunks(LINE)
+        .map(|line| std::str::from_utf8(line).unwrap_or_default())
+        .collect();
+    lines.join("\n")
 }
 
 fn from_base64(text: &str) -> Result<Vec<u8>, SqlError> {

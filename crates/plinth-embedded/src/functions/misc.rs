@@ -39,7 +39,7 @@ fn pack(args: &Args<'_>) -> Result<Out, SqlError> {
         ValueRef::Integer(value) => Out::Int(value),
         ValueRef::Real(value) => format!("r{:016x}", value.to_bits()).into(),
         ValueRef::Text(_) => format!("t{}", args.text(0)?).into(),
-        ValueRef::Blob(bytes) => format!("b{}", bytea::hex(bytes)).into(),
+        ValueRef::Blob(bytes) => format!("b{}", hex::encode(bytes)).into(),
     })
 }
 

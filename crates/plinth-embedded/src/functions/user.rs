@@ -112,7 +112,7 @@ fn pack(row: &[Value]) -> String {
             ValueRef::Integer(value) => ('i', value.to_string()),
             ValueRef::Real(value) => ('r', value.to_bits().to_string()),
             ValueRef::Text(text) => ('t', String::from_utf8_lossy(text).into_owned()),
-            ValueRef::Blob(bytes) => ('b', hex(bytes)),
+            ValueRef::Blob(bytes) => ('b', hex::encode(bytes)),
         };
         packed.push(class);
         packed.push_str(&text.len().to_string());
@@ -145,25 +145,10 @@ fn first(packed: &str) -> Option<(Value, &str)> {
         'i' => Value::Integer(text.parse().ok()?),
         'r' => Value::Real(f64::from_bits(text.parse().ok()?)),
         't' => Value::Text(text.to_owned()),
-        'b' => Value::Blob(unhex(text)?),
+        'b' => Value::Blob(hex::decode(text).ok()?),
         _ => return None,
     };
     Some((value, rest))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

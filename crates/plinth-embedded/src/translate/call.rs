@@ -10,6 +10,7 @@ use plinth_sql::types::Type;
 use super::builtin::{self, Builtin, Slot};
 use super::coerce::{How, castable};
 use super::from::SetSource;
+use super::operator::compared_with;
 use super::{Bind, Context, Ex, ExKind, ItemColumn, Translator};
 use crate::names::{collate, literal, type_code};
 
@@ -229,10 +230,15 @@ impl Translator<'_> {
                 let b = self.expr(b)?;
                 let a = self.settle_as(a, &b)?;
                 let same = self.compare("=", a.clone(), b)?;
-                Ex::new(
-                    format!("(CASE WHEN {} THEN NULL ELSE {} END)", same.sql, a.sql),
-                    a.ty,
-                )
+                // A call is made once, where the values can be compared as they are.
+                let sql = match compared_with(&a, &same) {
+                    Some(b) => {
+                        let collation = collate(&a.ty.ty, self.catalog);
+                        format!("nullif({}{collation},{b})", a.sql)
+                    }
+                    None => format!("(CASE WHEN {} THEN NULL ELSE {} END)", same.sql, a.sql),
+                };
+                Ex::new(sql, a.ty)
             }
             ("current_user" | "current_role" | "user", []) => {
                 if self.user == self.first_user {

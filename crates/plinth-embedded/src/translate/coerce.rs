@@ -300,15 +300,6 @@ pub(crate) fn constant(value: &Stored) -> String {
         Stored::Real(value) => format!("({value:?})"),
         Stored::Text(value) if value.contains('\0') => "NULL".into(),
         Stored::Text(value) => literal(value),
-        Stored::Blob(bytes) => {
-            let mut text = String::with_capacity(bytes.len() * 2 + 3);
-            text.push_str("X'");
-            for byte in bytes {
-                use std::fmt::Write as _;
-                let _infallible = write!(text, "{byte:02x}");
-            }
-            text.push('\'');
-            text
-        }
+        Stored::Blob(bytes) => format!("X'{}'", hex::encode(bytes)),
     }
 }

@@ -6,7 +6,7 @@ use plinth_sql::types::{ColumnType, Type};
 
 use super::coerce::How;
 use super::column::row_value;
-use super::operator::undefined;
+use super::operator::{compared_with, undefined};
 use super::{Ex, ExKind, Translator};
 use crate::names::{collate, literal, type_code};
 
@@ -630,11 +630,20 @@ impl Translator<'_> {
         let references: Vec<&Ex> = values.iter().collect();
         let ty = self.common_type(&references, "CASE")?;
         let mut sql = "(CASE".to_owned();
+        let mut tests: Vec<&str> = conditions.iter().map(|one| one.sql.as_str()).collect();
+        if let Some(operand) = &operand {
+            // A call is made once, where the values can be compared as they are.
+            let compared = conditions.iter().map(|one| compared_with(operand, one));
+            if let Some(compared) = compared.collect::<Option<_>>() {
+                tests = compared;
+                sql.push_str(&format!(" {}", operand.sql));
+            }
+        }
         let mut values = values.into_iter();
-        for condition in conditions {
+        for test in tests {
             let Some(value) = values.next() else { break };
             let value = self.coerce(value, &ty.clone().into(), How::Implicit)?;
-            sql.push_str(&format!(" WHEN {} THEN {}", condition.sql, value.sql));
+            sql.push_str(&format!(" WHEN {test} THEN {}", value.sql));
         }
         if let Some(value) = values.next() {
             let value = self.coerce(value, &ty.clone().into(), How::Implicit)?;

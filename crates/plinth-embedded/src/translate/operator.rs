@@ -628,6 +628,12 @@ fn wider(a: &Type, b: &Type) -> Type {
     }
 }
 
+/// The right side of `left = right`, where the comparison takes its left side as it is.
+pub(super) fn compared_with<'a>(left: &Ex, equal: &'a Ex) -> Option<&'a str> {
+    let inside = equal.sql.strip_prefix('(')?.strip_suffix(')')?;
+    inside.strip_prefix(left.sql.as_str())?.strip_prefix(" = ")
+}
+
 /// `42883`.
 pub(super) fn undefined(op: &str, left: &Ex, right: &Ex) -> SqlError {
     SqlError::new("42883", format!("operator does not exist: {} {op} {}", left.ty.ty, right.ty.ty))

@@ -15,19 +15,7 @@ pub fn parse(text: &str) -> Result<Vec<u8>, SqlError> {
 
 /// `\x` and two digits a byte.
 pub fn format(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(2 + bytes.len() * 2);
-    out.push_str("\\x");
-    out.push_str(&hex(bytes));
-    out
-}
-
-/// Two lower-case digits a byte, as `encode(b, 'hex')` gives.
-pub fn hex(bytes: &[u8]) -> String {
-    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    format!("\\x{}", hex::encode(bytes))
 }
 
 /// Parses digits of `decode(t, 'hex')`, which share their messages with the hex input form.

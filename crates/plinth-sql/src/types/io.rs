@@ -202,7 +202,7 @@ fn write_text(ty: &Type, value: StoredRef<'_>, out: &mut Vec<u8>) -> Result<(), 
         }
         (_, StoredRef::Blob(bytes)) => {
             out.extend_from_slice(b"\\x");
-            out.extend_from_slice(bytea::hex(bytes).as_bytes());
+            out.extend_from_slice(hex::encode(bytes).as_bytes());
         }
         (_, StoredRef::Int(value)) => write_int(value, out),
         (_, StoredRef::Text(text)) => out.extend_from_slice(text.as_bytes()),

@@ -1,6 +1,5 @@
 //! The file of a backup: members, checksums, manifest.
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -269,12 +268,7 @@ impl<R: Read, F: FnMut(u64)> Watched<R, F> {
     }
 
     fn sum(self) -> (u64, String) {
-        let mut hex = String::with_capacity(64);
-        for byte in self.hash.finalize() {
-            // Writing to a string cannot fail.
-            let _infallible = write!(hex, "{byte:02x}");
-        }
-        (self.bytes, hex)
+        (self.bytes, hex::encode(self.hash.finalize()))
     }
 }
 

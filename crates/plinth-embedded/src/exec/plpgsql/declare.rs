@@ -74,18 +74,7 @@ impl Run<'_> {
     }
 
     fn aliased(&self, of: &[String], span: Span) -> Result<Place> {
-        let found = match of {
-            [name] => match name
-                .strip_prefix('$')
-                .and_then(|number| number.parse().ok())
-            {
-                Some(number) => self.scopes.argument(number),
-                None => self.scopes.find(None, name),
-            },
-            [label, name] => self.scopes.find(Some(label), name),
-            _ => None,
-        };
-        found.ok_or_else(|| {
+        self.scopes.named(of).ok_or_else(|| {
             let message = format!("variable \"{}\" does not exist", of.join("."));
             SqlError::new("42704", message).at(span).into()
         })

@@ -109,6 +109,21 @@ impl Scopes {
         self.levels.truncate(depth);
     }
 
+    /// The place of a variable as it is written: `name`, `label.name` or `$1`.
+    pub(super) fn named(&self, parts: &[String]) -> Option<Place> {
+        match parts {
+            [name] => match name
+                .strip_prefix('$')
+                .and_then(|number| number.parse().ok())
+            {
+                Some(number) => self.argument(number),
+                None => self.find(None, name),
+            },
+            [label, name] => self.find(Some(label), name),
+            _ => None,
+        }
+    }
+
     /// The place of a name, the innermost first; aliases are followed.
     pub(super) fn find(&self, label: Option<&str>, name: &str) -> Option<Place> {
         for (depth, level) in self.levels.iter().enumerate().rev() {
@@ -130,7 +145,7 @@ impl Scopes {
     }
 
     /// `$n`: an argument by its place.
-    pub(super) fn argument(&self, number: usize) -> Option<Place> {
+    fn argument(&self, number: usize) -> Option<Place> {
         let at = number.checked_sub(1)?;
         self.levels.first()?.slots.get(at).map(|_| (0, at))
     }

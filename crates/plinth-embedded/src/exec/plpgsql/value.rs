@@ -166,18 +166,7 @@ impl Run<'_> {
     /// The variable that a target names, and the field in it.
     pub(super) fn place(&self, target: &Target) -> Result<(Place, Option<String>)> {
         let parts = target.parts.as_slice();
-        let whole = match parts {
-            [name] => match name
-                .strip_prefix('$')
-                .and_then(|number| number.parse().ok())
-            {
-                Some(number) => self.scopes.argument(number),
-                None => self.scopes.find(None, name),
-            },
-            [label, name] => self.scopes.find(Some(label), name),
-            _ => None,
-        };
-        if let Some(place) = whole {
+        if let Some(place) = self.scopes.named(parts) {
             return Ok((place, None));
         }
         let field = match parts {

@@ -474,7 +474,7 @@ fn push_literal(c: char, out: &mut String) {
         out.push(c);
     } else if c.is_ascii_control() || c == ' ' {
         out.push_str("\\x");
-        out.push_str(&super::super::bytea::hex(&[u8::try_from(c).unwrap_or(0)]));
+        out.push_str(&hex::encode([u8::try_from(c).unwrap_or(0)]));
     } else {
         out.push(c);
     }
