@@ -27,8 +27,6 @@ pub use config::Config;
 pub use http::{ROUTES, mailbox, router};
 pub use mail::{Letter, Mailer, Outbox, Sent, Smtp, SmtpSecurity, TemplateError, Templates};
 
-use attempts::Attempts;
-use mail::Pace;
 use passwords::Passwords;
 use tokens::{MailKey, RefreshKey};
 
@@ -41,10 +39,8 @@ pub struct AuthApp {
     app: App,
     config: Arc<Config>,
     passwords: Passwords,
-    attempts: Arc<Attempts>,
     refresh_key: RefreshKey,
     mail_key: MailKey,
-    pace: Arc<Pace>,
     mail_waits: Arc<Notify>,
 }
 
@@ -56,10 +52,8 @@ impl AuthApp {
             app,
             config: Arc::new(config),
             passwords: Passwords::for_this_machine(),
-            attempts: Arc::new(Attempts::default()),
             refresh_key: RefreshKey::derive(secret),
             mail_key: MailKey::derive(secret),
-            pace: Arc::default(),
             mail_waits: Arc::default(),
         }
     }
@@ -75,12 +69,20 @@ impl AuthApp {
     /// Sends letters as they come, until it is dropped.
     pub async fn run_mailer(self) {
         loop {
-            if let Err(error) = self.deliver_mail().await {
-                tracing::error!(%error, "letters cannot be read");
+            match self.deliver_mail().await {
+                Ok(()) => {}
+                // That the database is away its engine tells, once for everything.
+                Err(error) if error.is_away() => tracing::debug!(%error, "letters cannot be read"),
+                Err(error) => tracing::error!(%error, "letters cannot be read"),
             }
             // Letters of an earlier run and postponed ones have nobody who wakes us.
             let _woken_or_due = tokio::time::timeout(MAIL_ROUND, self.mail_waits.notified()).await;
         }
+    }
+
+    /// Removes counts of attempts that are over, until it is dropped.
+    pub async fn run_sweeper(self) {
+        attempts::run_sweeper(&self.app.db).await;
     }
 
     /// Says that a letter waits.
@@ -102,6 +104,11 @@ pub fn module() -> SystemModule {
         migrations: &[
             ("0001", "auth", include_str!("../migrations/0001_auth.sql")),
             ("0002", "mail", include_str!("../migrations/0002_mail.sql")),
+            (
+                "0003",
+                "attempts",
+                include_str!("../migrations/0003_attempts.sql"),
+            ),
         ],
     }
 }

@@ -4,8 +4,6 @@
 //! those, the first 4 bytes of a SHA-256 over everything before. It is derived, never stored: who asks twice for
 //! the successor of a token gets the same one, and the database alone yields none.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -103,7 +101,7 @@ impl MailKey {
     /// be found from what the database holds.
     pub(crate) fn link_token(&self, address: &str, code: &str) -> String {
         let message = [address.as_bytes(), b"\0", code.as_bytes()].concat();
-        let mut token = hex(&mac(&self.0, &message));
+        let mut token = hex::encode(mac(&self.0, &message));
         token.truncate(LINK_TOKEN_CHARS);
         token
     }
@@ -118,7 +116,7 @@ pub(crate) fn random_code() -> Result<String, getrandom::Error> {
 
 /// As `auth.refresh_tokens.token`, `auth.one_time_tokens.token_hash` and `auth.flow_state.auth_code` hold them.
 pub(crate) fn stored_form(token: &str) -> String {
-    hex(&Sha256::digest(token.as_bytes()))
+    hex::encode(Sha256::digest(token.as_bytes()))
 }
 
 /// The claims of an access token. `issuer` is the public URL of this service.
@@ -145,16 +143,6 @@ pub(crate) fn claims(
         "session_id": session.id,
         "is_anonymous": user.is_anonymous,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        })
 }
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {

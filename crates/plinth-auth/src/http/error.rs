@@ -110,8 +110,9 @@ fn parts(error: &AuthError) -> (StatusCode, &'static str) {
             | Error::Closed
             | Error::DiskFull
             | Error::Disk(_)
-            | Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected_failure"),
-            Error::Sql(_) | Error::Setup(_) | Error::Internal(_) => {
+            | Error::Unavailable(_)
+            | Error::Setup(_) => (StatusCode::SERVICE_UNAVAILABLE, "unexpected_failure"),
+            Error::Sql(_) | Error::Internal(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure")
             }
         },
@@ -155,7 +156,7 @@ pub(crate) fn in_redirect(error: &AuthError) -> InRedirect {
 /// The log has what the client does not hear. That the database is away its engine tells, once for all requests.
 fn tell(error: &AuthError) {
     let id = request_id::current();
-    let is_away = matches!(error, AuthError::Database(cause) if matches!(**cause, plinth_db::Error::Unavailable(_)));
+    let is_away = matches!(error, AuthError::Database(cause) if cause.is_away());
     if is_away {
         tracing::debug!(request.id = %id, error = %error, "an auth request found no database");
     } else {

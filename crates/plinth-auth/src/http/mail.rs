@@ -17,7 +17,7 @@ use super::signup::{by_email, nobody};
 use crate::AuthApp;
 use crate::error::AuthError;
 use crate::letters::Draft;
-use crate::mail::Letter;
+use crate::mail::{Letter, count_letter};
 use crate::model::mail_queue;
 use crate::model::user::{self, NewUser, User};
 use crate::validate;
@@ -48,7 +48,7 @@ pub(crate) async fn otp(
     let create = request.create_user.unwrap_or(true) && !auth.config.disable_signup;
     let mut user_metadata = Map::new();
     validate::merge_metadata(&mut user_metadata, request.data.unwrap_or_default())?;
-    let now = pace(&auth, &email)?;
+    let now = pace(&auth, &email).await?;
     let autoconfirm = auth.config.autoconfirm;
     user_metadata.insert("email_verified".to_owned(), Value::Bool(autoconfirm));
     let new = NewUser {
@@ -90,7 +90,7 @@ pub(crate) async fn recover(
     let request: Request = body::json(&auth, body).await?;
     let (email, redirect_to) = begin(&auth, &request, &parameters, &headers)?;
     let draft = Draft::new(Letter::Recovery, &redirect_to, challenge(&request)?)?;
-    let now = pace(&auth, &email)?;
+    let now = pace(&auth, &email).await?;
     send(&auth, move |tx, auth| {
         match user::by_email(tx, &email)? {
             Some(user) => {
@@ -126,7 +126,7 @@ pub(crate) async fn resend(
     let (email, redirect_to) = begin(&auth, &request, &parameters, &headers)?;
     let draft = Draft::new(letter, &redirect_to, challenge(&request)?)?;
     let twin = draft.to_current_address()?;
-    let now = pace(&auth, &email)?;
+    let now = pace(&auth, &email).await?;
     send(&auth, move |tx, auth| {
         let user = user::by_email(tx, &email)?;
         match user {
@@ -163,7 +163,7 @@ pub(crate) async fn reauthenticate(
         ));
     };
     let draft = Draft::new(Letter::Reauthentication, &auth.config.site_url, None)?;
-    let now = pace(&auth, &email)?;
+    let now = pace(&auth, &email).await?;
     let user = bearer.user;
     send(&auth, move |tx, auth| {
         draft.send(tx, auth, &user, &email, now).map(|_| ())
@@ -195,15 +195,16 @@ pub(crate) fn send_change(
 }
 
 /// Counts a letter to this address and says what time it is.
-pub(crate) fn pace(auth: &AuthApp, email: &str) -> Result<Timestamp, AuthError> {
-    let (config, now) = (&auth.config, auth.app.db.clock().now());
-    auth.pace.begin(
+pub(crate) async fn pace(auth: &AuthApp, email: &str) -> Result<Timestamp, AuthError> {
+    let (db, config) = (&auth.app.db, &auth.config);
+    count_letter(
+        db,
         email,
         config.mail_interval_seconds,
         config.mails_per_hour,
-        now,
-    )?;
-    Ok(now)
+    )
+    .await?;
+    Ok(db.clock().now())
 }
 
 /// What every request for a letter has: an address and a place to return to.

@@ -73,7 +73,7 @@ pub(crate) async fn signup(
     let hash = auth.passwords.hash(&password).await?;
     let sends = !autoconfirm && auth.config.mailer.is_on();
     let now = if sends {
-        mail::pace(&auth, &email)?
+        mail::pace(&auth, &email).await?
     } else {
         auth.app.db.clock().now()
     };

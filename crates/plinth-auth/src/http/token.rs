@@ -14,6 +14,7 @@ use super::body::Parameters;
 use super::caller::Key;
 use super::{body, session};
 use crate::AuthApp;
+use crate::attempts;
 use crate::error::AuthError;
 use crate::model::flow_state;
 use crate::model::refresh::{self, Exchange};
@@ -122,7 +123,7 @@ async fn prove(
     email: &str,
     password: &str,
 ) -> Result<(User, Option<String>), AuthError> {
-    auth.attempts.begin(email, auth.app.db.clock().now())?;
+    attempts::begin(&auth.app.db, email).await?;
     let checked = async {
         validate::password_fits(password).map_err(|_| AuthError::InvalidCredentials)?;
         let user = user::find_by_email(&auth.app.db, email).await?;
@@ -135,7 +136,7 @@ async fn prove(
     }
     .await;
     if !matches!(checked, Err(AuthError::InvalidCredentials)) {
-        auth.attempts.succeeded(email);
+        attempts::succeeded(&auth.app.db, email).await;
     }
     checked
 }

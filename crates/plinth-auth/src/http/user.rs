@@ -16,6 +16,7 @@ use super::caller::Bearer;
 use super::signup::by_email;
 use super::{mail, redirect};
 use crate::AuthApp;
+use crate::attempts;
 use crate::error::AuthError;
 use crate::letters::Draft;
 use crate::mail::Letter;
@@ -67,9 +68,12 @@ pub(crate) async fn update(
     }
     let email = new_email(&user, request.email.as_deref())?;
     let proof_of_presence = Presence::of(&auth, &user, request.nonce);
-    let guesses = format!("code for {}", user.id);
-    if proof_of_presence.token.is_some() {
-        auth.attempts.begin(&guesses, auth.app.db.clock().now())?;
+    let guesses = proof_of_presence
+        .token
+        .is_some()
+        .then(|| format!("code for {}", user.id));
+    if let Some(guesses) = &guesses {
+        attempts::begin(&auth.app.db, guesses).await?;
     }
     let letters = match &email {
         Some(email) if !auth.config.autoconfirm => {
@@ -77,13 +81,7 @@ pub(crate) async fn update(
                 request.code_challenge.as_deref(),
                 request.code_challenge_method.as_deref(),
             )?;
-            Some(change_letters(
-                &auth,
-                email,
-                challenge,
-                &parameters,
-                &headers,
-            )?)
+            Some(change_letters(&auth, email, challenge, &parameters, &headers).await?)
         }
         _ => None,
     };
@@ -140,8 +138,10 @@ pub(crate) async fn update(
         .db
         .transaction(&plinth_db::Session::system(), work)
         .await;
-    if !matches!(result, Err(AuthError::ReauthenticationNotValid)) {
-        auth.attempts.succeeded(&guesses);
+    if let Some(guesses) = &guesses
+        && !matches!(result, Err(AuthError::ReauthenticationNotValid))
+    {
+        attempts::succeeded(&auth.app.db, guesses).await;
     }
     let user = result?;
     auth.wake_mail();
@@ -201,7 +201,7 @@ impl Presence {
 }
 
 /// Letters to the address that is to come and to the one that goes.
-fn change_letters(
+async fn change_letters(
     auth: &AuthApp,
     email: &str,
     challenge: Option<Challenge>,
@@ -214,7 +214,7 @@ fn change_letters(
     let redirect_to = redirect::choose(&auth.config, parameters, headers);
     let to_new = Draft::new(Letter::EmailChange, &redirect_to, challenge)?;
     let to_current = to_new.to_current_address()?;
-    mail::pace(auth, email)?;
+    mail::pace(auth, email).await?;
     Ok((to_new, to_current))
 }
 
@@ -241,7 +241,7 @@ async fn new_password(
     let stored = user.password.as_deref();
     if let Some(current) = current.filter(|current| !current.is_empty()) {
         let account = user.email.clone().unwrap_or_else(|| user.id.to_string());
-        auth.attempts.begin(&account, auth.app.db.clock().now())?;
+        attempts::begin(&auth.app.db, &account).await?;
         let proof = match validate::password_fits(&current) {
             Ok(()) => auth.passwords.prove(&current, stored).await,
             Err(_) => Ok(Proof::Wrong),
@@ -249,7 +249,7 @@ async fn new_password(
         if matches!(proof, Ok(Proof::Wrong)) {
             return Err(AuthError::CurrentPasswordInvalid);
         }
-        auth.attempts.succeeded(&account);
+        attempts::succeeded(&auth.app.db, &account).await;
         proof?;
     }
     if stored.is_some() && auth.passwords.prove(&password, stored).await? != Proof::Wrong {

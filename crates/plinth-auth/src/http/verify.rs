@@ -17,6 +17,7 @@ use super::caller::Key;
 use super::signup::by_email;
 use super::{redirect, session};
 use crate::AuthApp;
+use crate::attempts;
 use crate::error::AuthError;
 use crate::letters::PKCE_PREFIX;
 use crate::model::flow_state;
@@ -98,7 +99,7 @@ pub(crate) async fn by_code(
     // Six digits are guessed in a million tries: each address has ten in ten minutes, whichever kind of code it is.
     let account = address.map(|address| format!("code for {address}"));
     if let Some(account) = &account {
-        auth.attempts.begin(account, auth.app.db.clock().now())?;
+        attempts::begin(&auth.app.db, account).await?;
     }
     let presented = Presented {
         purposes,
@@ -110,7 +111,7 @@ pub(crate) async fn by_code(
     if let Some(account) = &account
         && !matches!(result, Err(AuthError::OtpExpired(_)))
     {
-        auth.attempts.succeeded(account);
+        attempts::succeeded(&auth.app.db, account).await;
     }
     let now = auth.app.db.clock().now();
     match result? {

@@ -10,7 +10,7 @@ mod templates;
 
 pub use mailer::{Mailer, Smtp, SmtpSecurity};
 pub use outbox::{Outbox, Sent};
-pub(crate) use pace::Pace;
+pub(crate) use pace::count_letter;
 pub(crate) use templates::Fields;
 pub use templates::{Letter, TemplateError, Templates};
 

@@ -1,6 +1,7 @@
 //! Rows of the schema `auth` and the steps that change them. Nothing here knows HTTP or draws random values: every
 //! function takes what it needs, so that a transaction can be replayed.
 
+pub(crate) mod attempt;
 pub(crate) mod flow_state;
 pub(crate) mod identity;
 pub(crate) mod mail_queue;

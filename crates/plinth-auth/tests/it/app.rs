@@ -1,6 +1,6 @@
 //! The service on a fresh database, with a clock that tests move.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,6 +23,7 @@ pub(crate) struct TestApp {
     pub(crate) gate: Arc<Gate>,
     pub(crate) auth: AuthApp,
     pub(crate) outbox: Outbox,
+    config: Config,
     router: Router,
     folder: PathBuf,
 }
@@ -56,6 +57,27 @@ pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> TestApp {
     );
     let folder = std::env::temp_dir().join(name);
     let clock = Clock::fixed("2026-01-02T03:04:05.123456Z".parse().unwrap());
+    let mut config = Config::for_mode(Mode::Dev);
+    configure(&mut config);
+    let outbox = match &config.mailer {
+        Mailer::Outbox(outbox) => outbox.clone(),
+        Mailer::Off | Mailer::Smtp(_) => Outbox::default(),
+    };
+    let db = open(&folder, &clock).await;
+    let (gate, auth) = serve(&db, &clock, &config);
+    TestApp {
+        router: plinth_auth::router(auth.clone()),
+        clock,
+        db,
+        gate,
+        auth,
+        outbox,
+        config,
+        folder,
+    }
+}
+
+async fn open(folder: &Path, clock: &Clock) -> Db {
     let options = OpenOptions {
         path: folder.join("plinth.db"),
         clock: clock.clone(),
@@ -66,7 +88,10 @@ pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> TestApp {
     apply_system(&db, &[plinth_db::base_module(), plinth_auth::module()])
         .await
         .unwrap();
+    db
+}
 
+fn serve(db: &Db, clock: &Clock, config: &Config) -> (Arc<Gate>, AuthApp) {
     let keys = GateKeys {
         jwt_secret: "a secret of more than thirty-two characters".to_owned(),
         publishable: vec![PUBLISHABLE.to_owned()],
@@ -81,26 +106,19 @@ pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> TestApp {
         mode: Mode::Dev,
         public_url: "http://127.0.0.1:54321".into(),
     };
-    let mut config = Config::for_mode(Mode::Dev);
-    configure(&mut config);
-    let outbox = match &config.mailer {
-        Mailer::Outbox(outbox) => outbox.clone(),
-        Mailer::Off | Mailer::Smtp(_) => Outbox::default(),
-    };
-    let auth = AuthApp::new(app, config, keys.jwt_secret.as_bytes());
-    let router = plinth_auth::router(auth.clone());
-    TestApp {
-        clock,
-        db,
-        gate,
-        auth,
-        outbox,
-        router,
-        folder,
-    }
+    let auth = AuthApp::new(app, config.clone(), keys.jwt_secret.as_bytes());
+    (gate, auth)
 }
 
 impl TestApp {
+    /// Ends it and starts it anew on the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.db.clone().close().await;
+        self.db = open(&self.folder, &self.clock).await;
+        (self.gate, self.auth) = serve(&self.db, &self.clock, &self.config);
+        self.router = plinth_auth::router(self.auth.clone());
+    }
+
     /// A request with an API key (none when empty) and perhaps a token.
     pub(crate) async fn call(
         &self,

@@ -6,5 +6,6 @@ mod accounts;
 mod admin;
 mod app;
 mod errors;
+mod limits;
 mod mail;
 mod sessions;
