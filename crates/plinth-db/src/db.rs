@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use plinth_embedded::{Durability, PolicyScan};
-use plinth_postgres::Options as ServerOptions;
+use plinth_postgres::{Options as ServerOptions, Target as ServerTarget};
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, ScriptOptions, Session};
 use plinth_sql::shape::{Answer, Filled, Read, Write};
@@ -276,6 +276,14 @@ impl Db {
     /// and for what others must hear of first; no request is answered by it.
     pub fn is_on_server(&self) -> bool {
         matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// Which database on which server it is; none for a file. For whoever asks whether a URL names the same one.
+    pub fn server_target(&self) -> Option<ServerTarget> {
+        match &self.engine {
+            Engine::Embedded(_) => None,
+            Engine::Postgres(engine) => Some(engine.target()),
+        }
     }
 
     /// What the data take on a server, in bytes; none for a file, which can be looked at.

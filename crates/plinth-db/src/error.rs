@@ -38,6 +38,14 @@ pub enum Error {
     Internal(String),
 }
 
+impl Error {
+    /// Whether it is for want of a database server: it cannot be reached, or refuses us. The engine's log tells of that once for all
+    /// requests, so nobody else needs to, and the next try may find it mended.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Error::Unavailable(_) | Error::Setup(_))
+    }
+}
+
 impl From<EngineError> for Error {
     fn from(error: EngineError) -> Error {
         match error {

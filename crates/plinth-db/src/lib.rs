@@ -21,7 +21,7 @@ pub use error::Error;
 pub use known::Known;
 pub use param::Param;
 pub use plinth_embedded::{Durability, PolicyScan};
-pub use plinth_postgres::Options as ServerOptions;
+pub use plinth_postgres::{Options as ServerOptions, Target as ServerTarget};
 pub use plinth_sql::SqlError;
 pub use plinth_sql::catalog::{AutoExpose, Catalog};
 pub use plinth_sql::session::{Ambient, Claims, Outcome, RowColumn, ScriptOptions, Session};

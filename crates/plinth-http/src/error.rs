@@ -127,7 +127,8 @@ impl From<plinth_db::Error> for ApiError {
                 let message = "The database is shutting down or not open";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "PGRST000", message).retry_after(1)
             }
-            Error::Unavailable(cause) => {
+            // A server that refuses us is mended without us, as one that is away.
+            Error::Unavailable(cause) | Error::Setup(cause) => {
                 // The engine tells it once for all of them.
                 tracing::debug!(request.id = %request_id::current(), error = %cause, "the database is not available");
                 let message = "The database is not available; try again in a moment";
@@ -145,7 +146,7 @@ impl From<plinth_db::Error> for ApiError {
                 let message = "The server could not read or write its database file";
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "58030", message).retry_after(1)
             }
-            Error::Setup(cause) | Error::Internal(cause) => internal_error(cause),
+            Error::Internal(cause) => internal_error(cause),
         }
     }
 }
@@ -171,5 +172,22 @@ impl IntoResponse for ApiError {
             headers.insert(name, value);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_refuses_us_may_let_us_in_later() {
+        let refused = plinth_db::Error::Setup("look at pg_hba.conf".to_owned());
+        let answer = ApiError::from(refused);
+        assert_eq!(
+            (answer.status.as_u16(), answer.code.as_str()),
+            (503, "PGRST001")
+        );
+        assert!(answer.headers.iter().any(|(name, _)| name == RETRY_AFTER));
+        assert!(!answer.message.contains("pg_hba"), "{}", answer.message);
     }
 }

@@ -138,6 +138,12 @@ impl Gate {
         self.ring.read().signer.sign(claims, self.now())
     }
 
+    /// Keys for one purpose, derived from the secrets that sign tokens: they come and go with these. What any of them has signed
+    /// counts; the first is the one to sign with. Never a purpose with the form of a token.
+    pub fn derived_keys(&self, purpose: &str) -> Vec<Vec<u8>> {
+        self.ring.read().signer.derive(purpose, self.now())
+    }
+
     /// The claims of a token that is genuine and current.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         self.ring.read().signer.verify(token, self.now())
@@ -187,14 +193,14 @@ impl Ring {
             Some(KnownKey::new(old.text.expose(), kind, Some(old.ends)))
         });
         let newest = SigningSecret {
-            secret: keys.jwt_secret.as_bytes(),
+            secret: &keys.jwt_secret,
             signs_from: keys.signs_from,
             ends: None,
         };
         let signing = |old: &&OldKey| old.kind == OldKind::Signing;
         let older = keys.old.iter().rev().filter(signing);
         let older = older.map(|old| SigningSecret {
-            secret: old.text.expose().as_bytes(),
+            secret: old.text.expose(),
             signs_from: old.signs_from,
             ends: Some(old.ends),
         });

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use parking_lot::Mutex;
+use plinth_db::keys::Secret;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -101,7 +102,7 @@ impl Claims {
 /// A secret, and when it counts, in seconds since 1970.
 pub(crate) struct SigningSecret<'a> {
     /// The secret.
-    pub(crate) secret: &'a [u8],
+    pub(crate) secret: &'a str,
     /// From when it signs; before that it verifies only. None means always.
     pub(crate) signs_from: Option<i64>,
     /// From when it no longer counts.
@@ -118,6 +119,7 @@ pub(crate) struct Signer {
 
 /// A secret as the library wants it.
 struct Known {
+    secret: Secret,
     encoding: EncodingKey,
     decoding: DecodingKey,
     signs_from: Option<i64>,
@@ -153,8 +155,9 @@ impl Signer {
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         let known = |one: SigningSecret<'_>| Known {
-            encoding: EncodingKey::from_secret(one.secret),
-            decoding: DecodingKey::from_secret(one.secret),
+            secret: Secret::new(one.secret),
+            encoding: EncodingKey::from_secret(one.secret.as_bytes()),
+            decoding: DecodingKey::from_secret(one.secret.as_bytes()),
             signs_from: one.signs_from,
             ends: one.ends,
         };
@@ -166,14 +169,29 @@ impl Signer {
     }
 
     pub(crate) fn sign(&self, claims: &Value, now: i64) -> String {
+        let secret = self.signing(now);
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &secret.encoding)
+            .expect("JSON always serialises and HMAC takes keys of any length")
+    }
+
+    /// A key for this purpose from each secret that counts, first from the one that signs.
+    pub(crate) fn derive(&self, purpose: &str, now: i64) -> Vec<Vec<u8>> {
+        let signing = self.signing(now);
+        let counts = |one: &&Known| !one.has_ended(now) && !std::ptr::eq(*one, signing);
+        let others = self.secrets.iter().filter(counts);
+        std::iter::once(signing)
+            .chain(others)
+            .map(|one| one.secret.derive(purpose))
+            .collect()
+    }
+
+    fn signing(&self, now: i64) -> &Known {
         let signs = |secret: &&Known| {
             !secret.has_ended(now) && secret.signs_from.is_none_or(|from| from <= now)
         };
         // Where clocks differ none may have begun, and the newest will.
         let secret = self.secrets.iter().find(signs).or(self.secrets.first());
-        let secret = secret.expect("a signer has a secret");
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &secret.encoding)
-            .expect("JSON always serialises and HMAC takes keys of any length")
+        secret.expect("a signer has a secret")
     }
 
     pub(crate) fn verify(&self, token: &str, now: i64) -> Result<Claims, TokenError> {
@@ -339,7 +357,7 @@ mod tests {
 
     fn signing(secret: &str, signs_from: Option<i64>, ends: Option<i64>) -> SigningSecret<'_> {
         SigningSecret {
-            secret: secret.as_bytes(),
+            secret,
             signs_from,
             ends,
         }
@@ -438,6 +456,23 @@ mod tests {
             let signed = both.sign(&json!({}), now);
             assert!(signer(secret).verify(&signed, now).is_ok(), "{secret}");
         }
+    }
+
+    #[test]
+    fn keys_for_other_purposes_come_and_go_with_the_secrets() {
+        let both = Signer::new(
+            signing("new", Some(NOW + 3), None),
+            std::iter::once(signing("old", None, Some(NOW + 60))),
+        );
+        let of = |secret: &str| Secret::new(secret).derive("a purpose");
+        for (now, keys) in [
+            (NOW, vec![of("old"), of("new")]),
+            (NOW + 3, vec![of("new"), of("old")]),
+            (NOW + 60, vec![of("new")]),
+        ] {
+            assert_eq!(both.derive("a purpose", now), keys);
+        }
+        assert_ne!(both.derive("another", NOW), both.derive("a purpose", NOW));
     }
 
     #[test]

@@ -115,15 +115,15 @@ impl<'a> Batch<'a> {
         Ok(self.push(&execute))
     }
 
-    /// Sends it. The first statement that fails ends it.
-    pub(crate) async fn send(self) -> Result<Vec<Ran>> {
+    /// Sends it. The first statement that fails ends it; what the server says of it is the caller's to judge.
+    pub(crate) async fn send(self) -> Result<Vec<Ran>, tokio_postgres::Error> {
         let sent = self.lease.client.simple_query(&self.text).await;
         let messages = match sent {
             Ok(messages) => messages,
             Err(error) => {
                 // Whether it failed before or after it was prepared, the server knows; the names are not used again.
                 self.lease.doubt(self.prepares.len());
-                return Err(error.into());
+                return Err(error);
             }
         };
         self.lease.keep_prepared(self.prepares);

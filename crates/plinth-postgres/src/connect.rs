@@ -1,11 +1,11 @@
 //! From a URL to connections.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use plinth_sql::print::ident;
+use tokio_postgres::config::Host;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
 
@@ -13,13 +13,10 @@ use crate::EngineError;
 use crate::error::{self, Result};
 use crate::fence::{Fence, Origin};
 use crate::leaving::Room;
+use crate::target::Target;
 use crate::tls::{Mode, Tls};
+use crate::url::{self, CONNECT_TIMEOUT, Said};
 use crate::wire::{Notices, Wire};
-
-/// Longest wait for one host.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest that sent bytes may go without an answer of the other kernel: a host that froze is given up.
-const UNHEARD: Duration = Duration::from_secs(10);
 
 /// Whom to connect to, and how.
 #[derive(Clone)]
@@ -53,68 +50,13 @@ impl Connected {
 }
 
 impl Address {
-    /// Reads `postgres://user:password@host:port,host:port/database?sslmode=…`, or libpq's `host=… user=…`.
-    ///
-    /// Beside the client library's own parameters it knows `sslmode` in full, `sslrootcert`, and `pgbouncer=true`.
+    /// Reads what a [URL](crate::url) says.
     pub(crate) fn parse(url: &str) -> Result<Address> {
-        let wrong = |what: String| EngineError::Setup(format!("the database URL {what}"));
-        let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
-        let (bare, parameters) = if is_url {
-            split_parameters(url)
-        } else {
-            ("", url.split_whitespace().map(pair).collect())
-        };
-        let mut tls = Tls::default();
-        let mut pooled = false;
-        let mut others = Vec::new();
-        for (name, value) in parameters {
-            match name {
-                "sslmode" => {
-                    tls.mode = Mode::parse(value)
-                        .ok_or_else(|| wrong(format!("has an unknown sslmode `{value}`: disable, prefer, require, verify-ca and verify-full are known")))?;
-                }
-                "sslrootcert" => tls.root = Some(value.into()),
-                "pgbouncer" => pooled = value == "true",
-                _ => others.push(format!("{name}={value}")),
-            }
-        }
-        let bare = match (is_url, others.is_empty()) {
-            (true, true) => bare.to_owned(),
-            (true, false) => format!("{bare}?{}", others.join("&")),
-            (false, _) => others.join(" "),
-        };
-        let mut config: Config = bare.parse().map_err(|error: tokio_postgres::Error| {
-            wrong(format!(
-                "cannot be read: {}; `[database] url` has the form postgres://user:password@host/database",
-                error::with_causes(&error)
-            ))
-        })?;
-        if config.get_hosts().is_empty() {
-            return Err(wrong(
-                "names no host; `[database] url` has the form postgres://user:password@host/database"
-                    .to_owned(),
-            ));
-        }
-        // Nobody listens on a socket of this machine, and it has no name that a certificate could be for.
-        #[cfg(unix)]
-        if config
-            .get_hosts()
-            .iter()
-            .all(|host| matches!(host, Host::Unix(_)))
-        {
-            tls.mode = Mode::Disable;
-        }
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
-        config
-            .ssl_mode(tls.mode.for_client())
-            .application_name("plinth")
-            // Of several hosts, the one that takes writes.
-            .target_session_attrs(TargetSessionAttrs::ReadWrite);
-        if !pooled {
-            config.options(crate::session::STARTUP);
-        }
+        let Said {
+            config,
+            tls,
+            pooled,
+        } = url::read(url)?;
         Ok(Address {
             config,
             tls,
@@ -137,21 +79,32 @@ impl Address {
 
     /// Host and port, for messages.
     pub(crate) fn display(&self) -> String {
+        self.places().join(", ")
+    }
+
+    /// The database, for whoever asks whether it is the same as another one.
+    pub(crate) fn target(&self) -> Target {
+        let user = self.user().to_owned();
+        let database = self.config.get_dbname().unwrap_or(&user).to_owned();
+        Target::new(self.places(), database, user)
+    }
+
+    /// Host and port of each, with the address where one was given.
+    fn places(&self) -> Vec<String> {
         let ports = self.config.get_ports();
-        let hosts = self
-            .config
-            .get_hosts()
-            .iter()
-            .enumerate()
-            .map(|(place, host)| {
-                let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
-                match host {
-                    Host::Tcp(name) => format!("{name}:{port}"),
-                    #[cfg(unix)]
-                    Host::Unix(path) => format!("{}:{port}", path.display()),
-                }
-            });
-        hosts.collect::<Vec<_>>().join(", ")
+        let addresses = self.config.get_hostaddrs();
+        let hosts = self.config.get_hosts().iter().enumerate();
+        let places = hosts.map(|(place, host)| {
+            let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+            let address = addresses.get(place).map(|address| format!(" ({address})"));
+            let address = address.unwrap_or_default();
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}{address}"),
+                #[cfg(unix)]
+                Host::Unix(path) => format!("{}:{port}", path.display()),
+            }
+        });
+        places.collect()
     }
 
     /// Connects to whichever host takes writes, all asked at once: one that froze would hold up the others.
@@ -184,6 +137,7 @@ impl Address {
     fn hosts(&self) -> Vec<Address> {
         let hosts = self.config.get_hosts();
         let ports = self.config.get_ports();
+        let addresses = self.config.get_hostaddrs();
         let each = hosts.iter().enumerate().map(|(place, host)| {
             let mut one = self.clone();
             one.config = self.without_hosts();
@@ -192,6 +146,9 @@ impl Address {
                 #[cfg(unix)]
                 Host::Unix(path) => one.config.host_path(path),
             };
+            if let Some(address) = addresses.get(place) {
+                one.config.hostaddr(*address);
+            }
             if let Some(port) = ports.get(place).or(ports.first()) {
                 one.config.port(*port);
             }
@@ -208,9 +165,17 @@ impl Address {
             .ssl_negotiation(from.get_ssl_negotiation())
             .channel_binding(from.get_channel_binding())
             .target_session_attrs(from.get_target_session_attrs())
-            .tcp_user_timeout(UNHEARD)
-            .keepalives_idle(UNHEARD)
-            .keepalives_interval(UNHEARD);
+            .keepalives(from.get_keepalives())
+            .keepalives_idle(from.get_keepalives_idle());
+        if let Some(interval) = from.get_keepalives_interval() {
+            to.keepalives_interval(interval);
+        }
+        if let Some(count) = from.get_keepalives_retries() {
+            to.keepalives_retries(count);
+        }
+        if let Some(unheard) = from.get_tcp_user_timeout() {
+            to.tcp_user_timeout(*unheard);
+        }
         if let Some(user) = from.get_user() {
             to.user(user);
         }
@@ -317,6 +282,18 @@ impl Address {
         };
         match said.code().code() {
             "28P01" | "28000" => refused(),
+            // The words depend on the server's language, the place in its code does not.
+            "42501" if said.routine() == Some("CheckMyDatabase") => {
+                let database = self.config.get_dbname().unwrap_or(user);
+                EngineError::Setup(format!(
+                    "`{user}` may not connect to the database `{database}` at {host}: run `grant connect on database {} to {}` as its owner, or name another user or database in `[database] url`",
+                    ident(database),
+                    ident(user)
+                ))
+            }
+            "42501" => EngineError::Setup(format!(
+                "the database at {host} refuses `{user}`: {message}; check what it may do, and `options` in `[database] url`"
+            )),
             "3D000" => EngineError::Setup(format!(
                 "{message} at {host}; create it, or name another one in `[database] url`"
             )),
@@ -363,21 +340,6 @@ fn all_refused(mut errors: Vec<EngineError>) -> EngineError {
     }
 }
 
-/// The parameters behind a URL's `?`. Values are taken as they stand.
-fn split_parameters(url: &str) -> (&str, Vec<(&str, &str)>) {
-    match url.split_once('?') {
-        Some((bare, query)) => {
-            let pairs = query.split('&').filter(|pair| !pair.is_empty());
-            (bare, pairs.map(pair).collect())
-        }
-        None => (url, Vec::new()),
-    }
-}
-
-fn pair(text: &str) -> (&str, &str) {
-    text.split_once('=').unwrap_or((text, ""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -403,10 +365,39 @@ mod tests {
             address.tls.root.as_deref(),
             Some(std::path::Path::new("/ca.pem"))
         );
+        let beside = Address::parse("postgres://me@a/shop?hostaddr=10.0.0.1").unwrap();
+        assert_eq!(beside.display(), "a:5432 (10.0.0.1)");
         let lines = Address::parse("host=/run/pg user=me dbname=shop").unwrap();
         assert_eq!(lines.display(), "/run/pg:5432");
         let lines = Address::parse("host=a user=me sslmode=verify-full dbname=shop").unwrap();
         assert_eq!(lines.tls.mode, Mode::VerifyFull);
+    }
+
+    #[test]
+    fn each_host_has_all_that_was_said_of_connections() {
+        let said = "postgres://me:pw@a,b:5433/shop?hostaddr=10.0.0.1,10.0.0.2&keepalives_idle=60&keepalives_interval=7\
+             &keepalives_count=3&tcp_user_timeout=1500&connect_timeout=2&options=-c%20work_mem%3D8MB";
+        let whole = Address::parse(said).unwrap();
+        let (hosts, all) = (whole.hosts(), &whole.config);
+        for (one, name, address) in [
+            (&hosts[0], "a:5432 (10.0.0.1)", "10.0.0.1"),
+            (&hosts[1], "b:5433 (10.0.0.2)", "10.0.0.2"),
+        ] {
+            assert_eq!(one.display(), name);
+            let config = &one.config;
+            assert_eq!(config.get_hostaddrs()[0].to_string(), address);
+            assert_eq!(config.get_user(), all.get_user());
+            assert_eq!(config.get_password(), all.get_password());
+            assert_eq!(config.get_dbname(), all.get_dbname());
+            assert_eq!(config.get_options(), all.get_options());
+            assert_eq!(config.get_connect_timeout(), all.get_connect_timeout());
+            assert_eq!(config.get_keepalives_idle(), all.get_keepalives_idle());
+            let interval = all.get_keepalives_interval();
+            assert_eq!(config.get_keepalives_interval(), interval);
+            let count = all.get_keepalives_retries();
+            assert_eq!(config.get_keepalives_retries(), count);
+            assert_eq!(config.get_tcp_user_timeout(), all.get_tcp_user_timeout());
+        }
     }
 
     #[test]

@@ -13,14 +13,16 @@ use plinth_sql::shape::{Answer, BodyFormat, Count, Fetch, Filled, Read, Statemen
 use tokio::sync::{Notify, watch};
 
 use crate::batch::{Batch, Ran};
+use crate::body::document;
 use crate::connect::Address;
 use crate::error::{EngineError, Result};
 use crate::outage::Outage;
 use crate::pool::{Lease, Pool};
 use crate::render::{self, Rendered};
 use crate::session::{self, Settings};
+use crate::suspects::{self, Suspects};
 
-/// Connections for the product's own work and for scripts.
+/// Connections for the product's own work. Scripts and locks among nodes have some of their own.
 const SYSTEM_CONNECTIONS: usize = 8;
 /// How long after a statement's own time its answer may come.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,8 +39,6 @@ const RENDERED: usize = 4096;
 const LOOK: Duration = Duration::from_millis(800);
 /// The pause between two looks at least, which is added to the above.
 const SHORTEST_LOOK: Duration = Duration::from_millis(200);
-/// Largest body that is put together, in bytes.
-const BODY_BYTES: usize = 256 * 1024 * 1024;
 
 /// How to reach a server.
 #[derive(Clone)]
@@ -73,6 +73,7 @@ pub(crate) struct Shared {
     suspicion: Notify,
     rendered: Mutex<HashMap<(StatementId, BodyFormat), Arc<Rendered>>>,
     pub(crate) outage: Outage,
+    pub(crate) suspects: Suspects,
 }
 
 impl Engine {
@@ -93,6 +94,7 @@ impl Engine {
             suspicion: Notify::new(),
             rendered: Mutex::default(),
             outage: Outage::default(),
+            suspects: Suspects::default(),
         }));
         crate::setup::wait_for_primary(&engine).await?;
         engine.refresh().await?;
@@ -237,7 +239,12 @@ impl Engine {
         };
         let place = batch.execute(&rendered, values)?;
         batch.push("commit");
-        let done = in_time(&lease, session, batch.send()).await;
+        let sent = async {
+            let named = || suspects::of_fetch(&read.fetch);
+            let sent = batch.send().await;
+            sent.map_err(|error| self.failed(error, session, named))
+        };
+        let done = in_time(&lease, session, sent).await;
         // That a read may not write (25006) says nothing about the server.
         let mut all = self.finish(lease, done)?;
         let total = match count.and_then(|place| all.get(place)) {
@@ -283,7 +290,10 @@ impl Engine {
             batch.push(end);
         }
         let work = async {
-            let ran = take(&mut batch.send().await?, place);
+            let named = || suspects::of_fetch(&write.fetch);
+            let sent = batch.send().await;
+            let mut all = sent.map_err(|error| self.failed(error, session, named))?;
+            let ran = take(&mut all, place);
             if conditional {
                 write.check_affected(ran.affected)?;
                 lease.client.batch_execute(end).await?;
@@ -435,48 +445,6 @@ pub(crate) async fn in_time<T>(
             "the database did not answer in time".to_owned(),
         )),
     }
-}
-
-/// The body that rows are the entries of, and how many were inserted.
-fn document(rendered: &Rendered, format: BodyFormat, ran: &Ran) -> Result<(Vec<u8>, u64)> {
-    let mut inserted = 0;
-    if rendered.tells_inserted {
-        for row in &ran.rows {
-            inserted += u64::from(row.get(1) == Some("t"));
-        }
-    } else if rendered.inserts {
-        inserted = ran.affected;
-    }
-    let mut body = Vec::new();
-    if !rendered.returns_rows {
-        return Ok((body, inserted));
-    }
-    let is_csv = format == BodyFormat::Csv;
-    body.extend_from_slice(match &rendered.header {
-        Some(header) => header.as_bytes(),
-        None => b"[",
-    });
-    let mut first = true;
-    for row in &ran.rows {
-        let Some(entry) = row.get(0) else {
-            continue;
-        };
-        match (is_csv, std::mem::replace(&mut first, false)) {
-            (true, _) => body.push(b'\n'),
-            (false, false) => body.push(b','),
-            (false, true) => {}
-        }
-        if body.len() + entry.len() > BODY_BYTES {
-            return Err(SqlError::new("54000", "the answer is too large")
-                .hint("Ask for fewer rows at once.")
-                .into());
-        }
-        body.extend_from_slice(entry.as_bytes());
-    }
-    if !is_csv {
-        body.push(b']');
-    }
-    Ok((body, inserted))
 }
 
 /// Whether a write was refused because something only reads: the server, or a transaction.

@@ -67,6 +67,12 @@ impl EngineError {
         matches!(self, EngineError::Unavailable(_) | EngineError::Standby(_))
     }
 
+    /// Whether the server refuses us until somebody changes a setting. While we serve, that is as bad as a server that is away, and ends
+    /// as suddenly.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, EngineError::Setup(_))
+    }
+
     /// The SQLSTATE, where the server gave one.
     pub(crate) fn code(&self) -> Option<&str> {
         match self {

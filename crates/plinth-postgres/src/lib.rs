@@ -5,6 +5,7 @@
 //! embedded engine translates, and a catalog read back from the server for planning.
 
 mod batch;
+mod body;
 mod connect;
 mod engine;
 mod error;
@@ -18,12 +19,16 @@ mod roles;
 mod script;
 mod session;
 mod setup;
+mod suspects;
+mod target;
 mod text;
 mod tls;
 mod transaction;
+mod url;
 mod wire;
 
 pub use engine::{Engine, Options};
 pub use error::EngineError;
 pub use setup::{Alone, Setup};
+pub use target::Target;
 pub use transaction::Tx;

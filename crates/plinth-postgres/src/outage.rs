@@ -51,7 +51,7 @@ impl Outage {
     /// Notes how a request ended.
     pub(crate) fn note<T>(&self, done: &Result<T, EngineError>) {
         match done {
-            Err(error) if error.is_away() => self.refused(error),
+            Err(error) if error.is_away() || error.is_refusal() => self.refused(error),
             // These say nothing about the server.
             Err(EngineError::Busy | EngineError::Closed) => {}
             Ok(_) | Err(_) => self.answered(),

@@ -216,7 +216,7 @@ impl Setup {
         Ok(())
     }
 
-    /// Makes the login, or gives it our password.
+    /// Makes the login, or gives it our password, and lets it in.
     async fn make_login(&self, client: &Client, login: &str, secret: &str) -> Result<()> {
         let exists = client
             .query_typed_opt(
@@ -235,16 +235,63 @@ impl Setup {
                 "create role {role} login noinherit password {hashed}; grant {AUTHENTICATOR} to {role}"
             )
         };
-        crate::roles::insist(client, &sql).await.map_err(|error| {
-            match error.code() {
-                Some("42501") => EngineError::Setup(format!(
-                    "`{}` may not give the role `{login}` a password: grant it `createrole` (and admin option on `{login}`), or put a superuser into `[database] url`",
-                    self.engine.0.system.address().user()
-                )),
+        if let Err(error) = crate::roles::insist(client, &sql).await {
+            return Err(match error.code() {
+                Some("42501") => self.may_not(client, login, exists).await?,
                 _ => error,
-            }
-        })
+            });
+        }
+        // Needless as long as everybody may connect, which can be taken back.
+        let database = client
+            .query_typed_one("select current_database()::text", &[])
+            .await?;
+        let connect = format!(
+            "grant connect on database {} to {role}",
+            ident(&database.try_get::<_, String>(0)?)
+        );
+        match crate::roles::insist(client, &connect).await {
+            // Whoever needs it is told when the login is not let in.
+            Err(error) if error.code() == Some("42501") => Ok(()),
+            done => done,
+        }
     }
+
+    /// Why the login could not be made or changed.
+    async fn may_not(&self, client: &Client, login: &str, exists: bool) -> Result<EngineError> {
+        let makes_roles =
+            "select rolcreaterole or rolsuper from pg_roles where rolname = current_user";
+        let row = client.query_typed_one(makes_roles, &[]).await?;
+        let user = self.engine.0.system.address().user();
+        Ok(EngineError::Setup(match (exists, row.try_get(0)?) {
+            (true, _) => may_not_change(user, login),
+            (false, false) => may_not_make(user, login),
+            (false, true) => may_not_grant(user),
+        }))
+    }
+}
+
+fn may_not_change(user: &str, login: &str) -> String {
+    format!(
+        "`{user}` may not give the role `{login}` a password: run `alter role {} createrole` as a superuser (and, from PostgreSQL 16 on, `grant {} to {} with admin option`), or put another user into `[database] url`",
+        ident(user),
+        ident(login),
+        ident(user)
+    )
+}
+
+fn may_not_make(user: &str, login: &str) -> String {
+    format!(
+        "`{user}` may not make the role `{login}`, which requests connect as: run `alter role {} createrole` as a superuser, or put another user into `[database] url`",
+        ident(user)
+    )
+}
+
+/// From 16 on, `createrole` alone gives no right to roles that another user has made, as the first application on the server did.
+fn may_not_grant(user: &str) -> String {
+    format!(
+        "`{user}` may not grant `{AUTHENTICATOR}`, which another user has made: run `grant {AUTHENTICATOR}, anon, authenticated, service_role to {} with admin option` as a superuser, or put another user into `[database] url`",
+        ident(user)
+    )
 }
 
 /// Whether an earlier start has left the rule for open tables as this one would.
@@ -358,4 +405,27 @@ pub(crate) async fn end_rule(client: &Client, grant: &Grant) -> Result<()> {
             other => other,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_names_the_grant_to_make() {
+        let told = may_not_grant("Shop 2");
+        assert!(
+            told.contains(
+                "`grant authenticator, anon, authenticated, service_role to \"Shop 2\" with admin option`"
+            ),
+            "{told}"
+        );
+        let told = may_not_make("shop2", "plinth_authenticator_two");
+        assert!(told.contains("`alter role shop2 createrole`"), "{told}");
+        let told = may_not_change("shop2", "plinth_authenticator_two");
+        assert!(
+            told.contains("`grant plinth_authenticator_two to shop2 with admin option`"),
+            "{told}"
+        );
+    }
 }

@@ -13,7 +13,7 @@ use crate::engine::{Engine, in_time, refuses_writes};
 use crate::error::{self, EngineError, Result};
 use crate::pool::Lease;
 use crate::session::{RESET, Settings};
-use crate::{script, text};
+use crate::{script, suspects, text};
 
 /// How often a transaction that met another one is tried before it is given up.
 const TRIES: u32 = 30;
@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// One transaction. Its methods wait for the server, so its work has a thread of its own.
 pub struct Tx {
     pub(crate) lease: Lease,
+    engine: Engine,
     runtime: Handle,
     /// It changed the schema, or may have.
     pub(crate) changed: bool,
@@ -115,17 +116,26 @@ impl Engine {
         params: &[Option<String>],
     ) -> Result<RowSet, EngineError> {
         let sql = text::filled(statement, params)?;
-        let messages = self.query_text(session, &sql).await;
+        let messages = self.query_text(session, statement, &sql).await;
         self.0.outage.note(&messages);
         let set = text::results(messages?).into_iter().nth(2);
         Ok(tagged(set.unwrap_or_default(), &sql))
     }
 
-    async fn query_text(&self, session: &Session, sql: &str) -> Result<Vec<SimpleQueryMessage>> {
+    async fn query_text(
+        &self,
+        session: &Session,
+        statement: &Statement,
+        sql: &str,
+    ) -> Result<Vec<SimpleQueryMessage>> {
         let lease = self.pool_for(session).lend().await?;
         let settings = Settings::of(session, lease.pooled()).as_sql(true)?;
         let whole = format!("begin; {settings}; {sql}\n; commit");
-        let ran = async { Ok(lease.client.simple_query(&whole).await?) };
+        let ran = async {
+            let named = || suspects::of_statement(statement);
+            let ran = lease.client.simple_query(&whole).await;
+            ran.map_err(|error| self.failed(error, session, named))
+        };
         let ran = in_time(&lease, session, ran).await;
         self.finish_write(lease, ran).await
     }
@@ -140,6 +150,7 @@ impl Engine {
         }
         Ok(Tx {
             lease,
+            engine: self.clone(),
             runtime: Handle::current(),
             changed: false,
             conflict: false,
@@ -159,7 +170,7 @@ impl Tx {
     ) -> Result<RowSet, EngineError> {
         let sql = text::filled(statement, params)?;
         let runtime = self.runtime.clone();
-        runtime.block_on(self.kept_apart(&sql))
+        runtime.block_on(self.kept_apart(statement, &sql))
     }
 
     /// Runs a script within the transaction; the spans of errors count from its start. Gives back the notices.
@@ -182,9 +193,13 @@ impl Tx {
     }
 
     /// One statement in a savepoint of its own.
-    async fn kept_apart(&mut self, sql: &str) -> Result<RowSet> {
+    async fn kept_apart(&mut self, statement: &Statement, sql: &str) -> Result<RowSet> {
         let whole = format!("savepoint plinth; {sql}\n; release savepoint plinth");
-        let ran = async { Ok(self.lease.client.simple_query(&whole).await?) };
+        let ran = async {
+            let named = || suspects::of_statement(statement);
+            let ran = self.lease.client.simple_query(&whole).await;
+            ran.map_err(|error| self.engine.failed(error, &self.session, named))
+        };
         let ran = in_time(&self.lease, &self.session, ran).await;
         let result = match ran {
             Ok(messages) => {

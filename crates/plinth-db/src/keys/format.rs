@@ -28,6 +28,12 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// A key for one purpose, which tells nothing of the secret nor of the key for another purpose. Never a purpose with the form
+    /// of a token: the secret may sign those, too.
+    pub fn derive(&self, purpose: &str) -> Vec<u8> {
+        hmac_sha256(self.0.as_bytes(), purpose.as_bytes())
+    }
 }
 
 impl fmt::Debug for Secret {

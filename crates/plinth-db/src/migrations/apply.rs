@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use plinth_sql::SqlError;
 
+use super::status::{refuse_edited, state_of};
 use super::{
     FileState, FileStatus, MigrationError, MigrationFile, checksum, session, status, text_array,
 };
@@ -57,20 +58,7 @@ pub async fn apply(
     } else {
         None
     };
-    let state_of = |version: &str| {
-        statuses
-            .iter()
-            .find(|known| known.version == version)
-            .map(|known| known.state)
-    };
-    if let Some(file) = files
-        .iter()
-        .find(|file| state_of(&file.version) == Some(FileState::Edited))
-    {
-        return Err(MigrationError::Edited {
-            path: file.path.clone(),
-        });
-    }
+    refuse_edited(files, &statuses)?;
     for gone in statuses
         .iter()
         .filter(|known| known.state == FileState::Missing)
@@ -82,9 +70,9 @@ pub async fn apply(
     }
     let newest = files
         .iter()
-        .rposition(|file| state_of(&file.version) == Some(FileState::Applied));
+        .rposition(|file| state_of(&statuses, &file.version) == Some(FileState::Applied));
     for (place, file) in files.iter().enumerate() {
-        if state_of(&file.version) != Some(FileState::Pending) {
+        if state_of(&statuses, &file.version) != Some(FileState::Pending) {
             continue;
         }
         if newest.is_some_and(|newest| place < newest) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use plinth_sql::SqlError;
 
 use super::error::render;
+use super::status::{refuse_edited, state_of};
 use super::{FileState, MigrationError, MigrationFile, Position, position, session, status};
 use crate::{Db, Error, Transaction};
 
@@ -45,24 +46,11 @@ impl std::fmt::Display for Refusal {
 /// Runs every pending file in one transaction that is rolled back, going on after refused statements.
 pub async fn check(db: &Db, files: &[MigrationFile]) -> Result<Vec<CheckedFile>, MigrationError> {
     let statuses = status(db, files).await?;
-    let state_of = |version: &str| {
-        statuses
-            .iter()
-            .find(|known| known.version == version)
-            .map(|known| known.state)
-    };
-    if let Some(file) = files
-        .iter()
-        .find(|file| state_of(&file.version) == Some(FileState::Edited))
-    {
-        return Err(MigrationError::Edited {
-            path: file.path.clone(),
-        });
-    }
+    refuse_edited(files, &statuses)?;
     let pending: Arc<Vec<MigrationFile>> = Arc::new(
         files
             .iter()
-            .filter(|file| state_of(&file.version) == Some(FileState::Pending))
+            .filter(|file| state_of(&statuses, &file.version) == Some(FileState::Pending))
             .cloned()
             .collect(),
     );

@@ -69,7 +69,8 @@ pub enum MigrationError {
     },
     /// The database was prepared by a newer version of the product.
     #[error(
-        "the database was prepared by a newer plinth, whose system migration {module}/{version} this one does not know: use that version or a later one"
+        "the database was prepared by a newer plinth, whose system migration {module}/{version} this one ({}) does not know: run that version of plinth or a later one, start from a fresh data folder, or name another database in `[database] url`",
+        env!("CARGO_PKG_VERSION")
     )]
     NewerSystem {
         /// The module.
@@ -157,6 +158,23 @@ mod tests {
             error.to_string(),
             "migrations/0001_a.sql:2:8: syntax error at or near \"tabel\" (42601) hint: Write table."
         );
+    }
+
+    #[test]
+    fn a_newer_database_says_what_to_run_and_what_to_set() {
+        let error = MigrationError::NewerSystem {
+            module: "base".to_owned(),
+            version: "0999".to_owned(),
+        };
+        let told = error.to_string();
+        for part in [
+            "base/0999",
+            env!("CARGO_PKG_VERSION"),
+            "or a later one",
+            "`[database] url`",
+        ] {
+            assert!(told.contains(part), "{told}");
+        }
     }
 
     #[test]

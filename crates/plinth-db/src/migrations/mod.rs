@@ -22,7 +22,6 @@ pub use seed::{Seed, apply_seed, find_seed};
 pub use status::{FileState, FileStatus, status};
 pub use system::{SystemMigration, SystemModule, apply_system, system_is_behind};
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -41,13 +40,7 @@ fn session() -> Session {
 
 /// SHA-256 in hex.
 fn checksum(sql: &str) -> String {
-    Sha256::digest(sql.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex::encode(Sha256::digest(sql.as_bytes()))
 }
 
 /// A `text[]` in Postgres's text form.

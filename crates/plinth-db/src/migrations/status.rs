@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{MigrationFile, checksum};
+use super::{MigrationError, MigrationFile, checksum};
 use crate::{Db, Error, Session};
 
 /// A migration and where it stands.
@@ -59,6 +59,27 @@ pub async fn status(db: &Db, files: &[MigrationFile]) -> Result<Vec<FileStatus>,
         all.insert(&file.version, status);
     }
     Ok(all.into_values().collect())
+}
+
+/// Where the migration of this version stands.
+pub(super) fn state_of(statuses: &[FileStatus], version: &str) -> Option<FileState> {
+    let known = statuses.iter().find(|known| known.version == version)?;
+    Some(known.state)
+}
+
+/// A file that was edited after it had been applied is an error: what it says now would never run.
+pub(super) fn refuse_edited(
+    files: &[MigrationFile],
+    statuses: &[FileStatus],
+) -> Result<(), MigrationError> {
+    let is_edited =
+        |file: &&MigrationFile| state_of(statuses, &file.version) == Some(FileState::Edited);
+    match files.iter().find(is_edited) {
+        Some(file) => Err(MigrationError::Edited {
+            path: file.path.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Name and checksum of what has run, by version.

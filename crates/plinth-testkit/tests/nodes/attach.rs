@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use plinth_testkit::http::Request;
+use plinth_testkit::postgres::guarded::Guarded;
 use serde_json::{Value, json};
 
 use crate::Servers;
-use crate::node::{Application, good, is_error};
+use crate::node::{Application, Node, good, is_error};
 
 /// A shop, as somebody makes it who has never heard of us. What our own dialect does not know is there as well.
 const SHOP: &str = r#"
@@ -85,6 +86,9 @@ insert into stock values (1, 5);
 insert into measured values ('2025-05-05 00:00Z', 1.5);
 refresh materialized view per_category;
 "#;
+
+/// A dump as somebody brings it.
+const DUMP: &str = include_str!("attach/trader.sql");
 
 /// Everything about the tables but who may reach them.
 const DEFINITIONS: &str = "
@@ -192,37 +196,65 @@ pub(crate) fn a_database_made_with_psql_is_served_as_it_is(servers: &Servers) {
     }
 }
 
-/// The dump in the folder that `PLINTH_SAMPLES` names, if it does.
-pub(crate) fn northwind_is_served_as_it_is(servers: &Servers) {
-    let Some(folder) = std::env::var_os("PLINTH_SAMPLES").map(PathBuf::from) else {
-        eprintln!("PLINTH_SAMPLES names no folder of PostgreSQL dumps: northwind is not tested");
-        return;
-    };
+pub(crate) fn a_dump_is_served_as_it_is(servers: &Servers) {
     let server = &servers.shared;
     let database = server.database().unwrap();
-    server
-        .load(&database, &folder.join("northwind.sql"))
-        .unwrap();
-    let node = Application::new(&server.url(&database), &[]).start();
-    let tables = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1";
-    let tables = server.sql(&database, tables).unwrap();
-    assert!(tables.lines().count() >= 14, "{tables}");
-    for table in tables.lines() {
-        let count = server.sql(&database, &format!("select count(*) from {table}"));
-        let all =
-            Request::get(&format!("/rest/v1/{table}?limit=1")).header("prefer", "count=exact");
-        let answer = node.ask_as_admin(&all);
-        good(table, &answer);
-        let total = format!("/{}", count.unwrap().trim());
-        let range = answer
-            .head
-            .lines()
-            .find(|line| line.starts_with("content-range"));
-        assert!(
-            range.is_some_and(|range| range.ends_with(&total)),
-            "{table}: {range:?}"
-        );
+    server.sql(&database, DUMP).unwrap();
+    let node = all_is_served(server, &database);
+    for (target, rows) in [
+        (
+            "orders?select=order_id,customers(company_name),order_details(quantity,products(product_name))&order_id=eq.10&order_details.order=product_id",
+            r#"[{"order_id": 10, "customers": {"company_name": "Heron & Daughters"}, "order_details": [
+                {"quantity": 12, "products": {"product_name": "Smoky"}}, {"quantity": 2, "products": {"product_name": "Vellum"}}]}]"#,
+        ),
+        (
+            "employees?select=last_name,territories(territory_description)&employee_id=eq.2",
+            r#"[{"last_name": "Berg", "territories": [{"territory_description": "Hills"}]}]"#,
+        ),
+        (
+            "employees?select=photo,notes&employee_id=eq.1",
+            r#"[{"photo": "\\x00ff", "notes": "two\nlines and a \\"}]"#,
+        ),
+        (
+            "order_subtotals?order=order_id",
+            r#"[{"order_id": 10, "subtotal": 225.50}, {"order_id": 11, "subtotal": 19.50}]"#,
+        ),
+        (
+            "open_orders",
+            r#"[{"order_id": 11, "company_name": "Otter's \"Mill\""}]"#,
+        ),
+        ("rpc/stock_value?category=1", "1033.50"),
+        (
+            "rpc/orders_of?customer=HERON&select=order_id,freight",
+            r#"[{"order_id": 10, "freight": 32.38}]"#,
+        ),
+    ] {
+        let read = node.read_as_admin(&format!("/rest/v1/{target}"));
+        assert_eq!(read, document(rows), "{target}");
     }
+    // Its numbers go on where they were.
+    let made = Request::post(
+        "/rest/v1/suppliers?select=supplier_id",
+        r#"{"company_name": "New"}"#,
+    );
+    let made = node.ask_as_admin(&made.header("prefer", "return=representation"));
+    assert_eq!(good("a supplier", &made), json!([{ "supplier_id": 3 }]));
+    let closed = node.ask(&Request::get("/rest/v1/products"));
+    is_error(&closed, 401, "42501");
+}
+
+/// The dump of Northwind in the folder that `PLINTH_SAMPLES` names, if it does.
+pub(crate) fn northwind() -> Option<PathBuf> {
+    let folder = std::env::var_os("PLINTH_SAMPLES").map(PathBuf::from)?;
+    Some(folder.join("northwind.sql"))
+}
+
+pub(crate) fn northwind_is_served_as_it_is(servers: &Servers) {
+    let file = northwind().expect("PLINTH_SAMPLES names a folder of PostgreSQL dumps");
+    let server = &servers.shared;
+    let database = server.database().unwrap();
+    server.load(&database, &file).unwrap();
+    let node = all_is_served(server, &database);
     let order = "/rest/v1/orders?select=order_id,customers(company_name),order_details(quantity,products(product_name))&order_id=eq.10248";
     assert_eq!(
         node.read_as_admin(order),
@@ -236,4 +268,30 @@ pub(crate) fn northwind_is_served_as_it_is(servers: &Servers) {
             ]
         }])
     );
+}
+
+/// Serves a database of a dump, and fails unless it stays as it is, and each table and view shows all its rows.
+fn all_is_served(server: &Guarded, database: &str) -> Node {
+    let before = server.sql(database, DEFINITIONS).unwrap();
+    let node = Application::new(&server.url(database), &[]).start();
+    assert_eq!(server.sql(database, DEFINITIONS).unwrap(), before);
+    let names = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v') order by 1";
+    let names = server.sql(database, names).unwrap();
+    assert!(names.lines().count() >= 14, "{names}");
+    for name in names.lines() {
+        let count = server.sql(database, &format!("select count(*) from {name}"));
+        let all = Request::get(&format!("/rest/v1/{name}?limit=1")).header("prefer", "count=exact");
+        let answer = node.ask_as_admin(&all);
+        good(name, &answer);
+        let total = format!("/{}", count.unwrap().trim());
+        let range = answer
+            .head
+            .lines()
+            .find(|line| line.starts_with("content-range"));
+        assert!(
+            range.is_some_and(|range| range.ends_with(&total)),
+            "{name}: {range:?}"
+        );
+    }
+    node
 }

@@ -92,6 +92,59 @@ pub(crate) fn a_policy_that_fails_is_answered_and_others_go_on(servers: &Servers
     );
 }
 
+/// The server names neither, and the caller is not told.
+pub(crate) fn the_log_names_the_table_and_the_policies_of_a_statement_that_failed(
+    servers: &Servers,
+) {
+    let server = &servers.shared;
+    let database = server.database().unwrap();
+    let node = Application::new(&server.url(&database), &[NOTES, BROKEN]).start();
+    node.sql(
+        "create view through with (security_invoker = true) as select id from divides;
+         grant select on through to anon;
+         insert into storage.buckets (id, name) values ('b', 'b');
+         create policy broken on storage.objects for insert to anon
+           with check (1 / (length(name) - length(name)) = 1);",
+    );
+    for table in ["raises", "divides", "chooses", "looks", "may_not", "loops"] {
+        node.ask(&Request::get(&format!("/rest/v1/{table}")));
+    }
+    // What is wrong with the request is no policy's fault.
+    is_error(
+        &node.ask(&Request::get("/rest/v1/notes?id=eq.none")),
+        400,
+        "22P02",
+    );
+    let anon = format!("Bearer {}", node.key("ANON_KEY"));
+    let upload = Request::post("/storage/v1/object/b/a.txt", "text").header("authorization", anon);
+    assert_eq!(node.ask(&upload).status, 400);
+    let log = node.log();
+    let told = |tables: &str, code: &str| {
+        let is_it = |line: &&str| line.contains(tables) && line.contains(code);
+        log.lines().find(is_it).unwrap_or_default().to_owned()
+    };
+    for (tables, code, said) in [
+        ("raises (p)", "P0001", "no luck with 1"),
+        ("raises (p)", "P0001", "function boom(integer)"),
+        ("divides (p)", "22012", "division by zero"),
+        ("looks (p)", "42P01", "not_there"),
+        ("loops (p)", "42P17", "infinite recursion"),
+        ("storage.objects (broken)", "22012", "division by zero"),
+    ] {
+        let line = told(tables, code);
+        assert!(line.contains(said) && line.contains("WARN"), "{log}");
+    }
+    for table in ["chooses (", "may_not (", "notes ("] {
+        assert!(!log.contains(table), "{log}");
+    }
+    // Not again at once, and by a view as little.
+    let before = log.matches("divides (p)").count();
+    node.ask(&Request::get("/rest/v1/divides"));
+    let through = node.ask(&Request::get("/rest/v1/through"));
+    is_error(&through, 400, "22012");
+    assert_eq!(node.log().matches("divides (p)").count(), before);
+}
+
 pub(crate) fn a_statement_that_takes_too_long_is_ended(servers: &Servers) {
     let server = &servers.shared;
     let database = server.database().unwrap();
@@ -195,6 +248,25 @@ pub(crate) fn a_node_whose_connections_are_all_in_use_says_so(servers: &Servers)
         names(&node, answer, "[database] connections");
     }
     node.read("/rest/v1/notes");
+}
+
+/// Files wait for a connection as rows do.
+pub(crate) fn a_request_for_files_that_finds_no_connection_says_so(servers: &Servers) {
+    let server = &servers.shared;
+    let database = server.database().unwrap();
+    let node = Application::new(&server.url(&database), &[NOTES, BROKEN])
+        .with("PLINTH_DATABASE_CONNECTIONS", "1")
+        .with("PLINTH_LIMITS_CONNECTION_WAIT_MS", "300")
+        .start();
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| node.ask_as_admin(&nap(3.0)));
+        let napping = || server.sql("postgres", &napping_in(&database)).unwrap();
+        eventually(Duration::from_secs(3), napping, |count| count == "1\n");
+        let buckets = node.ask_as_admin(&Request::get("/storage/v1/bucket"));
+        is_error(&buckets, 503, "SlowDown");
+        is_away(&buckets);
+        assert_eq!(busy.join().unwrap().json(), json!(1));
+    });
 }
 
 /// A load balancer does not wait as long as a request does.

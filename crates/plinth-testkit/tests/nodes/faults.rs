@@ -103,6 +103,7 @@ pub(crate) fn an_outage_is_a_few_lines_of_the_log(servers: &Servers) {
             "/auth/v1/signup",
             &format!("{number}@example.com"),
         )));
+        is_away(&node.ask_as_admin(&Request::get("/storage/v1/bucket")));
     }
     let lines = |level: &str| {
         let log = node.log();

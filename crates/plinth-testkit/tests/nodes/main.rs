@@ -14,10 +14,12 @@ mod failures;
 mod faults;
 mod keys;
 mod letters;
+mod limits;
 mod outages;
 mod pgbouncer;
 mod privileges;
 mod refusals;
+mod retry;
 mod schema;
 mod start;
 mod supabase;
@@ -103,6 +105,15 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
         test(servers, letters::a_letter_is_sent_by_one_node),
         test(
             servers,
+            limits::an_account_has_its_guesses_at_all_nodes_together,
+        ),
+        test(
+            servers,
+            limits::guesses_at_one_moment_are_counted_one_by_one,
+        ),
+        test(servers, limits::letters_are_counted_at_all_nodes_together),
+        test(
+            servers,
             schema::a_policy_counts_at_the_next_request_of_every_node,
         ),
         test(
@@ -126,8 +137,17 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
             servers,
             refusals::what_only_a_file_has_is_refused_on_a_server,
         ),
+        test(
+            servers,
+            refusals::a_url_of_another_database_than_the_running_server_s_is_refused,
+        ),
         test(servers, refusals::a_server_without_room_says_what_to_change),
         test(servers, privileges::missing_privileges_are_named),
+        test(servers, privileges::a_missing_right_to_connect_is_named),
+        test(
+            servers,
+            privileges::roles_that_another_user_made_are_named_with_the_grant,
+        ),
         test(
             servers,
             privileges::the_service_key_passes_policies_without_a_superuser,
@@ -139,12 +159,20 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
         ),
         test(
             servers,
+            failures::the_log_names_the_table_and_the_policies_of_a_statement_that_failed,
+        ),
+        test(
+            servers,
             failures::a_backslash_stays_one_whatever_a_function_has_set,
         ),
         test(servers, failures::a_statement_that_takes_too_long_is_ended),
         test(
             servers,
             failures::a_node_whose_connections_are_all_in_use_says_so,
+        ),
+        test(
+            servers,
+            failures::a_request_for_files_that_finds_no_connection_says_so,
         ),
         test(
             servers,
@@ -160,8 +188,15 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
         ),
         test(
             servers,
+            outages::a_login_that_is_not_let_in_any_more_is_503_until_it_is,
+        ),
+        test(
+            servers,
             outages::a_server_that_stops_is_503_until_it_is_back,
         ),
+        test(servers, retry::a_read_that_breaks_is_sent_once_more),
+        test(servers, retry::a_write_that_breaks_is_never_sent_again),
+        test(servers, retry::requests_of_one_shape_are_prepared_once),
         test(servers, faults::connections_that_were_given_up_count),
         test(servers, faults::a_server_that_freezes_is_503_until_it_thaws),
         test(servers, faults::an_outage_is_a_few_lines_of_the_log),
@@ -182,7 +217,9 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
             servers,
             attach::a_database_made_with_psql_is_served_as_it_is,
         ),
-        test(servers, attach::northwind_is_served_as_it_is),
+        test(servers, attach::a_dump_is_served_as_it_is),
+        test(servers, attach::northwind_is_served_as_it_is)
+            .with_ignored_flag(attach::northwind().is_none()),
         test(servers, supabase::a_stack_s_database_is_attached),
         test(servers, supabase::the_stack_goes_on_beside),
         test(servers, supabase::without_the_right_user_it_is_refused),

@@ -126,6 +126,47 @@ pub(crate) fn connections_that_others_took_are_503_until_they_leave(servers: &Se
     is_back(&node);
 }
 
+/// A setting that changed under a node that serves ends as an outage does: by itself, when it is changed back.
+pub(crate) fn a_login_that_is_not_let_in_any_more_is_503_until_it_is(servers: &Servers) {
+    let server = servers.untouched();
+    let (node, database) = start(&server);
+    let login = login(&server, &database);
+    let file = server.data().join("pg_hba.conf");
+    let rules = std::fs::read_to_string(&file).unwrap();
+    let set = |rules: &str| {
+        std::fs::write(&file, rules).unwrap();
+        server.sql("postgres", "select pg_reload_conf()").unwrap();
+    };
+    set(&format!("host all {login} all reject\n{rules}"));
+    // The server reads its rules when it gets to it.
+    let look = || {
+        disconnect(&server, &login);
+        node.ask(&Request::get(READ)).status
+    };
+    eventually(BACK, look, |status| *status == 503);
+    for _ in 0..3 {
+        is_away(&soon(|| node.ask(&Request::get(READ))));
+        is_away(&soon(|| insert(&node)));
+        is_away(&soon(|| {
+            node.ask_as_admin(&Request::get("/storage/v1/bucket"))
+        }));
+        is_away(&soon(|| node.ask(&Request::get("/health"))));
+    }
+    let log = node.log();
+    assert!(
+        log.contains("the database is away") && log.contains("pg_hba.conf"),
+        "{log}"
+    );
+    assert!(!log.contains("for a reason of ours"), "{log}");
+    set(&rules);
+    is_back(&node);
+    let told = || {
+        node.ask(&Request::get(READ));
+        node.log()
+    };
+    eventually(BACK, told, |log| log.contains("the database is back"));
+}
+
 pub(crate) fn a_server_that_stops_is_503_until_it_is_back(servers: &Servers) {
     let server = servers.untouched();
     let (node, database) = start(&server);

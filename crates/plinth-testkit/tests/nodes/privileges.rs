@@ -5,7 +5,7 @@ use plinth_testkit::postgres::guarded::Guarded;
 use serde_json::json;
 
 use crate::Servers;
-use crate::node::{Application, NOTES, good, is_error};
+use crate::node::{Application, NOTES, good, is_away, is_error};
 
 const PASSWORD: &str = "a-long-word";
 
@@ -38,6 +38,58 @@ pub(crate) fn missing_privileges_are_named(servers: &Servers) {
     as_user("plain", "own").is_refused(&["createrole", url]);
     Application::new(&server.url("theirs"), &[NOTES]).start();
     as_user("plain", "own").is_refused(&["`plain`", "createrole", url]);
+}
+
+/// Who may connect to a database can be narrowed to those who are named.
+pub(crate) fn a_missing_right_to_connect_is_named(servers: &Servers) {
+    const LOGIN: &str = "plinth_authenticator_shut";
+    let server = servers.untouched();
+    make_user(&server, "owner", "createrole");
+    make_user(&server, "stranger", "createrole");
+    make_database(&server, "shut", "owner");
+    let on_server = |sql: &str| server.sql("postgres", sql).unwrap();
+    on_server("revoke connect on database shut from public");
+    Application::new(&server.url_as("stranger", PASSWORD, "shut"), &[]).is_refused(&[
+        "`stranger`",
+        "`grant connect on database shut to stranger`",
+        "`[database] url`",
+    ]);
+
+    // Whoever owns it lets the login in.
+    let node = Application::new(&server.url_as("owner", PASSWORD, "shut"), &[NOTES]).start();
+    let target = "/rest/v1/notes?select=id";
+    assert_eq!(node.read(target), json!([{ "id": 1 }]));
+
+    // What is taken back while the node serves is waited for.
+    on_server(&format!("revoke connect on database shut from {LOGIN}"));
+    on_server(&format!(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = '{LOGIN}'"
+    ));
+    is_away(&node.ask(&Request::get(target)));
+    is_away(&node.ask_as_admin(&Request::get("/storage/v1/bucket")));
+    let grant = format!("`grant connect on database shut to {LOGIN}`");
+    let log = node.log();
+    assert!(
+        log.contains("the database is away") && log.contains(&grant),
+        "{log}"
+    );
+    assert!(!log.contains("for a reason of ours"), "{log}");
+    on_server(&format!("grant connect on database shut to {LOGIN}"));
+    assert_eq!(node.read(target), json!([{ "id": 1 }]));
+}
+
+/// From 16 on `createrole` gives no right to roles that another user has made. To a superuser it gives none in any version.
+pub(crate) fn roles_that_another_user_made_are_named_with_the_grant(servers: &Servers) {
+    let server = servers.untouched();
+    let made = "create role authenticator login noinherit superuser";
+    server.sql("postgres", made).unwrap();
+    make_user(&server, "newcomer", "createrole");
+    make_database(&server, "two", "newcomer");
+    Application::new(&server.url_as("newcomer", PASSWORD, "two"), &[]).is_refused(&[
+        "`newcomer` may not grant `authenticator`",
+        "`grant authenticator, anon, authenticated, service_role to newcomer with admin option`",
+        "`[database] url`",
+    ]);
 }
 
 /// Before version 16 only a superuser can give `bypassrls`.

@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use plinth_testkit::process::Ended;
+use plinth_testkit::process::{Ended, run_with};
+use plinth_testkit::server::{Process, write_migration};
+use plinth_testkit::temp::TempDir;
 
 use crate::Servers;
 use crate::node::{Application, NOTES};
@@ -125,7 +127,7 @@ pub(crate) fn a_database_that_a_newer_plinth_made_is_refused(servers: &Servers) 
         ),
     ] {
         server.sql(&database, &change).unwrap();
-        refused(&url, &[named, "newer plinth"]);
+        refused(&url, &[named, "newer plinth", "or a later one", URL]);
         server.sql(&database, back).unwrap();
     }
     let change =
@@ -155,6 +157,42 @@ pub(crate) fn what_only_a_file_has_is_refused_on_a_server(servers: &Servers) {
     // Nor may they be put where nobody looks.
     let restore = ["restore", ".", "before.tar.zst"];
     after.run(&restore).is(1, &["pg_dump", URL]);
+}
+
+/// A command beside a running server works where that does, and must not be told to work elsewhere.
+pub(crate) fn a_url_of_another_database_than_the_running_server_s_is_refused(servers: &Servers) {
+    let server = &servers.shared;
+    let (first, second) = (server.database().unwrap(), server.database().unwrap());
+    let (url, other) = (server.url(&first), server.url(&second));
+    let is_refused = |ended: &Ended, running: &str| {
+        ended.is(
+            1,
+            &[running, &format!("`{second}` at"), "--database-url", URL],
+        );
+        for secret in ["p@ss", "p%40ss"] {
+            assert!(!ended.stderr.contains(secret), "{ended:?}");
+        }
+    };
+    let node = Application::new(&url, &[NOTES]).start();
+    let on_node = |args: &[&str]| node.application.run(args);
+    let running = format!("`{first}` at");
+    for command in ["migrate", "status"] {
+        is_refused(
+            &on_node(&[command, ".", "--database-url", &other]),
+            &running,
+        );
+        on_node(&[command, ".", "--database-url", &url]).is(0, &[]);
+        run_with(node.application.folder(), &[command, "."], &[]).is(0, &[]);
+    }
+
+    let folder = TempDir::new("nodes").unwrap();
+    write_migration(folder.path(), NOTES.0, NOTES.1);
+    let _dev = Process::start("dev", folder.path());
+    let with_url = ["migrate", ".", "--database-url", other.as_str()];
+    is_refused(&run_with(folder.path(), &with_url, &[]), "its file");
+    run_with(folder.path(), &["migrate", "."], &[]).is(0, &[]);
+    let schemas = "select count(*) from pg_namespace where nspname = 'plinth'";
+    assert_eq!(server.sql(&second, schemas).unwrap(), "0\n");
 }
 
 pub(crate) fn a_server_without_room_says_what_to_change(servers: &Servers) {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use plinth_db::migrations::{self, Event, FileState, MigrationError, MigrationFile};
 use plinth_db::{Db, ScriptOptions, Session};
 use plinth_http::App;
-use plinth_storage::StoreConfig;
 use plinth_storage::s3_keys::{self, S3Key};
+use plinth_storage::{FsckOptions, StoreConfig};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    CheckReport, FileReport, MigrateMode, Reply, Request, RotateReport, RotateRequest, S3KeyReport,
-    S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
+    CheckReport, DatabaseReport, FileReport, MigrateMode, Reply, Request, RotateReport,
+    RotateRequest, S3KeyReport, S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
 };
 use crate::cli::VERSION;
 use crate::key_ring::KeyRing;
@@ -67,10 +67,24 @@ impl Owner {
             } => self.list(replies).await,
             Request::Status => self.status(replies).await,
             Request::S3Keys(request) => self.s3_keys(request, replies).await,
-            Request::StorageCheck { repair } => self.check_storage(repair, replies).await,
+            Request::StorageCheck {
+                repair,
+                older_than_seconds,
+            } => {
+                let options = FsckOptions {
+                    repair,
+                    older_than: Duration::from_secs(older_than_seconds),
+                };
+                self.check_storage(options, replies).await
+            }
             Request::OrdersReconcile => self.reconcile_orders(replies).await,
             Request::LedgerCheck => self.check_ledger(replies).await,
             Request::RotateKeys(request) => self.rotate_keys(request, replies).await,
+            Request::Database => {
+                let server = self.db.server_target().map(DatabaseReport::from);
+                send(replies, Reply::Database { server });
+                Ok(())
+            }
         };
         let last = match end {
             Ok(()) => Reply::Done,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use plinth_db::ServerTarget;
 use tokio::sync::mpsc;
 
 use super::client::Client;
-use super::{Owner, Reply, Request};
+use super::{DatabaseReport, Owner, Reply, Request};
 use crate::config::Config;
 use crate::lock::{self, Holder, Lock};
 use crate::project::{Project, Stage};
@@ -40,7 +41,7 @@ impl Backend {
         config: &Config,
         choice: Choice,
     ) -> anyhow::Result<Backend> {
-        if let Some(client) = running(project).await {
+        if let Some(client) = running(project, config).await? {
             return Ok(Backend::Running(client));
         }
         let holder = Holder {
@@ -51,7 +52,7 @@ impl Backend {
         let lock = match lock::take(project, &holder, PATIENCE)? {
             Ok(lock) => lock,
             // A server may have come up while we waited.
-            Err(held) => match (running(project).await, held) {
+            Err(held) => match (running(project, config).await?, held) {
                 (Some(client), _) => return Ok(Backend::Running(client)),
                 (None, Some(holder)) => bail!(
                     "{holder} is using {}; wait for it to end",
@@ -110,11 +111,38 @@ impl Backend {
 }
 
 /// The server on this directory, whichever it is.
-async fn running(project: &Project) -> Option<Client> {
+async fn running(project: &Project, config: &Config) -> anyhow::Result<Option<Client>> {
     for stage in [Stage::Dev, Stage::Serve] {
-        if let Some(client) = Client::connect(&project.data(stage).control_socket()).await {
-            return Some(client);
+        if let Some(mut client) = Client::connect(&project.data(stage).control_socket()).await {
+            if config.database.is_server() {
+                refuse_another(&mut client, project, &config.database.url).await?;
+            }
+            return Ok(Some(client));
         }
     }
-    None
+    Ok(None)
+}
+
+/// Whoever names a database means that one. A server that is on another would do the work there, and report that it went well.
+async fn refuse_another(client: &mut Client, project: &Project, url: &str) -> anyhow::Result<()> {
+    let wanted = DatabaseReport::from(ServerTarget::of(url)?);
+    let (mut told, mut failed) = (None, String::new());
+    let asked = client.ask(&Request::Database, |reply| match reply {
+        Reply::Database { server } => told = Some(server),
+        Reply::Failed { message } => failed = message,
+        _ => {}
+    });
+    asked.await?;
+    let running = told.with_context(|| {
+        format!("the running server does not say which database it is on ({failed}); it is of another version of plinth: start it anew")
+    })?;
+    if running.as_ref() == Some(&wanted) {
+        return Ok(());
+    }
+    let dir = project.dir.display();
+    let on = running.map_or_else(|| "its file".to_owned(), |server| server.to_string());
+    bail!(
+        "the server that runs on {dir} is on {on}, and the URL of this command (`--database-url`, PLINTH_DATABASE_URL or `[database] url`) names {wanted}\n  \
+         nothing was done; leave the URL out to reach what the server is on, or stop the server first"
+    );
 }

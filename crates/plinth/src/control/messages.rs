@@ -1,9 +1,10 @@
 //! What passes between a command and whoever has the database.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use plinth_db::keys::Which;
-use plinth_db::{Outcome, SqlError};
+use plinth_db::{Outcome, ServerTarget, SqlError};
 use plinth_sql::types::Type;
 use plinth_storage::{Checked, Finding};
 use serde::{Deserialize, Serialize};
@@ -31,11 +32,15 @@ pub(crate) enum Request {
     StorageCheck {
         /// And mend what can be mended.
         repair: bool,
+        /// What no row names is only noted when it is younger than this.
+        older_than_seconds: u64,
     },
     /// Compare payments and refunds with what their providers say.
     OrdersReconcile,
     /// Compare the books with orders, payments and stock.
     LedgerCheck,
+    /// Which database it is.
+    Database,
 }
 
 /// What is done with access keys of S3 clients.
@@ -147,6 +152,11 @@ pub(crate) enum Reply {
     },
     /// Keys were replaced.
     Rotated(RotateReport),
+    /// Which database it is.
+    Database {
+        /// The one on a server; none for a file.
+        server: Option<DatabaseReport>,
+    },
     /// The end.
     Done,
     /// The end, for a reason.
@@ -288,6 +298,38 @@ pub(crate) struct S3KeyReport {
     pub last_used_at: Option<String>,
     /// Since when it opens nothing.
     pub revoked_at: Option<String>,
+}
+
+/// A database on a server: what two URLs are compared by. A password has no place in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DatabaseReport {
+    /// Host and port of each.
+    pub hosts: Vec<String>,
+    /// Its name.
+    pub database: String,
+    /// Who connects.
+    pub user: String,
+}
+
+impl From<ServerTarget> for DatabaseReport {
+    fn from(target: ServerTarget) -> DatabaseReport {
+        DatabaseReport {
+            hosts: target.hosts,
+            database: target.database,
+            user: target.user,
+        }
+    }
+}
+
+impl fmt::Display for DatabaseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DatabaseReport {
+            hosts,
+            database,
+            user,
+        } = self;
+        write!(f, "`{database}` at {} as `{user}`", hosts.join(", "))
+    }
 }
 
 /// Something in the books that does not fit.

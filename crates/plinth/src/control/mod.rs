@@ -17,7 +17,7 @@ pub(crate) use answer::{Owner, RunningServer, describe};
 pub(crate) use backend::{Backend, Choice};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
-    CheckReport, ColumnKind, ColumnReply, Diagnostic, FileReport, LedgerFinding, MigrateMode,
-    Reply, Request, RotateReport, RotateRequest, S3KeyReport, S3KeysRequest, ScriptRequest,
-    StatementReply, StatusReport,
+    CheckReport, ColumnKind, ColumnReply, DatabaseReport, Diagnostic, FileReport, LedgerFinding,
+    MigrateMode, Reply, Request, RotateReport, RotateRequest, S3KeyReport, S3KeysRequest,
+    ScriptRequest, StatementReply, StatusReport,
 };

@@ -1,5 +1,6 @@
 //! Comparing stored files with their rows, for `plinth storage check`.
 
+use plinth_storage::FsckOptions;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Owner, Reply};
@@ -9,14 +10,14 @@ impl Owner {
     /// it is locked by that.
     pub(super) async fn check_storage(
         &self,
-        repair: bool,
+        options: FsckOptions,
         replies: &UnboundedSender<Reply>,
     ) -> Result<(), String> {
         // A command that went away no longer wants to hear.
         let say = |reply| {
             let _gone = replies.send(reply);
         };
-        let checked = plinth_storage::check_store(&self.db, &self.store, repair, |finding| {
+        let checked = plinth_storage::check_store(&self.db, &self.store, options, |finding| {
             say(Reply::StorageFinding { finding });
         });
         let checked = checked.await.map_err(|error| error.to_string())?;
