@@ -4,6 +4,8 @@
 //! (`nosniff`), HTML goes out as plain text, and what a browser could run otherwise (SVG, XML) goes out in a sandbox that
 //! runs no scripts.
 
+mod redirect;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -11,7 +13,7 @@ use axum::body::Body;
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_RANGE, LAST_MODIFIED, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -27,6 +29,7 @@ use crate::error::StorageError;
 use crate::model::Object;
 use crate::sign::End;
 use crate::store::Reading;
+pub use redirect::RedirectConfig;
 
 /// Most ranges in one answer. Whoever wants more gets the whole.
 const MAX_RANGES: usize = 16;
@@ -83,7 +86,7 @@ pub(crate) async fn deliver(
     if ranges.len() < 2
         && !how.head
         && !headers.contains_key(CONTENT_SECURITY_POLICY)
-        && let Some(elsewhere) = redirect(storage, object, &headers).await?
+        && let Some(elsewhere) = redirect::redirect(storage, object, &headers, how.end).await?
     {
         return Ok(elsewhere);
     }
@@ -235,32 +238,6 @@ fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     response
 }
 
-/// The address of the bytes in the store itself, where that is wanted. A client repeats its range there.
-async fn redirect(
-    storage: &Storage,
-    object: &Object,
-    headers: &HeaderMap,
-) -> Result<Option<Response>, StorageError> {
-    let Some(lifetime) = storage.config.redirect else {
-        return Ok(None);
-    };
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let content_type = text(&CONTENT_TYPE).unwrap_or_default();
-    let disposition = text(&CONTENT_DISPOSITION);
-    let store = &storage.store;
-    let address = store.redirect(object.version, lifetime, content_type, disposition);
-    let Some(address) = address.await? else {
-        return Ok(None);
-    };
-    let address = HeaderValue::try_from(address)
-        .map_err(|error| StorageError::Internal(format!("the store's address: {error}")))?;
-    let headers = HeaderMap::from_iter([
-        (LOCATION, address),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ]);
-    Ok(Some(answer(StatusCode::FOUND, headers, Body::empty())))
-}
-
 async fn whole(storage: &Storage, object: &Object) -> Result<Body, StorageError> {
     let reading = storage.store.read(object.version, None).await?;
     if reading.size() != object.size {
@@ -271,11 +248,19 @@ async fn whole(storage: &Storage, object: &Object) -> Result<Body, StorageError>
             object.size
         )));
     }
-    Ok(Body::from_stream(reading))
+    Ok(body(reading))
 }
 
 async fn part(storage: &Storage, object: &Object, range: Range<u64>) -> Result<Body, StorageError> {
-    Ok(Body::from_stream(open(storage, object, range).await?))
+    Ok(body(open(storage, object, range).await?))
+}
+
+/// What is small goes out in one piece, which costs less than a stream of one.
+fn body(mut reading: Reading) -> Body {
+    match reading.whole() {
+        Some(bytes) => Body::from(bytes),
+        None => Body::from_stream(reading),
+    }
 }
 
 async fn open(

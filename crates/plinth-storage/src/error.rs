@@ -182,16 +182,17 @@ impl StorageError {
                 // What clients of storage know a database that was too slow by.
                 Error::Timeout => StatusCode::from_u16(544).unwrap_or(StatusCode::GATEWAY_TIMEOUT),
                 Error::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-                // As the service that clients know answers it.
-                Error::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
-                Error::Closed | Error::Disk(_) | Error::Unavailable(_) => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
-                Error::Sql(_) | Error::Setup(_) | Error::Internal(_) => {
-                    StatusCode::INTERNAL_SERVER_ERROR
-                }
+                Error::Busy { .. }
+                | Error::Closed
+                | Error::Disk(_)
+                | Error::Unavailable(_)
+                | Error::Setup(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Error::Sql(_) | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             StorageError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            // To clients of this service a missing token is like one that opens nothing. What a key is refused for, the gateway
+            // in front of all services answers.
+            StorageError::Gate(GateError::NoKey) => StatusCode::FORBIDDEN,
             StorageError::Gate(_) => StatusCode::UNAUTHORIZED,
         }
     }
@@ -213,7 +214,12 @@ impl StorageError {
             return self.to_string();
         }
         let id = request_id::current();
-        tracing::error!(request.id = %id, error = %self, "a storage request failed for a reason of ours");
+        // That the database is away its engine tells, once for all requests.
+        if matches!(self, StorageError::Database(cause) if cause.is_away()) {
+            tracing::debug!(request.id = %id, error = %self, "a storage request found no database");
+        } else {
+            tracing::error!(request.id = %id, error = %self, "a storage request failed for a reason of ours");
+        }
         let kind = match self.status() {
             StatusCode::INTERNAL_SERVER_ERROR => "Internal server error",
             StatusCode::INSUFFICIENT_STORAGE => "The server has no room left; nothing was changed",
@@ -228,7 +234,6 @@ impl StorageError {
             StorageError::Busy {
                 retry_after_seconds,
             } => Some(*retry_after_seconds),
-            _ if self.status() == StatusCode::TOO_MANY_REQUESTS => Some(1),
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => Some(AWAY_SECONDS),
             StorageError::StoreFull => Some(FULL_SECONDS),
             _ => None,
@@ -258,7 +263,6 @@ impl StorageError {
             | StorageError::WrongRole
             | StorageError::FeatureNotEnabled(_) => self.status(),
             _ if self.status().is_server_error() => self.status(),
-            _ if self.status() == StatusCode::TOO_MANY_REQUESTS => self.status(),
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -367,6 +371,12 @@ mod tests {
             body,
             json!({"statusCode": "404", "error": "not_found", "message": "Object not found", "code": "NoSuchKey"})
         );
+        let (status, body) = read(GateError::NoKey.into()).await;
+        assert_eq!(status, 400);
+        assert_eq!(
+            body,
+            json!({"statusCode": "403", "error": "Unauthorized", "message": "No API key found in request", "code": "AccessDenied"})
+        );
         let (status, body) = read(StorageError::AlreadyExists).await;
         assert_eq!((status.as_u16(), &body["statusCode"]), (400, &json!("409")));
         assert_eq!(body["error"], "Duplicate");
@@ -388,6 +398,12 @@ mod tests {
             retry_after_seconds: 7,
         };
         let response = busy.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[RETRY_AFTER], "7");
+        let waiting = plinth_db::Error::Busy {
+            retry_after_seconds: 7,
+        };
+        let response = StorageError::from(waiting).into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[RETRY_AFTER], "7");
     }

@@ -29,10 +29,11 @@ use plinth_http::App;
 use tokio::sync::Notify;
 
 pub use check::CheckConfig;
+pub use delivery::RedirectConfig;
 pub use http::{ROUTES, router};
 pub use images::ImageConfig;
 pub use s3::keys as s3_keys;
-pub use store::fsck::{Checked, Finding, FsckError, check_store};
+pub use store::fsck::{Checked, Finding, FsckError, FsckOptions, check_store};
 pub use store::hold::{Hold, hold};
 pub use store::{S3Config, S3Credentials, StoreConfig};
 
@@ -63,8 +64,10 @@ pub struct Config {
     pub signed_upload_lifetime: Duration,
     /// What the S3 endpoint calls its region.
     pub region: String,
-    /// Downloads are sent to the store itself, by an address that holds this long. Not with a folder.
-    pub redirect: Option<Duration>,
+    /// Where clients reach the server, if somebody has said so; none goes by what their requests and a proxy's headers say.
+    pub public_url: Option<String>,
+    /// Whose downloads are sent to the store itself.
+    pub redirect: Option<RedirectConfig>,
 }
 
 /// Everything the routes of this service need. Cheap to clone.
@@ -93,7 +96,7 @@ pub struct OpenError(String);
 impl Storage {
     /// Opens the store of files and puts uploads that a crash has left in their place, or away.
     ///
-    /// `keys` are the project's: signed URLs are signed with a key derived from their root, which outlives rotations.
+    /// `keys` open the secrets that S3 clients sign with. Signed URLs come and go with those of the gate, which follows rotations.
     pub async fn open(app: App, config: Config, keys: &Keys) -> Result<Storage, OpenError> {
         let opened = |error: StorageError| OpenError(error.to_string());
         let store = Store::open(&config.store).await.map_err(opened)?;
@@ -103,9 +106,8 @@ impl Storage {
             .map_err(|error| OpenError(error.to_string()))?
             .map_err(|error| OpenError(error.to_string()))?;
         let check = config.check.as_ref().map(Check::open).transpose();
-        let secret = keys.root.expose().as_bytes();
         let storage = Storage {
-            signer: UrlSigner::derive(secret, app.db.clock().clone()),
+            signer: UrlSigner::new(Arc::clone(&app.gate), app.db.clock().clone()),
             check: check.map_err(OpenError)?,
             config: Arc::new(config),
             store,

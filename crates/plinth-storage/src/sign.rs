@@ -1,32 +1,32 @@
 //! Signed URLs: tokens that let whoever holds them read one object, or write one.
 //!
-//! Signed with a key of their own, which is derived from the project's secret: an access token is never a signed URL, and a
-//! signed URL never says who somebody is. A token names the object and what it is for; both must be what is asked.
+//! Signed with a key of their own, which is derived from the secret that signs access tokens: an access token is never a signed
+//! URL, and a signed URL never says who somebody is. It ends with that secret, because whoever had the secret could have signed
+//! anything. A token names the object and what it is for; both must be what is asked.
 
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use plinth_db::Clock;
+use plinth_http::Gate;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::error::StorageError;
 
 /// Longest life of a signed URL, in seconds: ten years.
 const LONGEST_SECONDS: u64 = 10 * 365 * 24 * 3600;
+/// What the keys are derived for.
+const PURPOSE: &str = "plinth: signed storage URLs";
 
 /// Signs and verifies. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct UrlSigner(Arc<Keys>);
-
-struct Keys {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    validation: Validation,
+pub(crate) struct UrlSigner {
+    /// Has the keys, also when others take their place.
+    gate: Arc<Gate>,
+    validation: Arc<Validation>,
     clock: Clock,
 }
 
@@ -86,23 +86,18 @@ enum Scope {
 }
 
 impl UrlSigner {
-    /// A signer whose tokens end with the project's secret.
-    pub(crate) fn derive(secret: &[u8], clock: Clock) -> UrlSigner {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-        mac.update(b"plinth: signed storage URLs");
-        let key = mac.finalize().into_bytes();
+    /// A signer whose tokens end with the secret that was the project's when they were made.
+    pub(crate) fn new(gate: Arc<Gate>, clock: Clock) -> UrlSigner {
         let mut validation = Validation::new(Algorithm::HS256);
         // Checked here, against the clock we were given.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        UrlSigner(Arc::new(Keys {
-            encoding: EncodingKey::from_secret(&key),
-            decoding: DecodingKey::from_secret(&key),
-            validation,
+        UrlSigner {
+            gate,
+            validation: Arc::new(validation),
             clock,
-        }))
+        }
     }
 
     /// A token by which `bucket/path` can be read.
@@ -148,7 +143,7 @@ impl UrlSigner {
     /// What this token lets its holder read, if it is for this `bucket/path`.
     pub(crate) fn verify_download(&self, token: &str, url: &str) -> Result<Download, StorageError> {
         let claims = self.verify(token, url, Scope::Download)?;
-        let seconds_left = claims.exp.saturating_sub(self.0.clock.now().as_second());
+        let seconds_left = claims.exp.saturating_sub(self.clock.now().as_second());
         Ok(Download {
             transformations: claims.transformations,
             end: End {
@@ -171,9 +166,12 @@ impl UrlSigner {
 
     /// `claims.exp` comes in as a lifetime.
     fn sign(&self, mut claims: Claims) -> String {
-        claims.iat = self.0.clock.now().as_second();
+        claims.iat = self.clock.now().as_second();
         claims.exp = claims.exp.saturating_add(claims.iat);
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.0.encoding)
+        let keys = self.gate.derived_keys(PURPOSE);
+        let key = keys.first().expect("a gate has a secret that signs");
+        let key = EncodingKey::from_secret(key);
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
             .expect("these claims always serialise, and HMAC takes keys of any length")
     }
 
@@ -181,9 +179,7 @@ impl UrlSigner {
         if token.is_empty() {
             return Err(StorageError::MissingParameter("token"));
         }
-        let keys = &*self.0;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &keys.validation);
-        let claims = decoded.map_err(|error| genuine_or(error.kind()))?.claims;
+        let claims = self.genuine(token)?;
         if claims.scope != scope {
             let wanted = match scope {
                 Scope::Download => "download",
@@ -198,12 +194,27 @@ impl UrlSigner {
                 "Invalid signature".to_owned(),
             ));
         }
-        if claims.exp <= keys.clock.now().as_second() {
+        if claims.exp <= self.clock.now().as_second() {
             return Err(StorageError::InvalidJwt(
                 "\"exp\" claim timestamp check failed".to_owned(),
             ));
         }
         Ok(claims)
+    }
+
+    /// What one of the keys has signed.
+    fn genuine(&self, token: &str) -> Result<Claims, StorageError> {
+        let refused = |text: &str| Err(StorageError::InvalidJwt(text.to_owned()));
+        for key in self.gate.derived_keys(PURPOSE) {
+            let key = DecodingKey::from_secret(&key);
+            match jsonwebtoken::decode::<Claims>(token, &key, &self.validation) {
+                Ok(decoded) => return Ok(decoded.claims),
+                // Another one may have.
+                Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
+                Err(_) => return refused("Invalid Compact JWS"),
+            }
+        }
+        refused("signature verification failed")
     }
 }
 
@@ -211,23 +222,29 @@ fn seconds(count: u64) -> i64 {
     i64::try_from(count.min(LONGEST_SECONDS)).unwrap_or(i64::MAX)
 }
 
-fn genuine_or(kind: &ErrorKind) -> StorageError {
-    let text = match kind {
-        ErrorKind::InvalidSignature => "signature verification failed",
-        _ => "Invalid Compact JWS",
-    };
-    StorageError::InvalidJwt(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
+    use plinth_db::keys::{OldKey, OldKind, Secret};
+    use plinth_http::GateKeys;
 
     use super::*;
 
     fn signer() -> (UrlSigner, Clock) {
         let clock = Clock::fixed("2026-01-01T00:00:00Z".parse().unwrap());
-        (UrlSigner::derive(b"secret", clock.clone()), clock)
+        (signer_with("secret", clock.clone()), clock)
+    }
+
+    fn signer_with(secret: &str, clock: Clock) -> UrlSigner {
+        let gate = Arc::new(Gate::new(&keys(secret), clock.clone()));
+        UrlSigner::new(gate, clock)
+    }
+
+    fn keys(secret: &str) -> GateKeys {
+        GateKeys {
+            jwt_secret: secret.to_owned(),
+            ..GateKeys::default()
+        }
     }
 
     #[test]
@@ -266,9 +283,30 @@ mod tests {
     }
 
     #[test]
+    fn tokens_end_with_the_secret_that_was_there_when_they_were_made() {
+        let (signer, clock) = signer();
+        let counts = |token: &str| signer.verify_download(token, "b/a").is_ok();
+        let before = signer.sign_download("b/a".to_owned(), None, 3600);
+        let replaced = OldKey {
+            kind: OldKind::Signing,
+            text: Secret::new("secret"),
+            signs_from: None,
+            ends: clock.now().as_second() + 60,
+        };
+        signer.gate.replace(&GateKeys {
+            old: vec![replaced],
+            ..keys("a new secret")
+        });
+        let after = signer.sign_download("b/a".to_owned(), None, 3600);
+        assert!(counts(&before) && counts(&after));
+        clock.advance(SignedDuration::from_secs(60));
+        assert!(!counts(&before) && counts(&after));
+    }
+
+    #[test]
     fn what_others_signed_opens_nothing() {
         let (signer, clock) = signer();
-        let other = UrlSigner::derive(b"another", clock);
+        let other = signer_with("another", clock);
         let token = other.sign_download("b/a".to_owned(), None, 60);
         for bad in [
             token.as_str(),

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "keys/s3_keys.rs"]
+mod s3_keys;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -188,6 +191,37 @@ fn what_is_not_named_stays() {
         assert_eq!(with_key(&server, third.get(name)).status, 200, "{name}");
     }
     assert_eq!(with_key(&server, second.get("anon_key")).status, 401);
+}
+
+/// The address of a file that nobody but its holder may read.
+fn signed_url(server: &Process, keys: &Keys) -> String {
+    let make = |target: &str, body: &str| {
+        let request = Request::post(target, body).header("apikey", keys.get("secret_key"));
+        let answer = request.send(server.address);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    make("/storage/v1/bucket", r#"{"name": "letters"}"#);
+    make("/storage/v1/object/letters/a.txt", "hello");
+    let target = "/storage/v1/object/sign/letters/a.txt";
+    let signed = make(target, r#"{"expiresIn": 3600}"#);
+    let address = signed["signedURL"].as_str().expect("it is signed");
+    format!("/storage/v1{address}")
+}
+
+#[test]
+fn signed_urls_of_files_end_with_the_secret() {
+    let folder = folder();
+    let server = Process::start("serve", folder.path());
+    let url = signed_url(&server, &Keys::of(folder.path()));
+    let opens = || Request::get(&url).send(server.address).status;
+    assert_eq!(opens(), 200);
+    rotate(folder.path(), &["--what", "api", "--keep-old", "0"]);
+    assert_eq!(opens(), 200);
+    rotate(folder.path(), &["--what", "signing", "--keep-old", "1h"]);
+    assert_eq!(opens(), 200);
+    rotate(folder.path(), &["--what", "signing", "--keep-old", "0"]);
+    assert_eq!(opens(), 400);
 }
 
 #[test]

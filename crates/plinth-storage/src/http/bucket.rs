@@ -2,13 +2,15 @@
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
 use axum::response::{IntoResponse, Response};
 use plinth_db::{Param, Session};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::request::{Admin, BucketId, Parameters, json as read_json};
+use super::request::{Admin, BucketId, Parameters, json as read_json, text};
 use crate::error::StorageError;
 use crate::model::bucket::{Bucket, COLUMNS};
 use crate::model::object::refused;
@@ -30,6 +32,7 @@ pub(crate) async fn list(
     State(storage): State<Storage>,
     who: Who,
     query: Parameters,
+    headers: HeaderMap,
 ) -> Result<Response, StorageError> {
     let column = match query.get("sortColumn") {
         None | Some("name") => "name",
@@ -61,13 +64,38 @@ pub(crate) async fn list(
         .db
         .query(&who.session, &sql, vec![Param::from(search)]);
     let rows = rows.await?;
+    let says_type = knows_types(&headers);
     let mut buckets = Vec::with_capacity(rows.len());
     for row in rows.iter() {
         let mut bucket = Bucket::read(row)?.json();
-        bucket["type"] = json!("STANDARD");
+        if says_type {
+            bucket["type"] = json!("STANDARD");
+        }
         buckets.push(bucket);
     }
     Ok(axum::Json(buckets).into_response())
+}
+
+/// Whether the client is none of those in Python that cannot read a list in which buckets say their type. They name themselves
+/// `supabase-py/2.17.0`, or `supabase-py/storage3 v0.12.0` where they are used alone.
+fn knows_types(headers: &HeaderMap) -> bool {
+    let is_before = |header: &str, product: &str, first: [u32; 3]| {
+        let version = text(headers, header).and_then(|said| version(said, product));
+        version.is_some_and(|version| version < first)
+    };
+    !is_before("x-client-info", "supabase-py/", [2, 18, 0])
+        && !is_before(USER_AGENT.as_str(), "supabase-py/storage3 v", [0, 12, 1])
+}
+
+/// The three numbers behind a product's name.
+fn version(said: &str, product: &str) -> Option<[u32; 3]> {
+    let said = said.to_ascii_lowercase();
+    let (_, behind) = said.split_once(product)?;
+    let mut numbers = behind.splitn(3, '.').map(|part| {
+        let digits = part.split(|sign: char| !sign.is_ascii_digit()).next()?;
+        digits.parse().ok()
+    });
+    Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
 
 /// `GET /bucket/{id}`.
@@ -374,6 +402,27 @@ mod tests {
         let check = |text: &str| check_types(Some(&[text.to_owned()])).is_ok();
         assert!(check("image/png") && check("image/*") && check("*/*"));
         assert!(!check("image") && !check("a/b/c") && !check("") && !check("a b/c"));
+    }
+
+    #[test]
+    fn old_clients_in_python_are_told_from_others() {
+        for (header, said, knows) in [
+            ("x-client-info", "supabase-py/2.17.9", false),
+            ("x-client-info", "Supabase-Py/1.99.0", false),
+            ("x-client-info", "supabase-py/2.18.0", true),
+            ("x-client-info", "supabase-py/10.0.0", true),
+            ("x-client-info", "supabase-py/2.17", true),
+            ("x-client-info", "supabase-js/2.1.0", true),
+            ("user-agent", "supabase-py/storage3 v0.12.0", false),
+            ("user-agent", "supabase-py/storage3 v0.12.1", true),
+            ("user-agent", "supabase-py/2.17.0", true),
+            ("user-agent", "supabase-py/storage3 vx.1.2", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header, said.parse().unwrap());
+            assert_eq!(knows_types(&headers), knows, "{header}: {said}");
+        }
+        assert!(knows_types(&HeaderMap::new()));
     }
 
     #[test]

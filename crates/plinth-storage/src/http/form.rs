@@ -45,6 +45,8 @@ pub(crate) struct Fields {
     /// JSON text.
     pub(crate) metadata: Option<String>,
     pub(crate) content_type: Option<String>,
+    /// Bytes of all values, also of fields that mean nothing here.
+    pub(crate) bytes: u64,
 }
 
 impl Form {
@@ -82,6 +84,7 @@ impl Form {
             let name = field.name().unwrap_or_default().to_owned();
             let value = self.small_text(field, room).await?;
             room -= value.len();
+            fields.bytes += value.len() as u64;
             match &*name {
                 "cacheControl" => fields.cache_control = Some(value),
                 "metadata" | "userMetadata" => fields.metadata = Some(value),
@@ -241,6 +244,7 @@ mod tests {
         let fields = form.fields().await.unwrap();
         assert_eq!(fields.cache_control.as_deref(), Some("3600"));
         assert_eq!(fields.content_type.as_deref(), Some("text/plain"));
+        assert_eq!(fields.bytes, 4);
         assert_eq!(read(form).await.unwrap(), b"hello");
     }
 

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use plinth_http::discard_body;
 use serde_json::{Value, json};
 
-use super::form::{self, Form, discard};
+use super::form::{self, Fields, Form, discard};
 use super::request::{Parameters, Place, file, is_true, text};
 use crate::Storage;
 use crate::error::StorageError;
@@ -172,7 +172,7 @@ impl Asked<'_> {
                 content_type,
                 cache_control.as_deref(),
                 metadata.flatten(),
-                None,
+                longest_file(self.length, &fields),
             )
         };
         match self.admit(bucket, about()).await {
@@ -254,6 +254,13 @@ impl Asked<'_> {
     }
 }
 
+/// How long the file of a form can be, when the whole body says how long it is: longer than it will be by the form's own lines, a
+/// kibibyte at most as clients write them. Policies that bound the size want to know before the file comes, and are asked again
+/// when its length is known.
+fn longest_file(body: Option<u64>, fields: &Fields) -> Option<u64> {
+    body.map(|bytes| bytes.saturating_sub(fields.bytes))
+}
+
 /// A type that can be sent as it is, of bounded length.
 pub(crate) fn kept_type(text: &str) -> Option<&str> {
     let text = text.trim();
@@ -321,6 +328,17 @@ pub(crate) fn holds_nul(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_of_a_form_is_no_longer_than_the_rest_of_it() {
+        let fields = Fields {
+            bytes: 100,
+            ..Fields::default()
+        };
+        assert_eq!(longest_file(Some(1100), &fields), Some(1000));
+        assert_eq!(longest_file(Some(7), &fields), Some(0));
+        assert_eq!(longest_file(None, &fields), None);
+    }
 
     #[test]
     fn custom_metadata_is_an_object() {

@@ -31,7 +31,6 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::error::StorageError;
-use crate::store::hex;
 use cache::{Cache, Key};
 use workers::{Memory, Workers};
 
@@ -221,7 +220,7 @@ impl Images {
 /// The entity tag of a result, in quotes. It is known before the result is.
 pub(crate) fn etag(version: Uuid, recipe: &Recipe) -> String {
     let digest = Sha256::digest(format!("{}/{version}/{recipe}", cache::REVISION));
-    format!("\"{}\"", hex(&digest[..16]))
+    format!("\"{}\"", hex::encode(&digest[..16]))
 }
 
 fn busy() -> StorageError {

@@ -49,7 +49,7 @@ pub(crate) struct NewObject {
     pub(crate) content_type: String,
     pub(crate) cache_control: String,
     pub(crate) user_metadata: Option<Value>,
-    /// What the client says that it will send.
+    /// What the client says that it will send, or the most that it can be.
     pub(crate) declared_length: Option<u64>,
 }
 

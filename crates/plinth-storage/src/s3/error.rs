@@ -59,9 +59,10 @@ fn code(error: &StorageError) -> S3ErrorCode {
             | Error::Busy { .. }
             | Error::Closed
             | Error::Disk(_)
-            | Error::Unavailable(_) => S3ErrorCode::ServiceUnavailable,
+            | Error::Unavailable(_)
+            | Error::Setup(_) => S3ErrorCode::ServiceUnavailable,
             Error::DiskFull => named(error.code()),
-            Error::Sql(_) | Error::Setup(_) | Error::Internal(_) => S3ErrorCode::InternalError,
+            Error::Sql(_) | Error::Internal(_) => S3ErrorCode::InternalError,
         },
         StorageError::Internal(_) => S3ErrorCode::InternalError,
         StorageError::InvalidKey(_)

@@ -357,7 +357,6 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
-    use crate::store::hex;
 
     const KEY: &str = "PLNTTEST";
     const SECRET: &str = "a secret that signs";
@@ -390,11 +389,11 @@ mod tests {
         let (path, query) = signed.split_once('?').unwrap_or((signed, ""));
         let canonical = format!("PUT\n{path}\n{query}\n{lines}\n{names}\n{payload}");
         let scope = format!("{day}/us-east-1/s3/aws4_request");
-        let digest = hex(&Sha256::digest(canonical.as_bytes()));
+        let digest = hex::encode(Sha256::digest(canonical.as_bytes()));
         let to_sign = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{digest}");
         let day_key = mac(format!("AWS4{SECRET}").as_bytes(), day);
         let key = mac(&mac(&mac(&day_key, "us-east-1"), "s3"), "aws4_request");
-        let signature = hex(&mac(&key, &to_sign));
+        let signature = hex::encode(mac(&key, &to_sign));
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
         );
@@ -482,7 +481,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_what_was_signed() {
-        let payload = hex(&Sha256::digest(b"hello"));
+        let payload = hex::encode(Sha256::digest(b"hello"));
         let parts = request(
             "/storage/v1/s3/b/k",
             "/b/k",

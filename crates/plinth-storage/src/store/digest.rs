@@ -17,17 +17,17 @@ impl Digest {
 
     /// 32 hexadecimal digits.
     pub(super) fn finish(self) -> String {
-        hex(self.0.finalize().as_slice())
+        hex::encode(self.0.finalize())
     }
 
     /// The state between two pieces.
     pub(super) fn save(&self) -> String {
-        hex(self.0.serialize().as_slice())
+        hex::encode(self.0.serialize())
     }
 
     /// Goes on from a saved state; `None` when the text is none.
     pub(super) fn resume(saved: &str) -> Option<Digest> {
-        let bytes = unhex(saved)?;
+        let bytes = hex::decode(saved).ok()?;
         let state = SerializedState::<Md5>::try_from(bytes.as_slice()).ok()?;
         Md5::deserialize(&state).ok().map(Digest)
     }
@@ -41,37 +41,12 @@ pub(crate) fn joined<'a>(etags: impl ExactSizeIterator<Item = &'a str>) -> Strin
     let count = etags.len();
     let mut digest = Digest::default();
     for etag in etags {
-        match unhex(etag) {
-            Some(md5) if md5.len() == 16 => digest.update(&md5),
+        match hex::decode(etag) {
+            Ok(md5) if md5.len() == 16 => digest.update(&md5),
             _ => digest.update(etag.as_bytes()),
         }
     }
     format!("{}-{count}", digest.finish())
-}
-
-/// Two digits a byte.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    text.as_bytes()
-        .chunks_exact(2)
-        .map(|pair| {
-            let value = digit(pair[0])? * 16 + digit(pair[1])?;
-            u8::try_from(value).ok()
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -110,8 +85,8 @@ mod tests {
         // What S3 answers for two parts, "hello " and "world".
         let (first, second) = (md5(b"hello "), md5(b"world"));
         let mut expected = Vec::new();
-        expected.extend(unhex(&first).unwrap());
-        expected.extend(unhex(&second).unwrap());
+        expected.extend(hex::decode(&first).unwrap());
+        expected.extend(hex::decode(&second).unwrap());
         let etag = joined([first.as_str(), second.as_str()].into_iter());
         assert_eq!(etag, format!("{}-2", md5(&expected)));
     }

@@ -21,6 +21,8 @@ mod open;
 mod read;
 mod recover;
 mod remove;
+#[cfg(unix)]
+mod together;
 mod upload;
 mod write;
 
@@ -49,7 +51,7 @@ pub(crate) struct Folder {
     handle: File,
     /// `incoming/`, held open to be synced.
     #[cfg(unix)]
-    incoming: File,
+    incoming: together::SharedSync,
     /// Held, so that no other process takes the folder; none for a mere look at it.
     #[expect(dead_code, reason = "it is held, not used")]
     lock: Option<File>,
@@ -227,7 +229,10 @@ impl Folder {
                 return Err(error);
             }
         }
-        self.sync_incoming()?;
+        if let Err(error) = self.sync_incoming() {
+            let _best_effort = remove_file(&to);
+            return Err(error);
+        }
         Ok(size)
     }
 
@@ -243,8 +248,10 @@ impl Folder {
 
     /// What was made or removed in `incoming/` is so also after a power cut.
     fn sync_incoming(&self) -> io::Result<()> {
+        #[cfg(test)]
+        tests::full::check(&self.root)?;
         #[cfg(unix)]
-        self.incoming.sync_all()?;
+        self.incoming.sync()?;
         Ok(())
     }
 }

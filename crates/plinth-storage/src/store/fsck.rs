@@ -2,7 +2,7 @@
 //!
 //! Rows are read page by page in the order of their versions, bytes corner by corner, so however many there are, a few thousand
 //! names are held at once. It works beside a running server: what looks wrong is looked at again before it is called so, and
-//! bytes that are younger than an hour may be an upload whose row is about to come.
+//! bytes that are young may be an upload whose row is about to come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,6 @@ use super::s3::Listed;
 use super::{Store, StoreConfig, rows};
 use crate::error::StorageError;
 
-/// Bytes younger than this may belong to a request that runs.
-const YOUNG: Duration = Duration::from_hours(1);
 /// Questions asked of an S3 store at a time.
 const ABREAST: usize = 16;
 
@@ -78,6 +76,16 @@ pub enum Finding {
     },
 }
 
+/// How a check is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FsckOptions {
+    /// What can be mended is mended.
+    pub repair: bool,
+    /// Bytes that no row names are only noted as long as they are younger: they may belong to a request that runs, and such a
+    /// request may take an hour. Less is for a store that nobody uploads to.
+    pub older_than: Duration,
+}
+
 /// What a check came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
@@ -133,25 +141,23 @@ struct Named {
 struct Check<'a, F> {
     db: &'a Db,
     store: &'a Store,
-    repair: bool,
-    /// What is younger may belong to a request that runs.
-    young: Duration,
+    options: FsckOptions,
     /// Bytes that no row names are only counted now.
     counts: bool,
     checked: Checked,
     on: F,
 }
 
-/// Compares all rows with all bytes. With `repair`, bytes that no row names are removed, interrupted moves are finished, and
-/// rows whose bytes are nowhere are deleted. Nothing is removed or deleted when either are more than the rows that have their
-/// bytes. `on` hears of each finding.
+/// Compares all rows with all bytes. With [`FsckOptions::repair`], bytes that no row names are removed, interrupted moves are
+/// finished, and rows whose bytes are nowhere are deleted. Nothing is removed or deleted when either are more than the rows that
+/// have their bytes. `on` hears of each finding.
 ///
 /// # Errors
 /// When the database or the store cannot be read to the end.
 pub async fn check_store(
     db: &Db,
     config: &StoreConfig,
-    repair: bool,
+    options: FsckOptions,
     on: impl FnMut(Finding) + Send,
 ) -> Result<Checked, FsckError> {
     let store = match Store::attach(config).await {
@@ -163,8 +169,7 @@ pub async fn check_store(
     let check = Check {
         db,
         store: &store,
-        repair,
-        young: YOUNG,
+        options,
         counts: false,
         checked: Checked::default(),
         on,
@@ -186,7 +191,7 @@ async fn is_empty(db: &Db) -> Result<bool, StorageError> {
 impl<F: FnMut(Finding) + Send> Check<'_, F> {
     async fn run(mut self) -> Result<Checked, StorageError> {
         self.rows(false).await?;
-        if self.repair {
+        if self.options.repair {
             // Counted before the first is removed: to a database that is lost, older or another's, all bytes are nobody's.
             self.counts = true;
             self.bytes().await?;
@@ -204,7 +209,7 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
 
     /// Whether what does not fit goes.
     fn removes(&self) -> bool {
-        self.repair && !self.checked.refused
+        self.options.repair && !self.checked.refused
     }
 
     /// Bytes to rows.
@@ -268,7 +273,7 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
                 }
                 (Some(found), _) => {
                     self.checked.whole += 1;
-                    if !found.placed && found.age >= self.young {
+                    if !found.placed && found.age >= self.options.older_than {
                         self.unplaced(&row).await?;
                     }
                 }
@@ -302,7 +307,7 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
     async fn unplaced(&mut self, row: &Named) -> Result<(), StorageError> {
         let version = row.version.clone().unwrap_or_default();
         let mut repaired = false;
-        if self.repair
+        if self.options.repair
             && let (Some(folder), Ok(version)) = (self.store.folder(), version.parse::<Uuid>())
         {
             folder::place(folder, version).await?;
@@ -341,7 +346,9 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
             let unnamed = self.unnamed(uploads).await?;
             let known = rows::uploads(self.db, &unnamed).await?;
             for upload in unnamed {
-                let is_old = folder::age(folder, Corner::Uploads, upload).await? >= self.young;
+                let age = folder::age(folder, Corner::Uploads, upload).await?;
+                // Gone since it was listed, or it may belong to a request that runs.
+                let is_old = age.is_some_and(|age| age >= self.options.older_than);
                 if is_old && !known.contains(&upload) {
                     self.orphan(upload, None).await?;
                 }
@@ -395,7 +402,7 @@ impl<F: FnMut(Finding) + Send> Check<'_, F> {
         bytes: u64,
         age: Duration,
     ) -> Result<(), StorageError> {
-        if age < self.young {
+        if age < self.options.older_than {
             let version = version.to_string();
             self.tell(Finding::Young { version, bytes });
             return Ok(());

@@ -32,7 +32,7 @@ use plinth_http::request_id;
 use uuid::Uuid;
 
 use crate::error::StorageError;
-pub(crate) use digest::{hex, joined as joined_etag};
+pub(crate) use digest::joined as joined_etag;
 use folder::{FileReading, Folder, Recovered};
 pub(crate) use reading::Reading;
 use reading::{Source, within};
@@ -57,6 +57,14 @@ pub(crate) struct Store(Kind);
 enum Kind {
     Folder(Arc<Folder>),
     S3(Arc<S3>),
+}
+
+/// What a store says of bytes that it sends to a client itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SaidByStore<'a> {
+    pub(crate) content_type: &'a str,
+    pub(crate) cache_control: &'a str,
+    pub(crate) disposition: Option<&'a str>,
 }
 
 /// Bytes that are written and synced and that no row names yet: see [`Store::commit`].
@@ -269,21 +277,16 @@ impl Store {
         }
     }
 
-    /// A URL from which a client can fetch a version itself for some time, with this type and disposition; none where the
-    /// bytes are in a folder.
+    /// A URL from which a client can fetch a version itself for some time; none where the bytes are in a folder.
     pub(crate) async fn redirect(
         &self,
         version: Uuid,
         lifetime: Duration,
-        content_type: &str,
-        disposition: Option<&str>,
+        said: SaidByStore<'_>,
     ) -> Result<Option<String>, StorageError> {
         match &self.0 {
             Kind::Folder(_) => Ok(None),
-            Kind::S3(s3) => {
-                s3.redirect(version, lifetime, content_type, disposition)
-                    .await
-            }
+            Kind::S3(s3) => s3.redirect(version, lifetime, said).await,
         }
     }
 

@@ -34,6 +34,14 @@ impl Reading {
     pub(crate) fn len(&self) -> u64 {
         self.range.end - self.range.start
     }
+
+    /// All that comes, where that is little and in memory already; the stream is empty then.
+    pub(crate) fn whole(&mut self) -> Option<Bytes> {
+        match &mut self.source {
+            Source::File(file) => file.whole(),
+            Source::Remote(_) => None,
+        }
+    }
 }
 
 impl Stream for Reading {

@@ -35,7 +35,7 @@ use object_store::{
 };
 use uuid::Uuid;
 
-use super::within;
+use super::{SaidByStore, within};
 use crate::buffers::Buffers;
 use crate::error::StorageError;
 pub(super) use copy::copy;
@@ -280,15 +280,16 @@ impl S3 {
         &self,
         version: Uuid,
         lifetime: Duration,
-        content_type: &str,
-        disposition: Option<&str>,
+        said: SaidByStore<'_>,
     ) -> Result<Option<String>, StorageError> {
         let Some(signing) = &self.signing else {
             return Ok(None);
         };
-        let mut options =
-            SignedUrlOptions::new().with_query([("response-content-type", content_type)]);
-        if let Some(disposition) = disposition {
+        let mut options = SignedUrlOptions::new().with_query([
+            ("response-content-type", said.content_type),
+            ("response-cache-control", said.cache_control),
+        ]);
+        if let Some(disposition) = said.disposition {
             options = options.with_query([("response-content-disposition", disposition)]);
         }
         let key = self.key(version);

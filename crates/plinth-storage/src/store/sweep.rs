@@ -34,7 +34,13 @@ pub(crate) async fn recover(storage: &Storage) -> Result<Recovered, StorageError
 
 /// Sweeps until it is dropped: what is due whenever somebody says that something is, everything each [`ROUND`].
 pub(crate) async fn run(storage: &Storage) {
-    let told = |error: StorageError| tracing::error!(%error, "superfluous files cannot be removed");
+    let told = |error: StorageError| match error {
+        // That the database is away its engine tells, once for everything.
+        StorageError::Database(cause) if cause.is_away() => {
+            tracing::debug!(error = %cause, "superfluous files cannot be removed");
+        }
+        error => tracing::error!(%error, "superfluous files cannot be removed"),
+    };
     loop {
         sweep(storage).await.map_err(told).unwrap_or_default();
         let next_round = Instant::now() + ROUND;

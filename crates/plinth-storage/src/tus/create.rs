@@ -102,7 +102,9 @@ pub(super) fn check_type(bucket: &Bucket, object: &NewObject) -> Result<(), Stor
 fn created(asked: &Asked, upload: &Upload, has_moved: bool) -> Response {
     let mut response = StatusCode::CREATED.into_response();
     let headers = response.headers_mut();
-    let base = location::base(&asked.storage.app.public_url, asked.headers());
+    let storage = &asked.storage;
+    let configured = storage.config.public_url.as_deref();
+    let base = location::base(configured, &storage.app.public_url, asked.headers());
     let path = match asked.way {
         Way::Key => PATH,
         Way::Signature => SIGNED_PATH,

@@ -4,13 +4,12 @@
 //! well. What they say goes into the answer to that very request and nowhere else, so a client can mislead itself alone. It
 //! must still be well formed, lest it be more than an address. Where a public URL has been configured, they count for nothing.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use plinth_http::host::is_loopback;
 use uuid::Uuid;
 
 use crate::PREFIX;
@@ -53,36 +52,23 @@ impl UploadId {
 }
 
 /// The URL of the service as this client reaches it: `https://shop.example/storage/v1`.
-pub(crate) fn base(public_url: &str, headers: &HeaderMap) -> String {
-    let reached = if is_configured(public_url) {
-        None
-    } else {
-        as_reached(public_url, headers)
-    };
-    reached.unwrap_or_else(|| format!("{public_url}{PREFIX}"))
+///
+/// What was `configured` counts, be it a name or an address. `listened` is what is known where nothing was, and where the
+/// request says nothing either.
+pub(crate) fn base(configured: Option<&str>, listened: &str, headers: &HeaderMap) -> String {
+    match configured {
+        Some(url) => format!("{url}{PREFIX}"),
+        None => as_reached(headers).unwrap_or_else(|| format!("{listened}{PREFIX}")),
+    }
 }
 
-/// A URL with a name in it was written by somebody who knows how the server is reached. Without one it is made from the
-/// address that is listened on.
-fn is_configured(public_url: &str) -> bool {
-    let Some((_, rest)) = public_url.split_once("://") else {
-        return false;
-    };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    !is_loopback(authority)
-        && Authority::parse(authority).is_some_and(|known| !is_address(known.host))
-}
-
-fn as_reached(public_url: &str, headers: &HeaderMap) -> Option<String> {
+fn as_reached(headers: &HeaderMap) -> Option<String> {
     let forwarded = |name: &str| first(headers, name);
     let host = forwarded("x-forwarded-host").and_then(Authority::parse);
     let host = host.or_else(|| first(headers, HOST.as_str()).and_then(Authority::parse))?;
     let scheme = forwarded("x-forwarded-proto").and_then(scheme);
-    let scheme = scheme.unwrap_or_else(|| match public_url.starts_with("https://") {
-        true => "https",
-        false => "http",
-    });
+    // Nothing but a proxy speaks TLS.
+    let scheme = scheme.unwrap_or("http");
     let port = host
         .port
         .or_else(|| forwarded("x-forwarded-port").and_then(port));
@@ -171,12 +157,17 @@ mod tests {
 
     const LOCAL: &str = "http://127.0.0.1:54321";
 
-    fn at(public_url: &str, lines: &[(&'static str, &'static str)]) -> String {
+    /// Where nothing was configured.
+    fn at(listened: &str, lines: &[(&'static str, &'static str)]) -> String {
+        base(None, listened, &headers(lines))
+    }
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        base(public_url, &headers)
+        headers
     }
 
     #[test]
@@ -250,12 +241,22 @@ mod tests {
             ("x-forwarded-host", "evil.example"),
             ("host", "evil.example"),
         ];
-        assert_eq!(
-            at("https://shop.example/api", &evil),
-            "https://shop.example/api/storage/v1"
-        );
-        // These name what is listened on.
-        for listened in ["http://0.0.0.0:1", "http://[::1]:1", "http://192.168.1.2:1"] {
+        for configured in [
+            "https://shop.example/api",
+            "https://203.0.113.7",
+            "http://192.168.1.2:8000",
+            "http://[2001:db8::1]",
+            "http://localhost:54321",
+        ] {
+            let base = base(Some(configured), LOCAL, &headers(&evil));
+            assert_eq!(base, format!("{configured}/storage/v1"));
+        }
+        // What is listened on is not what clients see.
+        for listened in [
+            "http://127.0.0.1:1",
+            "http://[::1]:1",
+            "http://192.168.1.2:1",
+        ] {
             assert_eq!(at(listened, &evil), "http://evil.example/storage/v1");
         }
     }

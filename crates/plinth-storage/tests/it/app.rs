@@ -108,6 +108,7 @@ impl TestApp {
             resumable_lifetime: Duration::from_hours(1),
             signed_upload_lifetime: Duration::from_mins(1),
             region: "local".to_owned(),
+            public_url: None,
             redirect: None,
         };
         let storage = Storage::open(shared, config, &self.keys).await.unwrap();

@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod app;
+mod browsers;
 mod check;
 mod images;
+mod s3;
 mod tus;
+mod two_writers;
+mod uploads;

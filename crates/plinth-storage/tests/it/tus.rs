@@ -14,27 +14,35 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::app::{Answer, TestApp, UPLOAD_BYTES, send, start};
 
-const ME: &str = "11111111-1111-1111-1111-111111111111";
+pub(crate) const ME: &str = "11111111-1111-1111-1111-111111111111";
 const YOU: &str = "22222222-2222-2222-2222-222222222222";
 const BYTES: (&str, &str) = ("content-type", "application/offset+octet-stream");
 /// Longest wait for something that must come.
-const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// Somebody who uploads.
-struct Client {
+pub(crate) struct Client {
     router: Router,
     bearer: String,
 }
 
 impl Client {
-    fn of(app: &TestApp, sub: &str) -> Client {
+    pub(crate) fn of(app: &TestApp, sub: &str) -> Client {
         Client {
             router: app.router(),
             bearer: format!("Bearer {}", app.token(sub)),
         }
     }
 
-    async fn send(
+    /// The service role, whom no policy binds.
+    pub(crate) fn admin(app: &TestApp) -> Client {
+        Client {
+            router: app.router(),
+            bearer: format!("Bearer {}", app.keys.secret.expose()),
+        }
+    }
+
+    pub(crate) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -56,19 +64,19 @@ impl Client {
     }
 
     /// A new upload in the bucket `files`; gives its path.
-    async fn begin(&self, name: &str, length: u64) -> String {
+    pub(crate) async fn begin(&self, name: &str, length: u64) -> String {
         let length = length.to_string();
         let headers = [("upload-length", length.as_str())];
         path(&self.post("files", name, &headers).await.is(201))
     }
 
-    async fn patch(&self, path: &str, offset: u64, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, offset: u64, body: impl Into<Body>) -> Answer {
         let offset = offset.to_string();
         let headers = [BYTES, ("upload-offset", offset.as_str())];
         self.send("PATCH", path, &headers, body).await
     }
 
-    async fn head(&self, path: &str) -> Answer {
+    pub(crate) async fn head(&self, path: &str) -> Answer {
         self.send("HEAD", path, &[], "").await
     }
 
@@ -77,7 +85,7 @@ impl Client {
         answer.header("upload-offset").parse().unwrap()
     }
 
-    async fn object(&self, bucket: &str, name: &str) -> Answer {
+    pub(crate) async fn object(&self, bucket: &str, name: &str) -> Answer {
         let path = format!("/object/authenticated/{bucket}/{name}");
         self.send("GET", &path, &[], "").await
     }
@@ -525,7 +533,7 @@ async fn an_upload_is_its_owners_alone() {
         other.send("DELETE", &upload, &[], "").await.is(404);
     }
     let nobody = [BYTES, ("tus-resumable", "1.0.0"), ("upload-offset", "0")];
-    app.send("PATCH", &upload, &nobody, "hello").await.is(401);
+    app.send("PATCH", &upload, &nobody, "hello").await.is(403);
     assert_eq!(Client::offset(&me.head(&upload).await.is(200)), 0);
     me.head("/upload/resumable/nothing").await.is(404);
 }

@@ -34,6 +34,10 @@ pub(crate) struct Commerce {
     pub manual_expiry_days: u32,
     /// How long a cart is kept after its last change.
     pub cart_days: u32,
+    /// How long what is final is compared with its provider.
+    pub reconcile_days: u32,
+    /// What a region has no tax rate for is refused.
+    pub require_tax_rate: bool,
 }
 
 /// `commerce.provider`.
@@ -67,6 +71,8 @@ impl Default for Commerce {
             order_expiry_minutes: 60,
             manual_expiry_days: 14,
             cart_days: 30,
+            reconcile_days: 35,
+            require_tax_rate: false,
         }
     }
 }
@@ -91,6 +97,7 @@ impl Commerce {
             ("order_expiry_minutes", self.order_expiry_minutes),
             ("manual_expiry_days", self.manual_expiry_days),
             ("cart_days", self.cart_days),
+            ("reconcile_days", self.reconcile_days),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => bail!("commerce.{key} must be at least 1"),
@@ -120,6 +127,8 @@ impl Config {
             order_expiry: Duration::from_secs(60 * u64::from(commerce.order_expiry_minutes)),
             manual_expiry: days(commerce.manual_expiry_days),
             cart_life: days(commerce.cart_days),
+            reconcile_window: days(commerce.reconcile_days),
+            require_tax_rate: commerce.require_tax_rate,
         })
     }
 }
@@ -148,6 +157,17 @@ mod tests {
         commerce.stripe_secret_key.clear();
         commerce.provider = Provider::Manual;
         assert!(commerce.validate().is_err());
+    }
+
+    #[test]
+    fn the_service_has_the_same_defaults() {
+        let service = Config::default().commerce_service().unwrap();
+        let bare = plinth_commerce::Config::default();
+        assert_eq!(service.order_expiry, bare.order_expiry);
+        assert_eq!(service.manual_expiry, bare.manual_expiry);
+        assert_eq!(service.cart_life, bare.cart_life);
+        assert_eq!(service.reconcile_window, bare.reconcile_window);
+        assert_eq!(service.require_tax_rate, bare.require_tax_rate);
     }
 
     #[test]

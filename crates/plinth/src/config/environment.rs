@@ -9,9 +9,10 @@ const SECTIONS: [&str; 10] = [
 ];
 
 /// Keys that hold lists, written with commas here.
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     "schemas",
     "redirect_urls",
+    "s3_redirect_buckets",
     "check_command",
     "stripe_webhook_secrets",
 ];

@@ -391,10 +391,12 @@ mod tests {
             "[auth]\naccess_token_seconds = 0",
             "[storage]\nstore = \"s3\"",
             "[storage]\nresumable_seconds = 0",
+            "[storage]\ns3_redirect_seconds = 60",
             "[commerce]\nprovider = \"paypal\"",
             "[commerce]\nprovider = \"stripe\"",
             "[commerce]\norder_expiry_minutes = 0",
             "[commerce]\ncart_days = 0",
+            "[commerce]\nreconcile_days = 0",
             "[server",
         ] {
             assert!(parse_file(text).is_err(), "{text}");

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
-use plinth_storage::{CheckConfig, ImageConfig, S3Config, S3Credentials, StoreConfig};
+use plinth_storage::{
+    CheckConfig, ImageConfig, RedirectConfig, S3Config, S3Credentials, StoreConfig,
+};
 use serde::Deserialize;
 
 use super::Config;
@@ -12,6 +14,8 @@ use crate::project::DataFolder;
 
 /// Longest wait for a check. What nobody has touched for an hour counts as left behind.
 const LONGEST_CHECK_MS: u64 = 600_000;
+/// Longest that an address in the store holds: seven days, as signature version 4 has it.
+const LONGEST_REDIRECT_SECONDS: u32 = 7 * 24 * 3600;
 
 /// `[storage]`. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -37,6 +41,8 @@ pub(crate) struct Storage {
     pub s3_secret_access_key: String,
     /// How long addresses hold that downloads are sent to in the store itself; 0 sends the bytes through us.
     pub s3_redirect_seconds: u32,
+    /// The buckets whose downloads these are, by id; `*` stands for all.
+    pub s3_redirect_buckets: Vec<String>,
     /// What our own S3 endpoint calls its region.
     pub region: String,
     /// How long a resumable upload may take.
@@ -87,6 +93,7 @@ impl Default for Storage {
             s3_access_key_id: String::new(),
             s3_secret_access_key: String::new(),
             s3_redirect_seconds: 0,
+            s3_redirect_buckets: Vec::new(),
             region: "us-east-1".to_owned(),
             resumable_seconds: 24 * 3600,
             signed_upload_seconds: 2 * 3600,
@@ -115,6 +122,7 @@ impl Storage {
         if self.s3_access_key_id.is_empty() != self.s3_secret_access_key.is_empty() {
             bail!("storage.s3_access_key_id and storage.s3_secret_access_key belong together");
         }
+        self.validate_redirect()?;
         if !self.check_url.is_empty() && !self.check_command.is_empty() {
             bail!("storage.check_url and storage.check_command exclude each other");
         }
@@ -136,6 +144,31 @@ impl Storage {
             Some((key, _)) => bail!("storage.{key} must be at least 1"),
             None => Ok(()),
         }
+    }
+
+    fn validate_redirect(&self) -> anyhow::Result<()> {
+        let (seconds, buckets) = (self.s3_redirect_seconds, &self.s3_redirect_buckets);
+        if seconds > 0 && buckets.is_empty() {
+            bail!(
+                "storage.s3_redirect_seconds is set, so storage.s3_redirect_buckets must name the buckets whose downloads go to the store itself, or be [\"*\"] for all"
+            );
+        }
+        if seconds == 0 && !buckets.is_empty() {
+            bail!(
+                "storage.s3_redirect_buckets names buckets, so storage.s3_redirect_seconds must say how long their addresses hold"
+            );
+        }
+        if seconds > LONGEST_REDIRECT_SECONDS {
+            bail!("storage.s3_redirect_seconds must be at most {LONGEST_REDIRECT_SECONDS}");
+        }
+        Ok(())
+    }
+
+    fn redirect(&self) -> Option<RedirectConfig> {
+        (self.s3_redirect_seconds > 0).then(|| RedirectConfig {
+            lifetime: Duration::from_secs(self.s3_redirect_seconds.into()),
+            buckets: self.s3_redirect_buckets.clone(),
+        })
     }
 
     /// Where files are: in the data folder unless something else is said.
@@ -190,8 +223,8 @@ impl Config {
             resumable_lifetime: Duration::from_secs(storage.resumable_seconds.into()),
             signed_upload_lifetime: Duration::from_secs(storage.signed_upload_seconds.into()),
             region: storage.region.clone(),
-            redirect: (storage.s3_redirect_seconds > 0)
-                .then(|| Duration::from_secs(storage.s3_redirect_seconds.into())),
+            public_url: (!self.server.public_url.is_empty()).then(|| self.public_url()),
+            redirect: storage.redirect(),
         }
     }
 }
@@ -220,5 +253,41 @@ mod tests {
         assert_eq!(folder(&storage), None);
         storage.s3_access_key_id = "half a key".to_owned();
         assert!(storage.validate().is_err());
+    }
+
+    #[test]
+    fn downloads_go_to_the_store_from_the_buckets_that_are_named() {
+        let with = |seconds, buckets: &[&str]| Storage {
+            s3_redirect_seconds: seconds,
+            s3_redirect_buckets: buckets.iter().map(|id| (*id).to_owned()).collect(),
+            ..Storage::default()
+        };
+        let none = with(0, &[]);
+        assert!(none.validate().is_ok() && none.redirect().is_none());
+        let some = with(60, &["videos"]);
+        assert!(some.validate().is_ok());
+        let redirect = some.redirect().unwrap();
+        assert_eq!(redirect.lifetime, Duration::from_mins(1));
+        assert_eq!(redirect.buckets, ["videos"]);
+        for (half, missing) in [
+            (with(60, &[]), "s3_redirect_buckets"),
+            (with(0, &["*"]), "s3_redirect_seconds"),
+            (with(LONGEST_REDIRECT_SECONDS + 1, &["*"]), "604800"),
+        ] {
+            let error = half.validate().unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_clients_use_is_known_only_where_it_was_said() {
+        let data = DataFolder {
+            path: PathBuf::from("data"),
+        };
+        let mut config = Config::default();
+        assert_eq!(config.storage_service(&data).public_url, None);
+        config.server.public_url = "https://203.0.113.7/".to_owned();
+        let said = config.storage_service(&data).public_url;
+        assert_eq!(said.as_deref(), Some("https://203.0.113.7"));
     }
 }

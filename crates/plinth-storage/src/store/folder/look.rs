@@ -67,16 +67,16 @@ pub(crate) async fn look(
         .map_err(|error| away("looking at files", &error))
 }
 
-/// Since when something directly beneath a corner has been as it is; what is gone is as young as can be.
+/// Since when something directly beneath a corner has been as it is; none when it is gone.
 pub(crate) async fn age(
     folder: &Arc<Folder>,
     corner: Corner,
     version: Uuid,
-) -> Result<Duration, StorageError> {
+) -> Result<Option<Duration>, StorageError> {
     let here = Arc::clone(folder);
     match blocking(move || here.age_in(corner, version)).await? {
-        Ok(age) => Ok(age),
-        Err(error) if is_gone(&error) => Ok(Duration::ZERO),
+        Ok(age) => Ok(Some(age)),
+        Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(away("looking at files", &error)),
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(unix)]
+use super::together::SharedSync;
 use super::{Folder, blocking};
 use crate::error::StorageError;
 
@@ -59,7 +61,7 @@ impl Folder {
             #[cfg(target_os = "linux")]
             handle: File::open(&root)?,
             #[cfg(unix)]
-            incoming: File::open(root.join("incoming"))?,
+            incoming: SharedSync::new(File::open(root.join("incoming"))?),
             root,
             lock,
         })

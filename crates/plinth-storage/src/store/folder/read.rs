@@ -116,6 +116,22 @@ impl FileReading {
         }
     }
 
+    /// All of it, where it is no more than a chunk and in memory already.
+    pub(in crate::store) fn whole(&mut self) -> Option<Bytes> {
+        let length = usize::try_from(self.end - self.at).ok()?;
+        if !self.at_once || length > CHUNK {
+            return None;
+        }
+        let mut buffer = BytesMut::zeroed(length);
+        match read_at_once(&self.file, &mut buffer, self.at) {
+            Ok(read) if read == length => {
+                self.at = self.end;
+                Some(buffer.freeze())
+            }
+            _ => None,
+        }
+    }
+
     /// A buffer of this length, of a chunk that the network is done with where there is one.
     fn buffer(&mut self, length: usize) -> BytesMut {
         if self.spent.len() == SPENT

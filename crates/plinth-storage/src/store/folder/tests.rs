@@ -1,5 +1,7 @@
 //! The folder, crash by crash: a crash is a store that is dropped between two steps, and recovery is the next one's.
 
+pub(super) mod full;
+
 use std::fs;
 use std::time::Duration;
 

@@ -254,9 +254,22 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(());
         }
+        #[cfg(test)]
+        self.fill_disk(bytes)?;
         self.file()?.write_all(bytes)?;
         self.digest.update(bytes);
         Ok(())
+    }
+
+    /// A disk that a test has made small takes what fits, and then no more.
+    #[cfg(test)]
+    fn fill_disk(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let fitting = super::tests::full::fitting(&self.folder.root, bytes.len());
+        if fitting == bytes.len() {
+            return Ok(());
+        }
+        self.file()?.write_all(&bytes[..fitting])?;
+        Err(io::ErrorKind::StorageFull.into())
     }
 
     /// Syncs what is written, beside what comes.

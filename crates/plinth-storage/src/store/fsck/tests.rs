@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Check, Checked, Finding};
+use super::{Check, Checked, Finding, FsckOptions};
 use crate::store::Store;
 use crate::store::stage::{Stage, body, read};
 
@@ -15,8 +15,10 @@ async fn check(stage: &Stage, store: &Store, repair: bool) -> (Checked, Vec<Find
     let check = Check {
         db: &stage.db,
         store,
-        repair,
-        young: Duration::ZERO,
+        options: FsckOptions {
+            repair,
+            older_than: Duration::ZERO,
+        },
         counts: false,
         checked: Checked::default(),
         on: |finding| findings.push(finding),
@@ -197,18 +199,36 @@ async fn bytes_that_are_young_are_only_noted() {
         .receive(&stage.db, body(b"under way", 5), 100)
         .await
         .unwrap();
+    let version = under_way.version;
     let config = crate::store::StoreConfig::Folder(stage.media());
-    let mut findings = Vec::new();
-    let checked = super::check_store(&stage.db, &config, true, |finding| findings.push(finding))
-        .await
-        .unwrap();
+    let check = async |repair, older_than| {
+        let mut findings = Vec::new();
+        let options = FsckOptions { repair, older_than };
+        let checked = super::check_store(&stage.db, &config, options, |finding| {
+            findings.push(finding);
+        });
+        (checked.await.unwrap(), findings)
+    };
+    let (checked, findings) = check(true, Duration::from_hours(1)).await;
     assert_eq!(checked, Checked::default());
     assert_eq!(
         findings,
         [Finding::Young {
-            version: under_way.version.to_string(),
+            version: version.to_string(),
             bytes: 9
         }]
     );
-    assert_eq!(read(&store, under_way.version).await, b"under way");
+    assert_eq!(read(&store, version).await, b"under way");
+
+    // Where nobody uploads, nothing is too young to be wrong.
+    let (checked, findings) = check(false, Duration::ZERO).await;
+    assert_eq!((checked.orphans, checked.problems()), (1, 1));
+    assert_eq!(
+        findings,
+        [Finding::OrphanBytes {
+            version: version.to_string(),
+            bytes: Some(9),
+            repaired: false
+        }]
+    );
 }
