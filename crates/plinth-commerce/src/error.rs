@@ -36,6 +36,14 @@ pub(crate) enum CommerceError {
         /// The order's.
         currency: Currency,
     },
+    /// Nobody has said how the region taxes it, and the shop wants that to be said.
+    #[error("There is no tax rate of the region \"{region}\" for {product}")]
+    NoTaxRate {
+        /// The product.
+        product: Uuid,
+        /// As it was asked for.
+        region: String,
+    },
     /// A code that is not there, not now, or not of this currency: nobody learns which.
     #[error("The code {code} does not count here")]
     UnknownDiscount {
@@ -125,6 +133,9 @@ impl CommerceError {
             CommerceError::NotForSale { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "commerce_not_for_sale")
             }
+            CommerceError::NoTaxRate { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "commerce_no_tax_rate")
+            }
             CommerceError::UnknownDiscount { .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "commerce_unknown_discount",
@@ -162,6 +173,9 @@ impl CommerceError {
             }
             CommerceError::NotForSale { id, currency } => {
                 Some(json!({ "id": id, "currency": currency }))
+            }
+            CommerceError::NoTaxRate { product, region } => {
+                Some(json!({ "product_id": product, "region": region }))
             }
             CommerceError::UnknownDiscount { code } | CommerceError::DiscountUsedUp { code } => {
                 Some(json!({ "code": code }))
@@ -264,8 +278,9 @@ fn of_database(error: &plinth_db::Error) -> (StatusCode, &'static str) {
         | Error::Timeout
         | Error::Closed
         | Error::Disk(_)
-        | Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "commerce_internal"),
-        Error::Sql(_) | Error::Setup(_) | Error::Internal(_) => {
+        | Error::Unavailable(_)
+        | Error::Setup(_) => (StatusCode::SERVICE_UNAVAILABLE, "commerce_internal"),
+        Error::Sql(_) | Error::Internal(_) => {
             (StatusCode::INTERNAL_SERVER_ERROR, "commerce_internal")
         }
     }
@@ -285,7 +300,8 @@ impl From<CommerceError> for ApiError {
                 | Error::Closed
                 | Error::DiskFull
                 | Error::Disk(_)
-                | Error::Unavailable(_)),
+                | Error::Unavailable(_)
+                | Error::Setup(_)),
             ) => cause.into(),
             // Our own statements are right, or it is our fault: what the database says of them is for the log.
             error if status == StatusCode::INTERNAL_SERVER_ERROR => internal(&error),
@@ -379,6 +395,44 @@ mod tests {
         for code in codes.filter(|text| text.starts_with("commerce_")) {
             assert!(explained.contains(&format!("`{code}`")), "{code}");
         }
+    }
+
+    #[test]
+    fn every_explained_code_is_given() {
+        let given = [
+            include_str!("error.rs"),
+            include_str!("http/acts.rs"),
+            include_str!("http/body.rs"),
+            include_str!("http/mod.rs"),
+            include_str!("http/once.rs"),
+            include_str!("http/orders.rs"),
+            include_str!("http/who.rs"),
+        ];
+        let explained = include_str!("../../../docs/errors.md");
+        let rows = explained.lines().filter_map(|line| {
+            let (code, _) = line.strip_prefix("| `")?.split_once('`')?;
+            code.starts_with("commerce_").then_some(code)
+        });
+        for code in rows {
+            let text = format!("\"{code}\"");
+            assert!(given.iter().any(|file| file.contains(&text)), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_a_region_has_no_rate_for_is_told_with_the_region() {
+        let error = CommerceError::NoTaxRate {
+            product: Uuid::nil(),
+            region: "FR".to_owned(),
+        };
+        assert!(!error.may_pass());
+        let answer = ApiError::from(error);
+        assert_eq!(
+            (answer.status.as_u16(), answer.code.as_str()),
+            (422, "commerce_no_tax_rate")
+        );
+        let facts = json!({ "product_id": Uuid::nil(), "region": "FR" });
+        assert_eq!(*answer.details, facts);
     }
 
     #[test]

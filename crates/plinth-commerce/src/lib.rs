@@ -24,8 +24,9 @@ use plinth_http::App;
 use tokio::sync::Notify;
 
 pub use http::{ROUTES, router};
+pub use model::differences::Difference;
 pub use model::ledger::{Finding, check_ledger};
-pub use work::reconcile::{Difference, ReconcileError, Report, reconcile};
+pub use work::reconcile::{ReconcileError, Report, reconcile};
 
 use http::guest::GuestKey;
 use providers::Providers;
@@ -46,6 +47,10 @@ pub struct Config {
     pub manual_expiry: Duration,
     /// How long a cart is kept after its last change.
     pub cart_life: Duration,
+    /// How long refunds and payments that are final are compared with their providers. Refunds may come back weeks later.
+    pub reconcile_window: Duration,
+    /// Whether a product without a tax rate in the order's region is refused rather than sold without tax.
+    pub require_tax_rate: bool,
 }
 
 /// How Stripe is reached.
@@ -69,6 +74,8 @@ impl Default for Config {
             order_expiry: Duration::from_hours(1),
             manual_expiry: Duration::from_hours(14 * 24),
             cart_life: Duration::from_hours(30 * 24),
+            reconcile_window: Duration::from_hours(35 * 24),
+            require_tax_rate: false,
         }
     }
 }
@@ -138,6 +145,11 @@ pub fn module() -> SystemModule {
                 "0003",
                 "orders",
                 include_str!("../migrations/0003_orders.sql"),
+            ),
+            (
+                "0004",
+                "kept_and_hidden",
+                include_str!("../migrations/0004_kept_and_hidden.sql"),
             ),
         ],
     }

@@ -130,15 +130,7 @@ async fn cancel_once(
     let kept = Stored::Order(id).kept(held, StatusCode::OK);
     let actor = who.actor();
     let (event, even_paid) = (Event::Cancel, who.is_staff);
-    let ended = work::end(
-        commerce,
-        id,
-        event,
-        &actor,
-        &details,
-        Some(&kept),
-        even_paid,
-    );
+    let ended = work::end(commerce, id, event, actor, &details, Some(&kept), even_paid);
     match ended.await? {
         Ended::Done(_) => {
             ask_for_refunds(commerce, id).await?;
@@ -193,14 +185,19 @@ pub(crate) async fn paid(
     StaffWrite(write): StaffWrite,
 ) -> Result<Response, ApiError> {
     let Nothing {} = write.optional_json()?;
-    let work = move |commerce: Commerce, who: Who, _: Held| async move {
-        paid_once(&commerce, &who, id).await
+    let work = move |commerce: Commerce, who: Who, held: Held| async move {
+        paid_once(&commerce, &who, &held, id).await
     };
     once(commerce, write, None, work).await
 }
 
 /// The payment is captured once, whoever says so how often: what a repeat finds is the order as it is.
-async fn paid_once(commerce: &Commerce, who: &Who, id: Uuid) -> Result<Answer, Failure> {
+async fn paid_once(
+    commerce: &Commerce,
+    who: &Who,
+    held: &Held,
+    id: Uuid,
+) -> Result<Answer, Failure> {
     let order = actable(commerce, who, id).await?;
     let is_by_hand = match commerce.providers.get(&order.provider) {
         Some(provider) => provider.is_by_hand(),
@@ -219,7 +216,8 @@ async fn paid_once(commerce: &Commerce, who: &Who, id: Uuid) -> Result<Answer, F
     let Some(open) = open else {
         return Err(never(&order, Event::Capture).into());
     };
-    let order = work::paid_by_hand(commerce, open, &who.actor(), Value::Null).await?;
+    let kept = Stored::Order(id).kept(held, StatusCode::OK);
+    let order = work::paid_by_hand(commerce, open, who.actor(), kept).await?;
     let value = shop::shown(commerce, &order, may_pay(who, &order)).await?;
     Ok(Answer::ok(value))
 }

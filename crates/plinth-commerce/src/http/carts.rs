@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use plinth_http::ApiError;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::body::invalid;
 use super::guest::{self, Opens};
 use super::items::{self, AskedLine};
-use super::once::{Answer, Failure, Write, once};
+use super::once::{Answer, Failure, Stored, Write, once};
 use super::who::Who;
 use super::{Id, not_found, render};
 use crate::Commerce;
@@ -54,13 +55,18 @@ pub(crate) async fn create(
         codes: items::read_codes(asked.codes)?,
         lines: items::read_lines(&asked.lines)?,
     };
-    let work = move |commerce: Commerce, who: Who, _: Held| async move {
-        create_once(&commerce, &who, wanted).await
+    let work = move |commerce: Commerce, who: Who, held: Held| async move {
+        create_once(&commerce, &who, &held, wanted).await
     };
     once(commerce, write, Some(Opens::Cart), work).await
 }
 
-async fn create_once(commerce: &Commerce, who: &Who, wanted: Wanted) -> Result<Answer, Failure> {
+async fn create_once(
+    commerce: &Commerce,
+    who: &Who,
+    held: &Held,
+    wanted: Wanted,
+) -> Result<Answer, Failure> {
     let lines = cart_lines(commerce, &wanted.lines, wanted.currency, &wanted.region).await?;
     let id = Uuid::now_v7();
     let now = commerce.app.db.clock().now();
@@ -78,7 +84,8 @@ async fn create_once(commerce: &Commerce, who: &Who, wanted: Wanted) -> Result<A
         expires_at: expiry(commerce),
         lines,
     };
-    carts::create(commerce, &cart).await?;
+    let kept = Stored::Cart(id).kept(held, StatusCode::CREATED);
+    carts::create(commerce, &cart, &kept).await?;
     Ok(Answer::created(shown(commerce, &cart).await?))
 }
 
@@ -123,9 +130,9 @@ pub(crate) async fn change(
         lines: None,
         expires_at: Some(expiry(&commerce)),
     };
-    let work = move |commerce: Commerce, who: Who, _: Held| async move {
+    let work = move |commerce: Commerce, who: Who, held: Held| async move {
         owned(&commerce, &who, id).await?;
-        changed(&commerce, id, &change).await
+        changed(&commerce, &held, id, &change).await
     };
     once(commerce, write, None, work).await
 }
@@ -145,7 +152,7 @@ pub(crate) async fn set_lines(
 ) -> Result<Response, ApiError> {
     let asked: Lines = write.json()?;
     let wanted = items::read_lines(&asked.lines)?;
-    let work = move |commerce: Commerce, who: Who, _: Held| async move {
+    let work = move |commerce: Commerce, who: Who, held: Held| async move {
         let cart = owned(&commerce, &who, id).await?;
         let lines = cart_lines(&commerce, &wanted, cart.currency, &cart.region).await?;
         let change = CartChange {
@@ -153,7 +160,7 @@ pub(crate) async fn set_lines(
             expires_at: Some(expiry(&commerce)),
             ..CartChange::default()
         };
-        changed(&commerce, id, &change).await
+        changed(&commerce, &held, id, &change).await
     };
     once(commerce, write, None, work).await
 }
@@ -164,9 +171,10 @@ pub(crate) async fn remove(
     Id(id): Id,
     write: Write,
 ) -> Result<Response, ApiError> {
-    let work = move |commerce: Commerce, who: Who, _: Held| async move {
+    let work = move |commerce: Commerce, who: Who, held: Held| async move {
         owned(&commerce, &who, id).await?;
-        match carts::remove(&commerce, id).await? {
+        let kept = Stored::Body(None).kept(&held, StatusCode::NO_CONTENT);
+        match carts::remove(&commerce, id, &kept).await? {
             true => Ok(Answer::nothing()),
             false => Err(Failure::from(CommerceError::CartGone)),
         }
@@ -198,7 +206,8 @@ async fn cart_lines(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let items = catalog::priced(commerce, wanted, currency, region).await?;
+    // Where they go may be said later: a rate that is missing is the quote's to tell.
+    let items = catalog::priced(commerce, wanted, currency, region, false).await?;
     let prices: BTreeSet<Uuid> = items.iter().map(|item| item.price).collect();
     if prices.len() < items.len() {
         return Err(invalid("lines names a product both by itself and by its price").into());
@@ -210,13 +219,26 @@ async fn cart_lines(
     Ok(lines.collect())
 }
 
-async fn changed(commerce: &Commerce, id: Uuid, change: &CartChange) -> Result<Answer, Failure> {
-    if !carts::change(commerce, id, change).await? {
+async fn changed(
+    commerce: &Commerce,
+    held: &Held,
+    id: Uuid,
+    change: &CartChange,
+) -> Result<Answer, Failure> {
+    let kept = Stored::Cart(id).kept(held, StatusCode::OK);
+    if !carts::change(commerce, id, change, &kept).await? {
         return Err(CommerceError::CartGone.into());
     }
     let cart = carts::find(commerce, id).await?;
     let cart = cart.ok_or(CommerceError::CartGone)?;
     Ok(Answer::ok(shown(commerce, &cart).await?))
+}
+
+/// A cart as it is now, for whoever made or changed it.
+pub(super) async fn stored(commerce: &Commerce, id: Uuid) -> Result<Value, Failure> {
+    let found = carts::find(commerce, id).await?;
+    let cart = found.ok_or_else(not_found)?;
+    Ok(shown(commerce, &cart).await?)
 }
 
 /// A cart is kept so long after its last change.

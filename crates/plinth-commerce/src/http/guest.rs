@@ -3,8 +3,6 @@
 //! A secret is derived from the project's and the id of the cart or order that it opens, so a repeated request can be told it again
 //! although it is kept nowhere; the row has its SHA-256 alone.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -42,20 +40,12 @@ impl GuestKey {
 
 /// As rows hold it.
 pub(crate) fn digest(secret: &str) -> String {
-    hex(&Sha256::digest(secret.as_bytes()))
+    hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// Whether a digest is the stored one, in a time that tells nothing.
 pub(crate) fn is_same(stored: &str, sent: &str) -> bool {
     bool::from(stored.as_bytes().ct_eq(sent.as_bytes()))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {

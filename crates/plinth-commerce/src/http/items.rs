@@ -105,7 +105,8 @@ pub(crate) async fn quote(
     region: &str,
     codes: &[String],
 ) -> Result<Quote, CommerceError> {
-    let items = catalog::priced(commerce, lines, currency, region).await?;
+    let needs_rate = commerce.config.require_tax_rate;
+    let items = catalog::priced(commerce, lines, currency, region, needs_rate).await?;
     let discounts = match codes.is_empty() {
         true => Vec::new(),
         false => {

@@ -2,6 +2,10 @@
 //!
 //! The work of a request runs to its end even when the client goes away in the middle of it, so a key is never left with half a
 //! story. What a secret opens is not kept with the answer: it is told anew from the project's key.
+//!
+//! What is done and what it was done to are written together; the answer itself follows, because it also tells what the provider said
+//! after that. Where the server dies in between, a repetition is told of the order, refund or cart as it is by then. That is deliberate: an
+//! answer that was written down before the provider was asked would be older than what everybody knows.
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -16,9 +20,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::guest::{Opens, hex};
+use super::guest::Opens;
 use super::who::Who;
-use super::{body, render};
+use super::{body, carts, render};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::model::idempotency::{self, Begun, Held, KeptKey};
@@ -156,10 +160,12 @@ impl From<Failure> for ApiError {
 pub(crate) enum Stored {
     /// The answer's body.
     Body(Option<Value>),
-    /// Written in the transaction that placed an order, in case that nobody comes to write its answer.
+    /// Written in the transaction that placed or changed an order, in case that nobody comes to write its answer.
     Order(Uuid),
     /// The same of a refund.
     Refund(Uuid),
+    /// The same of a cart.
+    Cart(Uuid),
 }
 
 impl Stored {
@@ -210,14 +216,15 @@ where
     W: FnOnce(Commerce, Who, Held) -> F + Send + 'static,
     F: Future<Output = Result<Answer, Failure>> + Send + 'static,
 {
-    let fingerprint = hex(&Sha256::digest(&write.bytes));
+    let fingerprint = hex::encode(Sha256::digest(&write.bytes));
     let begun = idempotency::begin(commerce, &write.scope, &write.key, &fingerprint).await?;
     let held = match begun {
         Begun::Fresh(held) => held,
         Begun::Running => return Err(is_running().into()),
         Begun::OtherBody => return Err(other_body().into()),
         Begun::Kept { status, answer } => {
-            return Ok((given_before(commerce, status, answer).await?, true));
+            let given = given_before(commerce, &write.who, status, answer).await?;
+            return Ok((given, true));
         }
     };
     let answer = match work(commerce.clone(), write.who, held.clone()).await {
@@ -247,14 +254,24 @@ fn as_answer(failure: Failure) -> Result<Answer, Failure> {
     })
 }
 
-async fn given_before(commerce: &Commerce, status: u16, answer: Value) -> Result<Answer, Failure> {
+async fn given_before(
+    commerce: &Commerce,
+    who: &Who,
+    status: u16,
+    answer: Value,
+) -> Result<Answer, Failure> {
     let unreadable = |_| internal_error("a kept answer cannot be read");
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let body = match serde_json::from_value::<Stored>(answer).map_err(unreadable)? {
         Stored::Body(body) => body,
-        Stored::Order(id) => Some(render::stored_order(commerce, id).await?),
+        Stored::Order(id) => {
+            // Whoever placed an order may pay it. A guest had no secret then by which he could be known.
+            let asks = Some(who).filter(|_| status != StatusCode::CREATED);
+            Some(render::stored_order(commerce, id, asks).await?)
+        }
         Stored::Refund(id) => Some(render::stored_refund(commerce, id).await?),
+        Stored::Cart(id) => Some(carts::stored(commerce, id).await?),
     };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     Ok(Answer { status, body })
 }
 

@@ -37,6 +37,33 @@ mod tests {
     }
 
     #[test]
+    fn every_operation_lists_what_it_may_answer() {
+        let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        for (method, path) in ROUTES {
+            let operation = &document["paths"][path][method.to_lowercase()];
+            let is_write = operation["parameters"].as_array().is_some_and(|all| {
+                let mut all = all.iter();
+                all.any(|one| one["$ref"] == "#/components/parameters/IdempotencyKey")
+            });
+            let mut expected = Vec::new();
+            if *path != "/openapi.json" {
+                expected.extend(["503"]);
+            }
+            if is_write {
+                expected.extend(["400", "401", "404", "409", "413", "422"]);
+            }
+            // Staff may do more than others, and an application may take rights away.
+            if path.starts_with("/orders") || path.starts_with("/products") {
+                expected.extend(["401", "403"]);
+            }
+            for status in expected {
+                let answer = &operation["responses"][status];
+                assert!(answer.is_object(), "{method} {path}: {status}");
+            }
+        }
+    }
+
+    #[test]
     fn every_reference_leads_somewhere() {
         let document: Value = serde_json::from_str(DOCUMENT).unwrap();
         let parts: Vec<&str> = DOCUMENT.split("\"$ref\": \"#").skip(1).collect();

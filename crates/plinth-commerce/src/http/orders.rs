@@ -126,13 +126,14 @@ async fn place_once(
         codes: goods.codes,
         kept: Some(Stored::Order(order.id).kept(held, StatusCode::CREATED)),
         payment: payment.clone(),
+        actor: who.actor(),
         order,
     };
     let order = orders::place(commerce, placement).await?;
     let value = match payment.state {
         PaymentState::Created => {
             ask_provider(commerce, payment.id).await;
-            render::stored_order(commerce, order.id).await?
+            render::stored_order(commerce, order.id, None).await?
         }
         _ => render::order_with(&order, Some(&payment), true),
     };

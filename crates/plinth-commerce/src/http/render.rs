@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::once::Failure;
+use super::orders::may_pay;
+use super::who::Who;
 use crate::Commerce;
 use crate::model::orders::{self, Order};
-use crate::model::payments::{self, Payment, PaymentState};
+use crate::model::payments::{self, Payment};
 use crate::model::refunds::{self, Refund};
 use crate::price::{Line, Quote};
 
@@ -44,13 +46,7 @@ pub(crate) fn order_with(this: &Order, latest: Option<&Payment>, to_customer: bo
 }
 
 fn payment(payment: &Payment, to_customer: bool) -> Value {
-    let may_be_paid = match payment.state {
-        PaymentState::Created
-        | PaymentState::Pending
-        | PaymentState::ActionRequired
-        | PaymentState::Failed => true,
-        PaymentState::Captured | PaymentState::Cancelled => false,
-    };
+    let may_be_paid = payment.state.is_under_way();
     let secret = payment.client_secret.as_ref();
     json!({
         "id": payment.id,
@@ -116,12 +112,17 @@ pub(crate) fn error(error: &ApiError) -> Value {
     })
 }
 
-/// An order as it is now, for whoever placed it.
-pub(crate) async fn stored_order(commerce: &Commerce, id: Uuid) -> Result<Value, Failure> {
+/// An order as it is now, for whoever placed it, or for whom `asks` says.
+pub(crate) async fn stored_order(
+    commerce: &Commerce,
+    id: Uuid,
+    asks: Option<&Who>,
+) -> Result<Value, Failure> {
     let found = orders::find(commerce, id).await?;
     let this = found.ok_or_else(super::not_found)?;
     let payments = payments::of_order(commerce, id).await?;
-    Ok(order_with(&this, payments.last(), true))
+    let to_customer = asks.is_none_or(|who| may_pay(who, &this));
+    Ok(order_with(&this, payments.last(), to_customer))
 }
 
 /// A refund as it is now.

@@ -1,6 +1,7 @@
 //! `PUT /products/{id}/stock`: how many there are.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use plinth_http::ApiError;
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use super::Id;
 use super::body::invalid;
-use super::once::{Answer, Failure, StaffWrite, once};
+use super::once::{Answer, Failure, StaffWrite, Stored, once};
 use super::who::Who;
 use crate::Commerce;
 use crate::model::catalog;
@@ -34,17 +35,20 @@ pub(crate) async fn set(
     if !(0..=MOST).contains(&on_hand) {
         return Err(invalid(format!("on_hand must be from 0 to {MOST}")));
     }
-    let work = move |commerce: Commerce, _: Who, _: Held| async move {
-        set_once(&commerce, id, on_hand).await
+    let work = move |commerce: Commerce, _: Who, held: Held| async move {
+        set_once(&commerce, &held, id, on_hand).await
     };
     once(commerce, write, None, work).await
 }
 
-async fn set_once(commerce: &Commerce, product: Uuid, on_hand: i64) -> Result<Answer, Failure> {
-    let stock = catalog::set_stock(commerce, product, on_hand).await?;
-    Ok(Answer::ok(json!({
-        "product_id": stock.product,
-        "on_hand": stock.on_hand,
-        "reserved": stock.reserved,
-    })))
+async fn set_once(
+    commerce: &Commerce,
+    held: &Held,
+    product: Uuid,
+    on_hand: i64,
+) -> Result<Answer, Failure> {
+    // The database fills in the body.
+    let kept = Stored::Body(None).kept(held, StatusCode::OK);
+    let stock = catalog::set_stock(commerce, product, on_hand, &kept).await?;
+    Ok(Answer::ok(json!(stock)))
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::guest;
+use crate::model::actor::Actor;
 use crate::{Commerce, PREFIX};
 
 /// The header that carries a guest's secret.
@@ -82,12 +83,10 @@ impl Who {
     }
 
     /// By whom an event of an order was caused, as its history has it.
-    pub(crate) fn actor(&self) -> String {
-        match self.user {
-            Some(user) if self.is_staff => format!("staff:{user}"),
-            Some(user) => user.to_string(),
-            None if self.is_staff => "service".to_owned(),
-            None => "guest".to_owned(),
+    pub(crate) fn actor(&self) -> Actor {
+        match self.is_staff {
+            true => Actor::Staff(self.user),
+            false => Actor::Customer,
         }
     }
 

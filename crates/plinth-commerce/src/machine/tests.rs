@@ -49,6 +49,30 @@ fn the_document_has_the_table() {
     assert_eq!(lines, rows);
 }
 
+#[test]
+fn the_document_explains_every_event() {
+    let document = include_str!("../../../../docs/orders.md");
+    let (_, part) = document.split_once("\n## Events\n").unwrap();
+    let (part, _) = part.split_once("\n## ").unwrap();
+    let rows = part.lines().filter_map(|line| line.strip_prefix("| "));
+    let explained: BTreeSet<&str> = rows
+        .filter_map(|row| row.split_once(" |"))
+        .flat_map(|(names, _)| names.split(", "))
+        .collect();
+    // Besides these, orders are placed and disputed.
+    let besides = [
+        "event",
+        "place",
+        "dispute_created",
+        "dispute_funds_withdrawn",
+        "dispute_funds_reinstated",
+        "dispute_closed",
+    ];
+    let known = EVENTS.map(Event::as_str).into_iter().chain(besides);
+    let known: BTreeSet<&str> = known.collect();
+    assert_eq!(explained, known);
+}
+
 fn document_line(row: Transition) -> String {
     let books = match row.books {
         Books::None => "–",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::idempotency::KeptKey;
 use super::{Time, call, currency, fetch, run};
 use crate::Commerce;
 use crate::error::CommerceError;
@@ -100,8 +101,12 @@ struct Columns {
     lines: Vec<CartLine>,
 }
 
-/// Makes a cart, with its lines.
-pub(crate) async fn create(commerce: &Commerce, cart: &Cart) -> Result<(), CommerceError> {
+/// Makes a cart, with its lines, and keeps the answer with it.
+pub(crate) async fn create(
+    commerce: &Commerce,
+    cart: &Cart,
+    kept: &KeptKey,
+) -> Result<(), CommerceError> {
     let document = json!({
         "id": cart.id,
         "user_id": cart.user_id,
@@ -111,6 +116,7 @@ pub(crate) async fn create(commerce: &Commerce, cart: &Cart) -> Result<(), Comme
         "codes": cart.codes,
         "expires_at": cart.expires_at.to_string(),
         "lines": cart.lines,
+        "kept": kept.document(),
     });
     let sql = "select to_jsonb(commerce.create_cart($1::jsonb)) as answer";
     let _made: Value = call(commerce, sql, document).await?;
@@ -130,11 +136,13 @@ pub(crate) async fn find(commerce: &Commerce, id: Uuid) -> Result<Option<Cart>, 
     Ok(carts?.pop())
 }
 
-/// Changes an open cart. Gives false when there is none, because it has been ordered, has expired or never was.
+/// Changes an open cart, and keeps the answer with that. Gives false when there is none, because it has been ordered, has expired or
+/// never was.
 pub(crate) async fn change(
     commerce: &Commerce,
     id: Uuid,
     change: &CartChange,
+    kept: &KeptKey,
 ) -> Result<bool, CommerceError> {
     let document = json!({
         "id": id,
@@ -142,16 +150,21 @@ pub(crate) async fn change(
         "codes": change.codes,
         "lines": change.lines,
         "expires_at": super::text(change.expires_at),
+        "kept": kept.document(),
     });
     let sql = "select to_jsonb(commerce.change_cart($1::jsonb)) as answer";
     call(commerce, sql, document).await
 }
 
-/// Removes an open cart. Gives false when there is none.
-pub(crate) async fn remove(commerce: &Commerce, id: Uuid) -> Result<bool, CommerceError> {
-    let sql = "delete from commerce.carts where id = $1 and state = 'open'";
-    let removed = run(commerce, sql, vec![Param::from(id)]).await?;
-    Ok(removed.affected > 0)
+/// Removes an open cart, and keeps the answer with that. Gives false when there is none.
+pub(crate) async fn remove(
+    commerce: &Commerce,
+    id: Uuid,
+    kept: &KeptKey,
+) -> Result<bool, CommerceError> {
+    let document = json!({ "id": id, "kept": kept.document() });
+    let sql = "select to_jsonb(commerce.remove_cart($1::jsonb)) as answer";
+    call(commerce, sql, document).await
 }
 
 /// Removes carts that have expired, some at a time. Gives how many.

@@ -4,19 +4,21 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use plinth_db::{Error, Known, Param};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{Time, array, fetch, run, unreadable};
+use super::idempotency::KeptKey;
+use super::{Time, answer, array, fetch, refused, run, unreadable};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::money::{Currency, Money};
 use crate::price::{Discount, Item, TaxRate};
 
-/// What is in the store of a product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is in the store of a product, as the database and answers have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stock {
-    pub(crate) product: Uuid,
+    pub(crate) product_id: Uuid,
     pub(crate) on_hand: i64,
     /// How many of them belong to orders already.
     pub(crate) reserved: i64,
@@ -31,22 +33,27 @@ struct Offer {
     name: String,
     ppm: i64,
     included: bool,
+    /// Whether the region has a rate for it.
+    has_rate: bool,
 }
 
 /// What things cost now, in the order in which they are wanted: prices by their id, or products by theirs, which cost what their
 /// newest price in this currency says.
 ///
 /// # Errors
-/// [`CommerceError::NotForSale`] for the first that is not known, not active, or not sold in this currency.
+/// [`CommerceError::NotForSale`] for the first that is not known, not active, or not sold in this currency. Where `needs_rate` is set,
+/// [`CommerceError::NoTaxRate`] for the first of which the region does not say how it is taxed.
 pub(crate) async fn priced(
     commerce: &Commerce,
     wanted: &[(Uuid, i64)],
     currency: Currency,
     region: &str,
+    needs_rate: bool,
 ) -> Result<Vec<Item>, CommerceError> {
     static OFFERS: LazyLock<Known> = LazyLock::new(|| {
         let sql = "select price.id as price_id, price.product_id, price.amount, product.name,
-                          coalesce(rate.ppm, 0) as ppm, coalesce(rate.included, false) as included
+                          coalesce(rate.ppm, 0) as ppm, coalesce(rate.included, false) as included,
+                          rate.ppm is not null as has_rate
             from commerce.prices price
             join commerce.products product on product.id = price.product_id
             left join commerce.tax_rates rate on rate.region = $3 and rate.tax_class = product.tax_class
@@ -64,6 +71,7 @@ pub(crate) async fn priced(
             "name",
             "ppm",
             "included",
+            "has_rate",
         ];
         Known::new(sql, &fields, 3)
     });
@@ -80,6 +88,12 @@ pub(crate) async fn priced(
         let Some(offer) = by_price.or_else(by_product) else {
             return Err(CommerceError::NotForSale { id: *id, currency });
         };
+        if needs_rate && !offer.has_rate {
+            return Err(CommerceError::NoTaxRate {
+                product: offer.product_id,
+                region: region.to_owned(),
+            });
+        }
         Ok(Item {
             product: offer.product_id,
             price: offer.price_id,
@@ -182,7 +196,8 @@ impl CodeRow {
     }
 }
 
-/// Says how many of a product are in the store, from when on it is counted.
+/// Says how many of a product are in the store, from when on it is counted. The answer is kept with that, and what this gives is its body:
+/// how many are reserved is known no sooner.
 ///
 /// # Errors
 /// [`CommerceError::StockReserved`] when orders have more than that already; [`CommerceError::NoSuchProduct`].
@@ -190,23 +205,19 @@ pub(crate) async fn set_stock(
     commerce: &Commerce,
     product: Uuid,
     on_hand: i64,
+    kept: &KeptKey,
 ) -> Result<Stock, CommerceError> {
-    let sql = "insert into commerce.inventory (product_id, on_hand) values ($1, $2)
-               on conflict (product_id) do update set on_hand = excluded.on_hand
-               returning on_hand, reserved";
-    let params = vec![Param::from(product), Param::from(on_hand)];
-    let set = run(commerce, sql, params).await;
+    let document = json!({
+        "product_id": product,
+        "on_hand": on_hand,
+        "kept": kept.document(),
+    });
+    let sql = "select commerce.set_stock($1::jsonb) as answer";
+    let set = run(commerce, sql, vec![Param::from(document)]).await;
     let rows = set.map_err(|error| match &error {
         Error::Sql(sql) if sql.code == "23514" => CommerceError::StockReserved { product },
         Error::Sql(sql) if sql.code == "23503" => CommerceError::NoSuchProduct { product },
-        _ => error.into(),
+        _ => refused(error),
     })?;
-    let Some(row) = rows.first() else {
-        return Err(unreadable("stock was set and is not there").into());
-    };
-    Ok(Stock {
-        product,
-        on_hand: row.int("on_hand")?,
-        reserved: row.int("reserved")?,
-    })
+    answer(&rows)
 }

@@ -55,16 +55,18 @@ struct Columns {
     due_at: Option<Time>,
 }
 
-/// Stores an event with its body as it came, to be handled at once. Gives false for one that is there already.
+/// Stores an event with its body as it came: as `stored` it is handled at once, otherwise not at all. Gives false for one that is there
+/// already.
 pub(crate) async fn store(
     commerce: &Commerce,
     provider: &str,
     event: &WebhookEvent,
     body: &str,
+    state: EventState,
 ) -> Result<bool, CommerceError> {
-    let sql =
-        "insert into commerce.webhook_events (provider, event_id, type, object_id, body, due_at)
-               values ($1, $2, $3, $4, $5, now()) on conflict (provider, event_id) do nothing";
+    let sql = "insert into commerce.webhook_events (provider, event_id, type, object_id, body, state, due_at)
+               values ($1, $2, $3, $4, $5, $6::text, case when $6::text = 'stored' then now() end)
+               on conflict (provider, event_id) do nothing";
     // No text of the database's has this character. The body is for people.
     let body = body.replace('\0', "\u{fffd}");
     let params = vec![
@@ -73,6 +75,7 @@ pub(crate) async fn store(
         Param::from(&event.kind),
         Param::from(event.object_id.as_ref()),
         Param::from(body),
+        Param::from(state.as_str()),
     ];
     Ok(run(commerce, sql, params).await?.affected > 0)
 }

@@ -1,10 +1,14 @@
 //! Rows: what is for sale, carts, orders and their money, and what was answered to whom.
 //!
-//! Whatever changes an order is one statement that calls one function of the schema (`migrations/0003_orders.sql`): one round
+//! Whatever changes an order is one statement that calls one function of the schema (`migrations/`): one round
 //! trip, all of it or nothing, on both engines. What it should become has been decided before, by `price` and `machine`.
 
+pub(crate) mod actor;
 pub(crate) mod carts;
 pub(crate) mod catalog;
+pub(crate) mod comparisons;
+pub(crate) mod differences;
+pub(crate) mod disputes;
 pub(crate) mod events;
 pub(crate) mod idempotency;
 pub(crate) mod ledger;
@@ -50,7 +54,11 @@ async fn call<T: DeserializeOwned>(
     document: Value,
 ) -> Result<T, CommerceError> {
     let called = run(commerce, sql, vec![Param::from(document)]).await;
-    let rows = called.map_err(refused)?;
+    answer(&called.map_err(refused)?)
+}
+
+/// What a function gave.
+fn answer<T: DeserializeOwned>(rows: &Rows) -> Result<T, CommerceError> {
     let Some(row) = rows.first() else {
         return Err(unreadable("a function gave no row").into());
     };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::actor::Actor;
 use super::idempotency::KeptKey;
 use super::payments::Payment;
 use super::refunds::Refund;
@@ -82,6 +83,8 @@ pub(crate) struct Placement {
     pub(crate) codes: Vec<String>,
     /// The first attempt to be paid.
     pub(crate) payment: Payment,
+    /// Who places it.
+    pub(crate) actor: Actor,
     /// The answer that is kept with it. The order's number is not known before, so the answer has not got it: whoever sees this
     /// answer again reads the order.
     pub(crate) kept: Option<KeptKey>,
@@ -90,8 +93,8 @@ pub(crate) struct Placement {
 /// What changes with a step.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Change {
-    /// Who did it: `user:ID`, `staff:ID`, `guest`, `provider:NAME`, `worker`.
-    pub(crate) actor: String,
+    /// Who did it.
+    pub(crate) actor: Actor,
     /// What the entry in the books stands for (`capture:PAYMENT`); wanted where the step has postings. It is booked once.
     pub(crate) reference: Option<String>,
     /// A payment's row, as it becomes or new.
@@ -109,7 +112,7 @@ pub(crate) struct Change {
 pub(crate) enum Advanced {
     /// It is done, or was done before by the same reference. The order as it is now.
     Done(Order),
-    /// The order has changed since it was read: read it and decide again.
+    /// The order has changed since it was read, or its payment or refund has: read them and decide again.
     Conflict,
 }
 
@@ -391,12 +394,13 @@ impl Placement {
                 "expires_at": text(order.expires_at),
                 "lines": order.lines,
             },
-            "actor": order.user_id.map_or_else(|| "guest".to_owned(), |user| format!("user:{user}")),
             // Should the customer be new.
             "customer_id": Uuid::now_v7(),
             "stock": stock(&order.lines),
             "cart": self.cart,
             "payment": self.payment.document(),
+            "actor": self.actor.kind(),
+            "staff": self.actor.staff(),
             "kept": self.kept.as_ref().map(KeptKey::document),
         })
     }
@@ -446,7 +450,8 @@ impl Change {
             "transaction": booking,
             "payment": self.payment.as_ref().map(Payment::document),
             "refund": self.refund.as_ref().map(Refund::document),
-            "actor": self.actor,
+            "actor": self.actor.kind(),
+            "staff": self.actor.staff(),
             "details": details,
             "kept": self.kept.as_ref().map(KeptKey::document),
         }))

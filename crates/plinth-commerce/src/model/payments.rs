@@ -23,7 +23,7 @@ pub(crate) struct Payment {
     pub(crate) state: PaymentState,
     /// Its id at the provider, once the provider has told it.
     pub(crate) provider_id: Option<String>,
-    /// With what the customer's browser goes on.
+    /// With what the customer's browser goes on; none once it has ended.
     pub(crate) client_secret: Option<String>,
     /// Why the last attempt came to nothing.
     pub(crate) failure: Option<String>,
@@ -54,8 +54,9 @@ pub(crate) enum PaymentState {
 }
 
 /// Columns that [`Columns`] wants.
-const COLUMNS: &str = "id, order_id, provider, amount, currency, state, provider_id, client_secret, failure, \
-                       idempotency_key, attempts, due_at";
+const COLUMNS: &str = "id, order_id, provider, amount, currency, state, provider_id, \
+    (select s.client_secret from commerce.payment_secrets s where s.payment_id = payments.id) as client_secret, \
+    failure, idempotency_key, attempts, due_at";
 
 /// The same as an array.
 const FIELDS: [&str; 12] = [
@@ -133,7 +134,7 @@ pub(crate) async fn page(
 }
 
 /// Writes down what became of a payment where the order does not change. Gives false when it has been captured meanwhile,
-/// which nothing takes back.
+/// which nothing takes back, or has ended and this is no news. What pays it is forgotten when it ends.
 pub(crate) async fn note(commerce: &Commerce, payment: &Payment) -> Result<bool, CommerceError> {
     let sql = "select to_jsonb(commerce.save_payment($1::jsonb)) as answer";
     call(commerce, sql, payment.document()).await

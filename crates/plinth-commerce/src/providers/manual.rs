@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use axum::http::HeaderMap;
 use jiff::Timestamp;
 
-use super::{BadSignature, Kind, Payments, Told, ToldRefund, Trouble, WebhookEvent};
+use super::{
+    BadSignature, Kind, Payments, Refunds, Told, ToldDispute, ToldRefund, Trouble, WebhookEvent,
+};
 use crate::model::payments::{Payment, PaymentState};
 use crate::model::refunds::{Refund, RefundState};
 
@@ -58,6 +60,7 @@ impl Payments for Manual {
             failure: None,
             refund: Some(refund.id),
             payment_id: Some(payment_id.to_owned()),
+            live: None,
         })
     }
 
@@ -71,6 +74,19 @@ impl Payments for Manual {
 
     async fn look_refund(&self, _: &str) -> Result<ToldRefund, Trouble> {
         Err(nobody())
+    }
+
+    async fn refunds_since(&self, _: Timestamp, _: Option<&str>) -> Result<Refunds, Trouble> {
+        Err(nobody())
+    }
+
+    async fn look_dispute(&self, _: &str) -> Result<ToldDispute, Trouble> {
+        Err(nobody())
+    }
+
+    /// No bank stands between those who pay by hand.
+    async fn open_disputes(&self, _: Timestamp) -> Result<Vec<ToldDispute>, Trouble> {
+        Ok(Vec::new())
     }
 
     fn is_mode(&self, _: bool) -> bool {

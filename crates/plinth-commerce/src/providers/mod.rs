@@ -41,7 +41,7 @@ pub(crate) trait Payments: Send + Sync {
         false
     }
 
-    /// Whether an object of this id is a payment or a refund.
+    /// Whether an object of this id is a payment, a refund or a dispute.
     fn kind_of(&self, provider_id: &str) -> Option<Kind>;
 
     /// Makes the payment there, or finds it made: the key says which it is.
@@ -69,6 +69,19 @@ pub(crate) trait Payments: Send + Sync {
     /// Reads a refund.
     async fn look_refund(&self, provider_id: &str) -> Result<ToldRefund, Trouble>;
 
+    /// Refunds of whatever payments that were made since then, whoever made them: a page, the newest first, after the refund of this id.
+    async fn refunds_since(
+        &self,
+        since: Timestamp,
+        after: Option<&str>,
+    ) -> Result<Refunds, Trouble>;
+
+    /// Reads a dispute.
+    async fn look_dispute(&self, provider_id: &str) -> Result<ToldDispute, Trouble>;
+
+    /// Disputes of whatever payments that began since then and that nobody has decided.
+    async fn open_disputes(&self, since: Timestamp) -> Result<Vec<ToldDispute>, Trouble>;
+
     /// Whether this mode (real money or not) is the one that is meant.
     fn is_mode(&self, live: bool) -> bool;
 
@@ -87,6 +100,7 @@ pub(crate) trait Payments: Send + Sync {
 pub(crate) enum Kind {
     Payment,
     Refund,
+    Dispute,
 }
 
 /// What a provider says of a payment.
@@ -120,6 +134,34 @@ pub(crate) struct ToldRefund {
     pub(crate) refund: Option<Uuid>,
     /// The payment that it is of, by its id there.
     pub(crate) payment_id: Option<String>,
+    /// Whether that payment is of real money; none where it was not said, and then what was said of the payment itself counts.
+    pub(crate) live: Option<bool>,
+}
+
+/// A page of a provider's list of refunds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Refunds {
+    /// One that cannot be read is left out.
+    pub(crate) refunds: Vec<ToldRefund>,
+    /// After which refund the next page begins; none when this is the last.
+    pub(crate) after: Option<String>,
+}
+
+/// What a provider says of a dispute: a customer who has asked the bank for the money.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ToldDispute {
+    /// Its id there.
+    pub(crate) provider_id: String,
+    /// What is asked for. It may be less than was paid, and in another currency.
+    pub(crate) amount: Money,
+    /// How far it is, in the provider's words.
+    pub(crate) status: String,
+    /// What the customer says, in the provider's words.
+    pub(crate) reason: Option<String>,
+    /// The payment that it is about, by its id there.
+    pub(crate) payment_id: Option<String>,
+    /// Whether it is about real money.
+    pub(crate) live: bool,
 }
 
 /// Why a provider did not do what it was asked.
@@ -155,6 +197,8 @@ pub(crate) struct WebhookEvent {
     pub(crate) kind: String,
     /// The object to read again; none when it is about nothing of ours.
     pub(crate) object_id: Option<String>,
+    /// Whether it is about real money; none where it does not say so.
+    pub(crate) live: Option<bool>,
 }
 
 /// Why a message is not believed to be the provider's.
@@ -198,6 +242,11 @@ impl Providers {
     pub(crate) fn get(&self, name: &str) -> Option<&dyn Payments> {
         let found = self.0.iter().find(|provider| provider.name() == name);
         found.map(|provider| &**provider)
+    }
+
+    /// All that are set up.
+    pub(crate) fn all(&self) -> &[Box<dyn Payments>] {
+        &self.0
     }
 }
 

@@ -6,35 +6,39 @@
 
 mod amount;
 mod api;
+mod objects;
 mod signature;
-
-use std::collections::HashMap;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use jiff::Timestamp;
 use plinth_db::keys::Secret;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use uuid::Uuid;
 
-use super::{BadSignature, Kind, Payments, Told, ToldRefund, Trouble, WebhookEvent, made_at};
+use super::{
+    BadSignature, Kind, Payments, Refunds, Told, ToldDispute, ToldRefund, Trouble, WebhookEvent,
+    made_at,
+};
 use crate::StripeConfig;
-use crate::model::payments::{Payment, PaymentState};
-use crate::model::refunds::{Refund, RefundState};
+use crate::model::payments::Payment;
+use crate::model::refunds::Refund;
 use crate::money::Money;
 use api::{Api, path_id};
+use objects::{Disputed, Intent, PAYMENT_MARK, Page, Returned, best};
 
-/// What objects are marked with: members of `metadata`, and how forms name those.
-const PAYMENT_MARK: &str = "plinth_payment";
+/// How forms name what objects are marked with.
 const PAYMENT_FIELD: &str = "metadata[plinth_payment]";
-const REFUND_MARK: &str = "plinth_refund";
 const REFUND_FIELD: &str = "metadata[plinth_refund]";
 const ORDER_FIELD: &str = "metadata[plinth_order]";
 /// Objects in one page of a list; Stripe gives no more.
 const PAGE: &str = "100";
-/// Pages of a list that are looked at before a lost answer counts as never given. Only where there is no search.
+/// Pages of a list that are looked at. What is in no more of them counts as not known rather than as not there.
 const PAGES: usize = 20;
+/// A refund has no mode of its own (docs.stripe.com/api/refunds/object has no `livemode`), so its intent comes with it, which has one.
+const WITH_INTENT: (&str, &str) = ("expand[]", "payment_intent");
+const EACH_WITH_INTENT: (&str, &str) = ("expand[]", "data.payment_intent");
 /// How much earlier than our row its intent may have been made, by their clock, in seconds.
 const CLOCKS_DIFFER_SECONDS: i64 = 600;
 
@@ -45,53 +49,13 @@ pub(super) struct Stripe {
     live: bool,
 }
 
-/// A Payment Intent, as far as it matters here.
-#[derive(Deserialize)]
-struct Intent {
-    id: String,
-    amount: i64,
-    amount_received: Option<i64>,
-    currency: String,
-    status: String,
-    client_secret: Option<String>,
-    livemode: bool,
-    created: Option<i64>,
-    last_payment_error: Option<Reason>,
-    metadata: Option<HashMap<String, Value>>,
-}
-
-/// A refund, as far as it matters here.
-#[derive(Deserialize)]
-struct Returned {
-    id: String,
-    amount: i64,
-    currency: String,
-    status: Option<String>,
-    failure_reason: Option<String>,
-    payment_intent: Option<Value>,
-    metadata: Option<HashMap<String, Value>>,
-}
-
-/// Why an attempt came to nothing.
-#[derive(Deserialize)]
-struct Reason {
-    code: Option<String>,
-    message: Option<String>,
-}
-
-/// One page of a list, or of what a search found.
-#[derive(Deserialize)]
-struct Page<T> {
-    data: Vec<T>,
-    has_more: Option<bool>,
-}
-
 /// A message.
 #[derive(Deserialize)]
 struct Event {
     id: String,
     #[serde(rename = "type")]
     kind: String,
+    livemode: Option<bool>,
     data: EventData,
 }
 
@@ -103,7 +67,7 @@ struct EventData {
 #[derive(Deserialize)]
 struct EventObject {
     id: Option<String>,
-    /// Charges and disputes name theirs.
+    /// Charges name theirs.
     payment_intent: Option<Value>,
 }
 
@@ -181,6 +145,32 @@ impl Stripe {
             "there are too many payments to look through",
         ))
     }
+
+    /// All of a list, page after page.
+    async fn all<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        id: fn(&T) -> &str,
+    ) -> Result<Vec<T>, Trouble> {
+        let mut all: Vec<T> = Vec::new();
+        for _ in 0..PAGES {
+            let after = all.last().map(|last| id(last).to_owned());
+            let mut query = query.to_vec();
+            if let Some(after) = &after {
+                query.push(("starting_after", after.as_str()));
+            }
+            let page: Page<T> = self.api.get(path, &query).await?;
+            let is_last = page.has_more != Some(true) || page.data.is_empty();
+            all.extend(page.data);
+            if is_last {
+                return Ok(all);
+            }
+        }
+        Err(Trouble::later(format!(
+            "there are too many to look through at {path}"
+        )))
+    }
 }
 
 #[async_trait]
@@ -205,6 +195,7 @@ impl Payments for Stripe {
             "pi" => Some(Kind::Payment),
             // Refunds of some ways of paying have a prefix of their own.
             "re" | "pyr" => Some(Kind::Refund),
+            "du" | "dp" => Some(Kind::Dispute),
             _ => None,
         }
     }
@@ -265,12 +256,15 @@ impl Payments for Stripe {
         refund: &Refund,
         payment_id: &str,
     ) -> Result<Option<ToldRefund>, Trouble> {
-        let query = [("payment_intent", path_id(payment_id)?), ("limit", PAGE)];
+        let query = [
+            ("payment_intent", path_id(payment_id)?),
+            ("limit", PAGE),
+            EACH_WITH_INTENT,
+        ];
         let page: Page<Returned> = self.api.get("/v1/refunds", &query).await?;
         let all_seen = page.has_more != Some(true);
-        let ours = |returned: &Returned| marked(returned.metadata.as_ref(), REFUND_MARK);
         let mut found = page.data.into_iter();
-        match found.find(|returned| ours(returned) == Some(refund.id)) {
+        match found.find(|returned| returned.mark() == Some(refund.id)) {
             Some(returned) => returned.told().map(Some),
             None if all_seen => Ok(None),
             // Rather never than twice.
@@ -280,8 +274,47 @@ impl Payments for Stripe {
 
     async fn look_refund(&self, provider_id: &str) -> Result<ToldRefund, Trouble> {
         let path = format!("/v1/refunds/{}", path_id(provider_id)?);
-        let returned: Returned = self.api.get(&path, &[]).await?;
+        let returned: Returned = self.api.get(&path, &[WITH_INTENT]).await?;
         returned.told()
+    }
+
+    async fn refunds_since(
+        &self,
+        since: Timestamp,
+        after: Option<&str>,
+    ) -> Result<Refunds, Trouble> {
+        let since = since.as_second().to_string();
+        let mut query = vec![
+            ("limit", PAGE),
+            ("created[gte]", since.as_str()),
+            EACH_WITH_INTENT,
+        ];
+        if let Some(after) = after {
+            query.push(("starting_after", after));
+        }
+        let page: Page<Returned> = self.api.get("/v1/refunds", &query).await?;
+        let after = match page.has_more {
+            Some(true) => page.data.last().map(|last| last.id().to_owned()),
+            _ => None,
+        };
+        Ok(Refunds {
+            refunds: page.data.into_iter().filter_map(readable).collect(),
+            after,
+        })
+    }
+
+    async fn look_dispute(&self, provider_id: &str) -> Result<ToldDispute, Trouble> {
+        let path = format!("/v1/disputes/{}", path_id(provider_id)?);
+        let disputed: Disputed = self.api.get(&path, &[]).await?;
+        disputed.told()
+    }
+
+    async fn open_disputes(&self, since: Timestamp) -> Result<Vec<ToldDispute>, Trouble> {
+        let since = since.as_second().to_string();
+        let query = [("limit", PAGE), ("created[gte]", since.as_str())];
+        let all: Vec<Disputed> = self.all("/v1/disputes", &query, Disputed::id).await?;
+        let open = all.into_iter().filter(Disputed::is_open);
+        open.map(Disputed::told).collect()
     }
 
     fn is_mode(&self, live: bool) -> bool {
@@ -305,12 +338,25 @@ impl Payments for Stripe {
             id: event.id,
             kind: event.kind,
             object_id,
+            live: event.livemode,
         })
     }
 }
 
+/// An account may be used for more than this shop: one refund that means nothing here is not to keep the rest of a list from being read.
+fn readable(returned: Returned) -> Option<ToldRefund> {
+    let id = returned.id().to_owned();
+    match returned.told() {
+        Ok(told) => Some(told),
+        Err(trouble) => {
+            tracing::warn!(provider = "stripe", provider.id = id, %trouble, "a refund in a list cannot be read");
+            None
+        }
+    }
+}
+
 impl Stripe {
-    /// The intent or the refund that a message is about, itself or by way of a charge.
+    /// The intent, refund or dispute that a message is about, itself or by way of a charge.
     fn object_of(&self, event: &Event) -> Option<String> {
         let EventObject { id, payment_intent } = &event.data.object;
         let by_the_way = payment_intent.as_ref().and_then(Value::as_str);
@@ -318,92 +364,6 @@ impl Stripe {
         let mut candidates = [id.as_deref(), by_the_way].into_iter().flatten();
         candidates.find(known).map(str::to_owned)
     }
-}
-
-impl Intent {
-    fn told(self) -> Result<Told, Trouble> {
-        let state = match self.status.as_str() {
-            // After a failed attempt, too: the customer may try again with the same intent.
-            "requires_payment_method" | "requires_confirmation" => PaymentState::Pending,
-            "processing" | "requires_capture" => PaymentState::Pending,
-            "requires_action" => PaymentState::ActionRequired,
-            "succeeded" => PaymentState::Captured,
-            "canceled" => PaymentState::Cancelled,
-            status => return Err(nonsense("status", status)),
-        };
-        // What came may be less than what was to come.
-        let amount = match (state, self.amount_received) {
-            (PaymentState::Captured, Some(received)) => received,
-            _ => self.amount,
-        };
-        Ok(Told {
-            amount: amount::ours(amount, &self.currency)
-                .ok_or_else(|| nonsense("currency", &self.currency))?,
-            payment: marked(self.metadata.as_ref(), PAYMENT_MARK),
-            provider_id: path_id(&self.id)
-                .map_err(|_| nonsense("id", &self.id))?
-                .to_owned(),
-            state,
-            client_secret: self.client_secret,
-            failure: self.last_payment_error.map(Reason::text),
-            live: Some(self.livemode),
-        })
-    }
-}
-
-impl Returned {
-    fn told(self) -> Result<ToldRefund, Trouble> {
-        // Some ways of paying leave it out, and then it is done.
-        let state = match self.status.as_deref() {
-            Some("pending" | "requires_action") => RefundState::Pending,
-            Some("succeeded") | None => RefundState::Succeeded,
-            Some("failed" | "canceled") => RefundState::Failed,
-            Some(status) => return Err(nonsense("status", status)),
-        };
-        Ok(ToldRefund {
-            amount: amount::ours(self.amount, &self.currency)
-                .ok_or_else(|| nonsense("currency", &self.currency))?,
-            refund: marked(self.metadata.as_ref(), REFUND_MARK),
-            provider_id: path_id(&self.id)
-                .map_err(|_| nonsense("id", &self.id))?
-                .to_owned(),
-            state,
-            failure: self.failure_reason,
-            payment_id: self
-                .payment_intent
-                .and_then(|id| id.as_str().map(str::to_owned)),
-        })
-    }
-}
-
-impl Reason {
-    fn text(self) -> String {
-        let text = self.message.or(self.code);
-        text.unwrap_or_else(|| "The payment failed".to_owned())
-    }
-}
-
-/// Of intents with the same mark, of which at most one was ever shown to anybody: the one that matters.
-fn best(intents: Vec<Intent>, payment: Uuid) -> Option<Intent> {
-    let rank = |intent: &Intent| match intent.status.as_str() {
-        "succeeded" => 3,
-        "processing" | "requires_action" | "requires_capture" => 2,
-        "canceled" => 0,
-        _ => 1,
-    };
-    let ours = intents
-        .into_iter()
-        .filter(|intent| marked(intent.metadata.as_ref(), PAYMENT_MARK) == Some(payment));
-    ours.max_by_key(|intent| (rank(intent), intent.created.map(std::cmp::Reverse)))
-}
-
-fn marked(metadata: Option<&HashMap<String, Value>>, name: &str) -> Option<Uuid> {
-    metadata?.get(name)?.as_str()?.parse().ok()
-}
-
-fn nonsense(what: &str, said: &str) -> Trouble {
-    let said: String = said.chars().take(50).collect();
-    Trouble::later(format!("an answer with the {what} {said:?}"))
 }
 
 #[cfg(test)]

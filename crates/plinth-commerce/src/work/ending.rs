@@ -13,6 +13,7 @@ use crate::Commerce;
 use crate::error::CommerceError;
 use crate::machine::{self, Event, State};
 use crate::model;
+use crate::model::actor::Actor;
 use crate::model::idempotency::KeptKey;
 use crate::model::orders::{self, Advanced, Change, Order};
 use crate::money::Money;
@@ -36,7 +37,7 @@ pub(crate) async fn end(
     commerce: &Commerce,
     id: Uuid,
     event: Event,
-    actor: &str,
+    actor: Actor,
     details: &Value,
     kept: Option<&KeptKey>,
     even_paid: bool,
@@ -67,7 +68,7 @@ pub(crate) async fn end(
             due => Some(give_back(commerce, &order, due).await?),
         };
         let change = Change {
-            actor: actor.to_owned(),
+            actor,
             reference: Some(format!("{event}:{id}")),
             refund,
             details: details.clone(),
@@ -90,7 +91,7 @@ pub(crate) async fn end(
 /// Ends an order whose time is over.
 pub(super) async fn expire(commerce: &Commerce, id: Uuid) -> Result<(), CommerceError> {
     let (event, nothing) = (Event::Expire, Value::Null);
-    let ended = end(commerce, id, event, "worker", &nothing, None, true).await?;
+    let ended = end(commerce, id, event, Actor::System, &nothing, None, true).await?;
     if ended == Ended::NotYet {
         tracing::info!(order.id = %id, "the time of an order is over, and its payment cannot be stopped now");
         // The others have their turn before it is tried again.

@@ -3,7 +3,7 @@
 //! So a message that comes twice, late, before our own call has returned, or with lies in it makes no difference. One that never comes
 //! makes none either: what is not final is asked for anyway.
 
-use super::{next, now, payments, refunds};
+use super::{disputes, next, now, payments, refunds};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::model;
@@ -80,6 +80,7 @@ async fn read_again(commerce: &Commerce, event: &StoredEvent) -> Result<EventSta
     match provider.kind_of(id) {
         Some(Kind::Payment) => payment(commerce, provider, id).await,
         Some(Kind::Refund) => refund(commerce, provider, id).await,
+        Some(Kind::Dispute) => dispute(commerce, provider, id, event).await,
         None => Ok(EventState::Ignored),
     }
 }
@@ -126,19 +127,30 @@ async fn refund(
         (None, Some(marked)) => model::refunds::find(commerce, marked).await?,
         (None, None) => None,
     };
-    let Some(row) = row else {
-        let is_ours = refunds::adopt(commerce, provider, told).await?;
-        return Ok(match is_ours {
-            true => EventState::Handled,
-            false => EventState::Ignored,
-        });
+    let asked = match row {
+        Some(row) => refunds::settle(commerce, provider, &row, told).await?,
+        None => refunds::adopt(commerce, provider, told).await?,
     };
-    Ok(
-        match refunds::settle(commerce, provider, &row, told).await? {
-            refunds::Asked::Contradicted(_) => EventState::Failed,
-            _ => EventState::Handled,
-        },
-    )
+    Ok(match asked {
+        refunds::Asked::Nothing => EventState::Ignored,
+        refunds::Asked::Contradicted(_) => EventState::Failed,
+        refunds::Asked::Told(_) | refunds::Asked::Trouble(_) => EventState::Handled,
+    })
+}
+
+/// Unlike the others, what is told of a dispute depends on the message: the same dispute is told of when it begins, when the money leaves,
+/// when it comes back and when all is decided.
+async fn dispute(
+    commerce: &Commerce,
+    provider: &dyn Payments,
+    id: &str,
+    event: &StoredEvent,
+) -> Result<EventState, Hitch> {
+    let Some(happened) = disputes::happened(&event.kind) else {
+        return Ok(EventState::Ignored);
+    };
+    let told = provider.look_dispute(id).await?;
+    Ok(disputes::note(commerce, provider, event, happened, &told).await?)
 }
 
 impl Hitch {

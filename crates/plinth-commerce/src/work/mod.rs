@@ -1,12 +1,15 @@
-//! Work that outlives requests: payments and refunds under way, stored webhooks, orders whose time is over.
+//! Work that outlives requests: payments and refunds under way, stored webhooks, orders whose time is over, what providers list.
 //!
 //! Each piece of work is one function that reads where things stand, asks the provider, and stores what follows from the answer in
 //! one statement that refuses to be done twice. A request runs it at once, a webhook again, the loop here after a crash. Any number of
 //! them at a time is harmless, and dying anywhere in it, too: what was not stored is found due again, and the provider knows what it
 //! was asked by the key of the row.
 
+mod daily;
+mod disputes;
 mod ending;
 mod events;
+mod listed;
 mod payments;
 pub(crate) mod reconcile;
 mod refunds;
@@ -28,6 +31,8 @@ pub(crate) use refunds::{plan, refund};
 
 /// How often work is looked for that nobody has told us of.
 const ROUND: Duration = Duration::from_secs(5);
+/// From one page of what a provider lists to the next. Nobody waits for it, and a provider counts what it is asked.
+const LIST_PAGE: Duration = Duration::from_secs(30);
 /// How often is removed what is needed no more.
 const TIDY: Duration = Duration::from_mins(5);
 /// Pieces of work that are taken at a time.
@@ -48,8 +53,8 @@ const LONGEST_SECONDS: i64 = 600;
 
 /// Works until it is dropped: whenever somebody says that there is work, and each [`ROUND`]. One kind of work does not wait for another.
 pub(crate) async fn run(commerce: &Commerce) {
-    let bells: [Notify; 5] = Default::default();
-    let [events, payments, refunds, expiry, tidiness] = &bells;
+    let bells: [Notify; 6] = Default::default();
+    let [events, payments, refunds, expiry, lists, tidiness] = &bells;
     tokio::join!(
         ring(commerce, [events, payments, refunds, expiry]),
         lane("messages of providers", ROUND, events, || due_events(
@@ -58,6 +63,9 @@ pub(crate) async fn run(commerce: &Commerce) {
         lane("payments", ROUND, payments, || due_payments(commerce)),
         lane("refunds", ROUND, refunds, || due_refunds(commerce)),
         lane("orders whose time is over", ROUND, expiry, || expire(
+            commerce
+        )),
+        lane("what providers list", LIST_PAGE, lists, || daily::compare(
             commerce
         )),
         lane("what is needed no more", TIDY, tidiness, || tidy(commerce)),
@@ -90,8 +98,13 @@ where
 }
 
 fn tell(what: &str, done: Result<(), CommerceError>) {
-    if let Err(error) = done {
-        tracing::error!(%error, "{what} cannot be worked at");
+    match done {
+        Ok(()) => {}
+        // That the database is away its engine tells, once for everything.
+        Err(CommerceError::Database(error)) if error.is_away() => {
+            tracing::debug!(%error, "{what} cannot be worked at");
+        }
+        Err(error) => tracing::error!(%error, "{what} cannot be worked at"),
     }
 }
 
@@ -157,6 +170,7 @@ async fn tidy(commerce: &Commerce) -> Result<(), CommerceError> {
     // As many as there are: `LONGEST_TURN` bounds it.
     while model::idempotency::sweep(commerce, now(commerce)).await? > 0 {}
     while model::carts::sweep(commerce, now(commerce)).await? > 0 {}
+    model::differences::sweep(commerce, listed::since(commerce)).await?;
     Ok(())
 }
 

@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{TURNS, next, now, refunds};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::machine::{self, Event, Illegal, State};
+use crate::model::actor::Actor;
+use crate::model::idempotency::KeptKey;
 use crate::model::orders::{self, Advanced, Change, Order};
 use crate::model::payments::{self, Payment, PaymentState};
 use crate::providers::{Payments, Told, Trouble, made_at};
@@ -49,15 +50,15 @@ pub(crate) async fn pay(commerce: &Commerce, id: Uuid) -> Result<(), CommerceErr
     Ok(())
 }
 
-/// Stores that staff have the money. Gives the order as it is then.
+/// Stores that staff have the money, and keeps the answer with that. Gives the order as it is then.
 pub(crate) async fn paid_by_hand(
     commerce: &Commerce,
     payment: &Payment,
-    actor: &str,
-    details: Value,
+    actor: Actor,
+    kept: KeptKey,
 ) -> Result<Order, CommerceError> {
     let told = known_here(payment);
-    store(commerce, payment, &told, actor, &details).await?;
+    store(commerce, payment, &told, actor, Some(&kept)).await?;
     let order = orders::find(commerce, payment.order_id).await?;
     order.ok_or(CommerceError::NoSuchOrder)
 }
@@ -138,8 +139,7 @@ pub(super) async fn settle(
         }
         return Ok(Asked::Contradicted(why));
     }
-    let actor = format!("provider:{}", provider.name());
-    store(commerce, payment, &told, &actor, &Value::Null).await?;
+    store(commerce, payment, &told, Actor::Provider, None).await?;
     Ok(Asked::Told(told))
 }
 
@@ -229,22 +229,22 @@ fn contradiction(provider: &dyn Payments, payment: &Payment, told: &Told) -> Opt
     ))
 }
 
-/// Stores what was said of a payment, with its order when that changes, too.
+/// Stores what was said of a payment, with its order when that changes, too. `kept` is stored together with the step, if there is one.
 ///
 /// The order is read before the payment: what somebody else stores after that makes the order another, and the step is refused.
 async fn store(
     commerce: &Commerce,
     known: &Payment,
     told: &Told,
-    actor: &str,
-    details: &Value,
+    actor: Actor,
+    kept: Option<&KeptKey>,
 ) -> Result<(), CommerceError> {
     for _ in 0..TURNS {
         let order = orders::find(commerce, known.order_id).await?;
         let order = order.ok_or(CommerceError::NoSuchOrder)?;
         let payment = payments::find(commerce, known.id).await?;
         let payment = payment.ok_or(CommerceError::NotFound { what: "payment" })?;
-        if payment.state == PaymentState::Captured {
+        if payment.state == PaymentState::Captured || !is_taken(&payment, told) {
             return Ok(());
         }
         let becomes = becomes(&payment, told, now(commerce));
@@ -264,12 +264,12 @@ async fn store(
         };
         let due = step.refund_due;
         let change = Change {
-            actor: actor.to_owned(),
+            actor,
             reference: Some(format!("capture:{}", payment.id)),
             refund: (due > 0).then(|| refunds::unwanted(&becomes, due, now(commerce))),
             payment: Some(becomes),
-            details: details.clone(),
-            kept: None,
+            kept: kept.cloned(),
+            ..Change::default()
         };
         match orders::advance(commerce, &order, step, change).await? {
             Advanced::Done(_) => {
@@ -282,6 +282,15 @@ async fn store(
         }
     }
     Err(CommerceError::Busy)
+}
+
+/// Whether the row takes an answer, as `commerce.save_payment` has it: what has ended goes on only by news. An answer that was long on its
+/// way is none.
+fn is_taken(payment: &Payment, told: &Told) -> bool {
+    payment.state.is_under_way()
+        || told.state == payment.state
+        || told.state == PaymentState::Captured
+        || payment.provider_id.as_ref() != Some(&told.provider_id)
 }
 
 /// What happens to the order; none when only the payment's row changes.

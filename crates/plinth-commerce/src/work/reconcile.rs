@@ -1,26 +1,29 @@
 //! Everything that is not final, compared with what the providers say: `plinth orders reconcile`.
 //!
 //! It asks as the loop does, by the same functions, only of everything at once and with a report. What can be mended is mended by that.
-//! Of what is final, the last two days are compared, too.
+//! Of what is final, the last weeks are compared, too. What people did at the provider itself is asked for besides: refunds that it lists, and
+//! disputes that are open.
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ABREAST, now, payments, refunds};
+use super::listed::{self, of_payment, of_refund, said};
+use super::{ABREAST, disputes, payments, refunds};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::model;
+use crate::model::differences::{self, Difference};
 use crate::model::payments::{Payment, PaymentState};
 use crate::model::refunds::{Refund, RefundState};
-use crate::providers::made_at;
+use crate::providers::{Payments, Trouble, made_at};
 
 /// Rows that are read at a time.
 const PAGE: i64 = 200;
-/// How old is what is compared although it is final. Providers are asked one row at a time, and a shop has many rows.
-const RECENT: SignedDuration = SignedDuration::from_hours(48);
+/// Pages of a provider's list that are gone through: a hundred thousand refunds.
+const PAGES: usize = 1_000;
 
 /// What a comparison came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,25 +34,9 @@ pub struct Report {
     pub differences: Vec<Difference>,
     /// How many of those are the same by now.
     pub mended: u64,
-}
-
-/// Something that a provider knew otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// `payment` or `refund`.
-    pub what: String,
-    /// Its id here.
-    pub id: Uuid,
-    /// Its order.
-    pub order_id: Uuid,
-    /// Its provider.
-    pub provider: String,
-    /// What was known here.
-    pub ours: String,
-    /// What the provider said, or why it said nothing.
-    pub theirs: String,
-    /// Whether it is known here by now.
-    pub mended: bool,
+    /// What the server had found before by itself, and this comparison has not.
+    #[serde(default)]
+    pub earlier: Vec<Difference>,
 }
 
 /// The comparison could not be made.
@@ -76,10 +63,18 @@ impl Report {
             Looked::Same => self.looked += 1,
             Looked::Differs(difference) => {
                 self.looked += 1;
-                self.mended += u64::from(difference.mended);
-                self.differences.push(difference);
+                self.list(difference);
             }
         }
+    }
+
+    fn has(&self, found: &Difference) -> bool {
+        self.differences.iter().any(|known| known.is_same(found))
+    }
+
+    fn list(&mut self, difference: Difference) {
+        self.mended += u64::from(difference.mended);
+        self.differences.push(difference);
     }
 }
 
@@ -125,26 +120,81 @@ pub async fn reconcile(
             progress(report.looked);
         }
     }
+    for provider in commerce.providers.all() {
+        if !provider.is_by_hand() {
+            Box::pin(lists(commerce, &**provider, &mut report)).await?;
+        }
+    }
     report
         .differences
         .sort_by(|one, other| (&one.what, one.id).cmp(&(&other.what, other.id)));
+    let earlier = differences::found_since(commerce, listed::since(commerce)).await?;
+    report.earlier = earlier
+        .into_iter()
+        .filter(|found| !report.has(found))
+        .collect();
     Ok(report)
+}
+
+/// What a provider lists: refunds of the last weeks, whoever made them, and open disputes.
+async fn lists(
+    commerce: &Commerce,
+    provider: &dyn Payments,
+    report: &mut Report,
+) -> Result<(), CommerceError> {
+    let since = listed::since(commerce);
+    let mut after: Option<String> = None;
+    for _ in 0..PAGES {
+        let page = match provider.refunds_since(since, after.as_deref()).await {
+            Ok(page) => page,
+            Err(trouble) => {
+                report.list(unanswered("refunds", provider, &trouble));
+                break;
+            }
+        };
+        for told in page.refunds {
+            // What was found by its row, too, is told once.
+            let found = listed::compare(commerce, provider, told).await?;
+            if let Some(found) = found.filter(|found| !report.has(found)) {
+                report.list(found);
+            }
+        }
+        after = page.after;
+        if after.is_none() {
+            break;
+        }
+    }
+    match provider.open_disputes(disputes::oldest(commerce)).await {
+        Ok(open) => {
+            for difference in disputes::ours(commerce, provider, &open).await? {
+                report.list(difference);
+            }
+        }
+        Err(trouble) => report.list(unanswered("disputes", provider, &trouble)),
+    }
+    Ok(())
+}
+
+/// Nobody knows of which payments there are any.
+fn unanswered(what: &str, provider: &dyn Payments, trouble: &Trouble) -> Difference {
+    Difference {
+        what: what.to_owned(),
+        id: Uuid::nil(),
+        order_id: Uuid::nil(),
+        provider: provider.name().to_owned(),
+        ours: "not known".to_owned(),
+        theirs: trouble.to_string(),
+        mended: false,
+    }
 }
 
 async fn payment(commerce: &Commerce, row: Payment) -> Result<Looked, CommerceError> {
     let differs = |theirs: String, mended: bool| {
-        Looked::Differs(Difference {
-            what: "payment".to_owned(),
-            id: row.id,
-            order_id: row.order_id,
-            provider: row.provider.clone(),
-            ours: said(row.state.as_str(), row.failure.as_ref()),
-            theirs,
-            mended,
-        })
+        let ours = said(row.state.as_str(), row.failure.as_ref());
+        Looked::Differs(of_payment(&row, ours, theirs, mended))
     };
     if !row.state.is_under_way() {
-        return captured(commerce, &row, differs).await;
+        return Ok(captured(commerce, &row, differs).await);
     }
     let asked = payments::ask(commerce, &row).await?;
     let is_now = model::payments::find(commerce, row.id).await?;
@@ -165,49 +215,40 @@ async fn payment(commerce: &Commerce, row: Payment) -> Result<Looked, CommerceEr
     })
 }
 
-/// One that has been captured here not long ago.
+/// One that has been captured here in the last weeks.
 async fn captured(
     commerce: &Commerce,
     row: &Payment,
     differs: impl Fn(String, bool) -> Looked,
-) -> Result<Looked, CommerceError> {
+) -> Looked {
     let is_asked = row.state == PaymentState::Captured
         && row.amount.amount > 0
-        && is_recent(row.id, now(commerce));
+        && is_recent(row.id, listed::since(commerce));
     let (Some(provider), Some(id), true) = (
         commerce.providers.get(&row.provider),
         &row.provider_id,
         is_asked,
     ) else {
-        return Ok(Looked::Not);
+        return Looked::Not;
     };
     if provider.is_by_hand() {
-        return Ok(Looked::Not);
+        return Looked::Not;
     }
-    Ok(match provider.look(id).await {
+    match provider.look(id).await {
         Ok(told) if told.state == row.state && told.amount == row.amount => Looked::Same,
         Ok(told) => differs(format!("{}, {}", told.state.as_str(), told.amount), false),
         Err(trouble) => differs(trouble.to_string(), false),
-    })
+    }
 }
 
 async fn refund(commerce: &Commerce, row: Refund) -> Result<Looked, CommerceError> {
     let payment = model::payments::find(commerce, row.payment_id).await?;
     let provider = payment.map_or_else(String::new, |payment| payment.provider);
-    let differs = |theirs: String, mended: bool| {
-        Looked::Differs(Difference {
-            what: "refund".to_owned(),
-            id: row.id,
-            order_id: row.order_id,
-            provider: provider.clone(),
-            ours: said(row.state.as_str(), row.failure.as_ref()),
-            theirs,
-            mended,
-        })
-    };
     if !row.state.is_under_way() {
-        return succeeded(commerce, &row, &provider, differs).await;
+        return succeeded(commerce, &row, &provider).await;
     }
+    let differs =
+        |theirs: String, mended: bool| Looked::Differs(of_refund(&row, &provider, theirs, mended));
     let asked = refunds::ask(commerce, &row).await?;
     let is_now = model::refunds::find(commerce, row.id).await?;
     let is_now = is_now.map_or(row.state, |row| row.state);
@@ -225,14 +266,14 @@ async fn refund(commerce: &Commerce, row: Refund) -> Result<Looked, CommerceErro
     })
 }
 
-/// One that has been made not long ago: it may have come back.
+/// One that has been made in the last weeks: it may have come back.
 async fn succeeded(
     commerce: &Commerce,
     row: &Refund,
     provider: &str,
-    differs: impl Fn(String, bool) -> Looked,
 ) -> Result<Looked, CommerceError> {
-    let is_asked = row.state == RefundState::Succeeded && is_recent(row.id, now(commerce));
+    let is_asked =
+        row.state == RefundState::Succeeded && is_recent(row.id, listed::since(commerce));
     let (Some(provider), Some(id), true) =
         (commerce.providers.get(provider), &row.provider_id, is_asked)
     else {
@@ -243,27 +284,17 @@ async fn succeeded(
     }
     let told = match provider.look_refund(id).await {
         Ok(told) => told,
-        Err(trouble) => return Ok(differs(trouble.to_string(), false)),
+        Err(trouble) => {
+            let difference = of_refund(row, provider.name(), trouble.to_string(), false);
+            return Ok(Looked::Differs(difference));
+        }
     };
-    if told.state == row.state && told.amount == row.amount {
-        return Ok(Looked::Same);
-    }
-    let theirs = format!("{}, {}", told.state.as_str(), told.amount);
-    refunds::settle(commerce, provider, row, told.clone()).await?;
-    let is_now = model::refunds::find(commerce, row.id).await?;
-    let mended = is_now.is_some_and(|row| row.state == told.state && row.amount == told.amount);
-    Ok(differs(theirs, mended))
+    let found = listed::compare_final(commerce, provider, row, &told).await?;
+    Ok(found.map_or(Looked::Same, Looked::Differs))
 }
 
-fn said(state: &str, failure: Option<&String>) -> String {
-    match failure {
-        Some(failure) => format!("{state} ({failure})"),
-        None => state.to_owned(),
-    }
-}
-
-fn is_recent(id: Uuid, now: Timestamp) -> bool {
-    made_at(id).is_some_and(|at| now.duration_since(at) < RECENT)
+fn is_recent(id: Uuid, since: Timestamp) -> bool {
+    made_at(id).is_some_and(|at| at >= since)
 }
 
 #[cfg(test)]
@@ -291,5 +322,30 @@ mod tests {
         assert_eq!((report.looked, report.mended, report.problems()), (2, 1, 0));
         report.add(Looked::Differs(difference(false)));
         assert_eq!((report.looked, report.mended, report.problems()), (3, 1, 1));
+        // Disputes are of no row that was looked at.
+        report.list(difference(false));
+        assert_eq!((report.looked, report.mended, report.problems()), (3, 1, 2));
+        let other = Difference {
+            theirs: "cancelled".to_owned(),
+            ..difference(false)
+        };
+        assert!(report.has(&difference(true)) && !report.has(&other));
+        // What was found before was told before.
+        report.earlier.push(difference(false));
+        assert_eq!(report.problems(), 2);
+    }
+
+    #[test]
+    fn rows_are_as_old_as_their_ids() {
+        let id = Uuid::now_v7();
+        let made = made_at(id).unwrap();
+        assert!(is_recent(id, made));
+        assert!(!is_recent(
+            id,
+            made.checked_add(jiff::SignedDuration::from_secs(1))
+                .unwrap()
+        ));
+        // Nobody knows how old this is.
+        assert!(!is_recent(Uuid::nil(), Timestamp::UNIX_EPOCH));
     }
 }

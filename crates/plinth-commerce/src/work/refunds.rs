@@ -14,6 +14,7 @@ use super::{TURNS, next, now};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::machine::{self, Event, Illegal};
+use crate::model::actor::Actor;
 use crate::model::orders::{self, Advanced, Change, Order};
 use crate::model::payments::{self, Payment, PaymentState};
 use crate::model::refunds::{self, Refund, RefundState};
@@ -143,7 +144,7 @@ pub(super) async fn settle(
     refund: &Refund,
     told: ToldRefund,
 ) -> Result<Asked, CommerceError> {
-    if let Some(why) = contradiction(refund, &told) {
+    if let Some(why) = contradiction(provider, refund, &told) {
         tracing::error!(refund.id = %refund.id, order.id = %refund.order_id, provider = provider.name(), provider.id = told.provider_id,
             why, "what the provider says of a refund contradicts what it was asked for");
         if refund.state.is_under_way() {
@@ -155,26 +156,36 @@ pub(super) async fn settle(
     Ok(Asked::Told(told))
 }
 
-/// Takes up a refund that people made at the provider: money has gone back that our books do not know of. Gives false when it is not
-/// of a payment of ours, or nothing came of it.
+/// Takes up a refund that people made at the provider: money has gone back that our books do not know of. There is nothing to take up when
+/// it is not of a payment of ours, or nothing came of it.
 pub(super) async fn adopt(
     commerce: &Commerce,
     provider: &dyn Payments,
     told: ToldRefund,
-) -> Result<bool, CommerceError> {
+) -> Result<Asked, CommerceError> {
     let Some(payment_id) = &told.payment_id else {
-        return Ok(false);
+        return Ok(Asked::Nothing);
     };
     let payment = payments::by_provider_id(commerce, provider.name(), payment_id).await?;
     let Some(payment) = payment.filter(|_| told.state != RefundState::Failed) else {
-        return Ok(false);
+        return Ok(Asked::Nothing);
     };
+    // Whoever calls has found no row by its mark: a backup has been restored that is older than the refund.
+    let told = ToldRefund {
+        refund: None,
+        ..told
+    };
+    if let Some(why) = other_mode(provider, &told) {
+        // Before there is a row of it.
+        tracing::error!(payment.id = %payment.id, order.id = %payment.order_id, provider = provider.name(), provider.id = told.provider_id,
+            why, "a refund that people made at the provider is not taken up");
+        return Ok(Asked::Contradicted(why));
+    }
     for _ in 0..TURNS {
         let order = must_find(commerce, payment.order_id).await?;
         let known = refunds::by_provider_id(commerce, provider.name(), &told.provider_id).await?;
         if let Some(refund) = known {
-            settle(commerce, provider, &refund, told).await?;
-            return Ok(true);
+            return settle(commerce, provider, &refund, told).await;
         }
         let amounts = order.amounts(told.amount.amount);
         let step = machine::step(
@@ -190,15 +201,12 @@ pub(super) async fn adopt(
             ..of(&payment, told.amount, now(commerce))
         };
         let change = Change {
-            actor: format!("provider:{}", provider.name()),
+            actor: Actor::Provider,
             refund: Some(refund.clone()),
             ..Change::default()
         };
         match orders::advance(commerce, &order, step, change).await? {
-            Advanced::Done(_) => {
-                settle(commerce, provider, &refund, told).await?;
-                return Ok(true);
-            }
+            Advanced::Done(_) => return settle(commerce, provider, &refund, told).await,
             Advanced::Conflict => {}
         }
     }
@@ -206,7 +214,10 @@ pub(super) async fn adopt(
 }
 
 /// In what a provider's answer is not about this row.
-fn contradiction(refund: &Refund, told: &ToldRefund) -> Option<String> {
+fn contradiction(provider: &dyn Payments, refund: &Refund, told: &ToldRefund) -> Option<String> {
+    if let Some(why) = other_mode(provider, told) {
+        return Some(why);
+    }
     if told.refund.is_some_and(|marked| marked != refund.id) {
         return Some("it is marked as another refund's".to_owned());
     }
@@ -223,6 +234,15 @@ fn contradiction(refund: &Refund, told: &ToldRefund) -> Option<String> {
         "it is of {}, not of {}",
         told.amount, refund.amount
     ))
+}
+
+/// The mode is that of the payment that was given back: providers say none of refunds. Where an answer leaves it out, the payment was looked at
+/// when its money came, and a payment does not change its mode.
+fn other_mode(provider: &dyn Payments, told: &ToldRefund) -> Option<String> {
+    let is_other = told.live.is_some_and(|live| !provider.is_mode(live));
+    is_other.then(|| {
+        "it is of a payment of the other mode: real money and tests are mixed up".to_owned()
+    })
 }
 
 /// Stores what was said of a refund, with its order when that changes, too.
@@ -250,7 +270,7 @@ async fn store(
             Err(illegal) => return unbooked(commerce, &refund, told, illegal).await,
         };
         let change = Change {
-            actor: format!("provider:{provider}"),
+            actor: Actor::Provider,
             reference,
             refund: Some(becomes),
             details: details(&refund, told),
@@ -352,7 +372,7 @@ async fn refuse(
             ..refund.clone()
         };
         let change = Change {
-            actor: format!("provider:{provider}"),
+            actor: Actor::Provider,
             refund: Some(becomes),
             details: json!({ "refund": refund.id, "amount": refund.amount.amount, "failure": why }),
             ..Change::default()
@@ -405,116 +425,4 @@ async fn must_find(commerce: &Commerce, id: Uuid) -> Result<Order, CommerceError
 }
 
 #[cfg(test)]
-mod tests {
-    use std::slice::from_ref;
-
-    use super::*;
-
-    fn payment(amount: i64) -> Payment {
-        let id = Uuid::now_v7();
-        Payment {
-            id,
-            order_id: Uuid::nil(),
-            provider: "stripe".to_owned(),
-            amount: Money::new(amount, "EUR".parse().unwrap()),
-            state: PaymentState::Captured,
-            provider_id: Some("pi_1".to_owned()),
-            client_secret: None,
-            failure: None,
-            idempotency_key: id.to_string(),
-            attempts: 1,
-            due_at: None,
-        }
-    }
-
-    fn told(refund: &Refund, state: RefundState) -> ToldRefund {
-        ToldRefund {
-            provider_id: "re_1".to_owned(),
-            state,
-            amount: refund.amount,
-            failure: None,
-            refund: Some(refund.id),
-            payment_id: Some("pi_1".to_owned()),
-        }
-    }
-
-    fn eur(amount: i64) -> Money {
-        Money::new(amount, "EUR".parse().unwrap())
-    }
-
-    #[test]
-    fn a_refund_is_taken_from_a_payment_that_has_so_much_left() {
-        let now = Timestamp::UNIX_EPOCH;
-        let small = payment(100);
-        let large = payment(300);
-        let never = Payment {
-            state: PaymentState::Failed,
-            ..payment(1000)
-        };
-        let payments = [never, small.clone(), large.clone()];
-        let planned = |refunds: &[Refund], amount| {
-            plan(&payments, refunds, amount, now).map(|refund| refund.payment_id)
-        };
-        assert_eq!(planned(&[], eur(100)), Some(small.id));
-        assert_eq!(planned(&[], eur(101)), Some(large.id));
-        assert_eq!(planned(&[], eur(301)), None);
-        let yen = Money::new(1, "JPY".parse().unwrap());
-        assert_eq!(planned(&[], yen), None);
-        let first = of(&small, eur(60), now);
-        assert_eq!(planned(from_ref(&first), eur(40)), Some(small.id));
-        assert_eq!(planned(from_ref(&first), eur(41)), Some(large.id));
-        let failed = Refund {
-            state: RefundState::Failed,
-            ..first
-        };
-        assert_eq!(planned(&[failed], eur(100)), Some(small.id));
-    }
-
-    #[test]
-    fn what_is_told_twice_or_late_changes_nothing() {
-        use RefundState::{Created, Failed, Pending, Succeeded};
-        let paid = payment(100);
-        let refund = of(&paid, eur(100), Timestamp::UNIX_EPOCH);
-        for (from, to, expected) in [
-            (Created, Pending, None),
-            (Created, Succeeded, Some(Event::Refund)),
-            (Pending, Succeeded, Some(Event::Refund)),
-            (Pending, Failed, Some(Event::RefundFailed)),
-            (Succeeded, Succeeded, None),
-            (Succeeded, Pending, None),
-            (Succeeded, Failed, Some(Event::RefundReturned)),
-            (Failed, Failed, None),
-            (Failed, Succeeded, None),
-        ] {
-            let row = Refund {
-                state: from,
-                ..refund.clone()
-            };
-            let happens = event(&row, &told(&row, to)).map(|(event, _)| event);
-            assert_eq!(happens, expected, "{from:?} {to:?}");
-        }
-    }
-
-    #[test]
-    fn an_answer_about_something_else_is_not_believed() {
-        let paid = payment(100);
-        let refund = of(&paid, eur(100), Timestamp::UNIX_EPOCH);
-        let good = told(&refund, RefundState::Succeeded);
-        assert_eq!(contradiction(&refund, &good), None);
-        let less = ToldRefund {
-            amount: eur(99),
-            ..good.clone()
-        };
-        assert!(contradiction(&refund, &less).is_some());
-        let other = ToldRefund {
-            refund: Some(Uuid::now_v7()),
-            ..good.clone()
-        };
-        assert!(contradiction(&refund, &other).is_some());
-        let known = Refund {
-            provider_id: Some("re_0".to_owned()),
-            ..refund
-        };
-        assert!(contradiction(&known, &good).is_some());
-    }
-}
+mod tests;

@@ -102,8 +102,10 @@ async fn an_accounts_order_has_no_secret() {
 async fn what_pays_an_order_is_not_told_to_others() {
     let app = start().await;
     let order = app.order(As::User(ANN), 1).await;
-    app.query("update commerce.payments set client_secret = 'pi_1_secret_2'")
-        .await;
+    app.query(
+        "insert into commerce.payment_secrets (payment_id, client_secret) select id, 'pi_1_secret_2' from commerce.payments",
+    )
+    .await;
     let told = async |who| app.get(who, &of(&order, "")).await.is(200).json();
     let secret = json!("pi_1_secret_2");
     assert_eq!(

@@ -33,15 +33,26 @@ const GOODS: &str = "
   insert into commerce.tax_rates (region, tax_class, ppm, included, name) values ('DE', 'standard', 190000, true, 'MwSt.');
 ";
 
+/// A database of its own, and the clock that it reads.
+pub(crate) struct Place {
+    pub(crate) clock: Clock,
+    pub(crate) db: Db,
+    folder: Folder,
+}
+
+/// Removed when dropped.
+struct Folder(PathBuf);
+
 pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     pub(crate) db: Db,
+    pub(crate) commerce: Commerce,
     gate: Arc<Gate>,
     keys: Keys,
     router: Router,
-    folder: PathBuf,
     /// Makes idempotency keys.
     next_key: AtomicU32,
+    _folder: Folder,
 }
 
 #[derive(Debug)]
@@ -69,49 +80,66 @@ pub(crate) async fn start() -> TestApp {
 }
 
 pub(crate) async fn start_with(config: Config) -> TestApp {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!(
-        "plinth-commerce-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    );
-    let folder = std::env::temp_dir().join(name);
-    let clock = Clock::fixed("2026-01-02T03:04:05.123456Z".parse().unwrap());
-    let options = OpenOptions {
-        path: folder.join("plinth.db"),
-        clock: clock.clone(),
-        auto_expose: AutoExpose::Protected,
-        durability: Durability::Synced,
-    };
-    let db = Db::open(options).unwrap();
+    let place = Place::empty();
     let modules = [
         plinth_db::base_module(),
         plinth_auth::module(),
         plinth_commerce::module(),
     ];
-    apply_system(&db, &modules).await.unwrap();
-    let keys = Keys::local();
-    let gate = Arc::new(Gate::new(&GateKeys::from(&keys), clock.clone()));
-    let shared = App {
-        db: db.clone(),
-        gate: Arc::clone(&gate),
-        limits: Arc::new(Limits::default()),
-        mode: Mode::Dev,
-        public_url: "http://127.0.0.1:54321".into(),
-    };
-    let commerce = Commerce::open(shared, config, &keys).unwrap();
-    let app = TestApp {
-        router: plinth_commerce::router(commerce),
-        clock,
-        db,
-        gate,
-        keys,
-        folder,
-        next_key: AtomicU32::new(0),
-    };
+    apply_system(&place.db, &modules).await.unwrap();
+    let app = place.open(config);
     let goods = move |tx: &mut plinth_db::Transaction<'_>| tx.script(GOODS).map(|_| ());
     app.db.transaction(&Session::system(), goods).await.unwrap();
     app
+}
+
+impl Place {
+    /// Without any table.
+    pub(crate) fn empty() -> Place {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "plinth-commerce-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let folder = Folder(std::env::temp_dir().join(name));
+        let clock = Clock::fixed("2026-01-02T03:04:05.123456Z".parse().unwrap());
+        let options = OpenOptions {
+            path: folder.0.join("plinth.db"),
+            clock: clock.clone(),
+            auto_expose: AutoExpose::Protected,
+            durability: Durability::Synced,
+        };
+        Place {
+            clock,
+            db: Db::open(options).unwrap(),
+            folder,
+        }
+    }
+
+    /// The service on its tables.
+    pub(crate) fn open(self, config: Config) -> TestApp {
+        let keys = Keys::local();
+        let gate = Arc::new(Gate::new(&GateKeys::from(&keys), self.clock.clone()));
+        let shared = App {
+            db: self.db.clone(),
+            gate: Arc::clone(&gate),
+            limits: Arc::new(Limits::default()),
+            mode: Mode::Dev,
+            public_url: "http://127.0.0.1:54321".into(),
+        };
+        let commerce = Commerce::open(shared, config, &keys).unwrap();
+        TestApp {
+            router: plinth_commerce::router(commerce.clone()),
+            commerce,
+            clock: self.clock,
+            db: self.db,
+            gate,
+            keys,
+            next_key: AtomicU32::new(0),
+            _folder: self.folder,
+        }
+    }
 }
 
 impl TestApp {
@@ -261,8 +289,8 @@ pub(crate) fn of(order: &Value, rest: &str) -> String {
     format!("/orders/{}{rest}", order["id"].as_str().unwrap())
 }
 
-impl Drop for TestApp {
+impl Drop for Folder {
     fn drop(&mut self) {
-        let _best_effort = std::fs::remove_dir_all(&self.folder);
+        let _best_effort = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -6,6 +6,7 @@ use axum::body::Body;
 use serde_json::json;
 
 use crate::app::{ANN, As, BOB, TEAPOT, of, start};
+use crate::stripe::{Stripe, intent, shop};
 
 #[tokio::test]
 async fn many_at_once_with_one_key_place_one_order() {
@@ -38,6 +39,37 @@ async fn many_at_once_with_one_key_place_one_order() {
     assert_eq!(app.number(orders).await, 1);
     let reserved = "select reserved as n from commerce.inventory";
     assert_eq!(app.number(reserved).await, 1);
+}
+
+#[tokio::test]
+async fn a_repeat_is_refused_while_the_first_request_waits_for_the_provider() {
+    const QUESTION: &str = "POST /v1/payment_intents";
+    let stripe = Stripe::default();
+    // Nothing that could be read, so the payment is still to be begun.
+    stripe.says(QUESTION, json!({}));
+    let app = shop(&stripe).await;
+    let order = app.order(As::User(ANN), 2).await;
+    assert_eq!(order["payment"]["state"], "created");
+    stripe.says(QUESTION, intent("requires_payment_method"));
+    let wait = stripe.waits(QUESTION);
+    let path = of(&order, "/pay");
+    let pay = async || {
+        app.write_with(As::User(ANN), "POST", &path, "the-key", &json!({}))
+            .await
+    };
+    let meanwhile = async {
+        wait.asked.notified().await;
+        let refused = pay().await;
+        let refused = refused.is_error(409, "commerce_idempotency_key_running");
+        assert_eq!(refused.header("retry-after"), "1");
+        wait.over.notify_one();
+    };
+    let (first, ()) = tokio::join!(pay(), meanwhile);
+    let first = first.is(200).json();
+    assert_eq!(first["payment"]["client_secret"], "pi_1_secret_2");
+    let again = pay().await.is(200);
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.json(), first);
 }
 
 #[tokio::test]

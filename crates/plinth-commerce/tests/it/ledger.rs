@@ -28,6 +28,15 @@ async fn rules(app: &TestApp) -> Vec<String> {
     findings.into_iter().map(|finding| finding.rule).collect()
 }
 
+fn finding(rule: &str, subject: &str, expected: &str, found: &str) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        subject: subject.to_owned(),
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    }
+}
+
 /// An order of two teapots that has been paid. Gives its id.
 async fn paid(app: &TestApp) -> String {
     let order = app.order(As::User(ANN), 2).await;
@@ -179,13 +188,42 @@ async fn sums_of_orders_are_compared_with_the_books() {
     .await;
     run(&app, "update commerce.orders set captured = captured + 5").await;
     let findings = check_ledger(&app.db).await.unwrap();
-    let expected = Finding {
-        rule: "order_captured".to_owned(),
-        subject: id,
-        expected: "4000".to_owned(),
-        found: "4005".to_owned(),
-    };
-    assert_eq!(findings, [expected]);
+    // What an order has not earned is owed.
+    let owed = finding("account_balance", "customer_credit EUR", "-5", "0");
+    assert_eq!(
+        findings,
+        [owed, finding("order_captured", &id, "4000", "4005")]
+    );
+}
+
+#[tokio::test]
+async fn what_moved_from_one_account_to_another_is_found() {
+    let app = start().await;
+    let id = paid(&app).await;
+    // Balanced, so the database has nothing against it. Of 40.00 EUR 6.39 are tax.
+    let moved = booking(&id, 2, &[("tax_payable", 39), ("revenue", -39)]);
+    run(&app, &moved).await;
+    let findings = check_ledger(&app.db).await.unwrap();
+    let expected = [
+        finding("account_balance", "revenue EUR", "-3361", "-3400"),
+        finding("account_balance", "tax_payable EUR", "-639", "-600"),
+        finding("order_tax", &id, "-639", "-600"),
+    ];
+    assert_eq!(findings, expected);
+}
+
+#[tokio::test]
+async fn two_wrong_orders_do_not_make_a_right_account() {
+    let app = start().await;
+    let (one, other) = (paid(&app).await, paid(&app).await);
+    let less = booking(&one, 2, &[("tax_payable", 1), ("revenue", -1)]);
+    run(&app, &less).await;
+    let more = booking(&other, 2, &[("tax_payable", -1), ("revenue", 1)]);
+    let more = more
+        .replace(BOOKING, "99990000-0000-4000-8000-000000000002")
+        .replace("'test', 'test'", "'test', 'test again'");
+    run(&app, &more).await;
+    assert_eq!(rules(&app).await, ["order_tax", "order_tax"]);
 }
 
 #[tokio::test]
@@ -198,9 +236,11 @@ async fn payments_are_compared_with_the_books() {
         "update commerce.payments set state = 'captured' where state <> 'captured'",
     )
     .await;
-    assert_eq!(rules(&app).await, ["payment_not_booked"]);
+    let nowhere = ["account_balance", "payment_not_booked"];
+    assert_eq!(rules(&app).await, nowhere);
     run(&app, "update commerce.payments set state = 'failed'").await;
-    assert_eq!(rules(&app).await, ["payment_not_captured"]);
+    let from_nowhere = ["account_balance", "payment_not_captured"];
+    assert_eq!(rules(&app).await, from_nowhere);
 }
 
 #[tokio::test]

@@ -4,7 +4,13 @@
 
 mod access;
 mod app;
+mod contradictions;
+mod findings;
 mod keys;
 mod ledger;
+mod lengths;
 mod orders;
+mod outside;
+mod stripe;
+mod upgrade;
 mod webhooks;

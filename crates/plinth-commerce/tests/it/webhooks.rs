@@ -27,15 +27,14 @@ async fn with_stripe() -> TestApp {
 }
 
 /// As Stripe signs.
-fn signature(secret: &str, seconds: i64, body: &str) -> String {
+pub(crate) fn signature(secret: &str, seconds: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{seconds}.{body}").as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("t={seconds},v1={}", hex.concat())
+    let digits = hex::encode(mac.finalize().into_bytes());
+    format!("t={seconds},v1={digits}")
 }
 
-async fn deliver(app: &TestApp, signature: &str, body: &str) -> Answer {
+pub(crate) async fn deliver(app: &TestApp, signature: &str, body: &str) -> Answer {
     let headers = [("stripe-signature", signature)];
     let body = Body::from(body.to_owned());
     app.send(As::Nobody, "POST", "/webhooks/stripe", &headers, body)
@@ -85,6 +84,30 @@ async fn a_forged_message_is_not() {
     );
     unsigned.await.is_error(400, "commerce_bad_signature");
     assert_eq!(stored(&app).await, 0);
+}
+
+#[tokio::test]
+async fn a_message_of_the_other_mode_is_kept_and_not_acted_on() {
+    let app = with_stripe().await;
+    let now = app.clock.now().as_second();
+    for live in [true, false] {
+        let body = format!(
+            r#"{{"id": "evt_{live}", "livemode": {live}, "type": "refund.created", "data": {{"object": {{"id": "re_1"}}}}}}"#
+        );
+        deliver(&app, &signature("whsec_new", now, &body), &body)
+            .await
+            .is(200);
+    }
+    let with = async |live: bool, due: &str| {
+        app.number(&format!(
+            "select count(*) as n from commerce.webhook_events where event_id = 'evt_{live}' and due_at is {due}"
+        ))
+        .await
+    };
+    assert_eq!(with(true, "null").await, 1);
+    assert_eq!(with(false, "not null").await, 1);
+    let failed = "select count(*) as n from commerce.webhook_events where state = 'failed'";
+    assert_eq!(app.number(failed).await, 1);
 }
 
 #[tokio::test]

@@ -24,9 +24,9 @@ enum Command {
 /// Compare the books with orders, payments, refunds and stock
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every transaction must sum to zero in its currency, every order's sums be those of its transactions, every captured payment
-and every refund be booked once, and every reservation stand in the inventory. All of it is read in one snapshot and nothing
-is changed, so it works beside a running server.
+    after_help = "Every transaction must sum to zero in its currency, every account be in each currency what orders, payments and refunds say,
+every order's sums be those of its transactions, every captured payment and every refund be booked once, and every reservation
+stand in the inventory. All of it is read in one snapshot and nothing is changed, so it works beside a running server.
 Exit code 0: everything fits; 1: something does not, and the lines say what.
 
 Examples:
@@ -48,23 +48,21 @@ pub(super) fn run(args: &Ledger, shared: &Shared) -> anyhow::Result<ExitCode> {
 
 fn check(args: &Check, shared: &Shared) -> anyhow::Result<ExitCode> {
     let (project, config) = application(&args.directory.dir, shared)?;
-    let (mut checked, mut failed) = (None, None);
-    ask_once(
+    let findings = ask_once(
         &project,
         &config,
         args.data.choice("plinth ledger check"),
         Request::LedgerCheck,
         |reply| match reply {
-            Reply::Progress { text, .. } if !shared.json => eprintln!("{text}"),
-            Reply::LedgerChecked { findings } => checked = Some(findings),
-            Reply::Failed { message } => failed = Some(message),
-            _ => {}
+            Reply::LedgerChecked { findings } => Some(findings),
+            Reply::Progress { text, .. } if !shared.json => {
+                eprintln!("{text}");
+                None
+            }
+            _ => None,
         },
     )?;
-    if let Some(message) = failed {
-        anyhow::bail!(message);
-    }
-    let findings = checked.context("the running server did not say what it found")?;
+    let findings = findings.context("the running server did not say what it found")?;
     for finding in &findings {
         output::line(&match shared.json {
             true => serde_json::to_string(finding)?,

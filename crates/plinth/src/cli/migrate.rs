@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -38,19 +39,14 @@ pub(super) fn run(args: &Migrate, shared: &Shared) -> anyhow::Result<ExitCode> {
         (_, true) => MigrateMode::Status,
         _ => MigrateMode::Apply,
     };
-    let mut end = End::default();
-    ask_once(
+    let end = ask_once(
         &project,
         &config,
         args.data.choice("plinth migrate"),
         Request::Migrate { mode },
-        |reply| {
-            end.take(reply, shared);
-        },
+        |reply| End::of(reply, shared),
     )?;
-    if let Some(message) = end.failed {
-        anyhow::bail!(message);
-    }
+    let end = end.context("the running server did not say what it did")?;
     if shared.json {
         output::line(&end.json.to_string())?;
     } else {
@@ -63,43 +59,53 @@ pub(super) fn run(args: &Migrate, shared: &Shared) -> anyhow::Result<ExitCode> {
     })
 }
 
-#[derive(Default)]
+/// What is shown at the end, in either form.
 struct End {
     json: Value,
     text: String,
     refused: bool,
-    failed: Option<String>,
 }
 
 impl End {
-    fn take(&mut self, reply: Reply, shared: &Shared) {
+    /// The end, when this reply is it. What comes before is told at once.
+    fn of(reply: Reply, shared: &Shared) -> Option<End> {
         match reply {
             Reply::Progress {
                 text,
                 warning: true,
-            } => eprintln!("warning: {text}"),
+            } => {
+                eprintln!("warning: {text}");
+                None
+            }
             Reply::Progress {
                 text,
                 warning: false,
-            } if !shared.json => eprintln!("{text}"),
-            Reply::Applied { versions } => {
-                self.json = json!({ "applied": versions });
-                self.text = match versions.len() {
+            } if !shared.json => {
+                eprintln!("{text}");
+                None
+            }
+            Reply::Applied { versions } => Some(End {
+                json: json!({ "applied": versions }),
+                text: match versions.len() {
                     0 => "nothing to do: every migration has been applied\n".to_owned(),
                     1 => "applied 1 migration\n".to_owned(),
                     many => format!("applied {many} migrations\n"),
-                };
-            }
+                },
+                refused: false,
+            }),
             Reply::Checked { files } => {
-                self.refused = files.iter().any(|file| !file.refused.is_empty());
-                self.json = json!({ "ok": !self.refused, "files": files });
-                self.text = check_text(&files);
+                let refused = files.iter().any(|file| !file.refused.is_empty());
+                Some(End {
+                    json: json!({ "ok": !refused, "files": files }),
+                    text: check_text(&files),
+                    refused,
+                })
             }
-            Reply::Migrations { files } => {
-                self.json = json!({ "migrations": files });
-                self.text = list_text(&files);
-            }
-            Reply::Failed { message } => self.failed = Some(message),
+            Reply::Migrations { files } => Some(End {
+                json: json!({ "migrations": files }),
+                text: list_text(&files),
+                refused: false,
+            }),
             Reply::Progress { .. }
             | Reply::Statement(_)
             | Reply::Status(_)
@@ -109,7 +115,9 @@ impl End {
             | Reply::OrdersReconciled { .. }
             | Reply::LedgerChecked { .. }
             | Reply::Rotated(_)
-            | Reply::Done => {}
+            | Reply::Database { .. }
+            | Reply::Failed { .. }
+            | Reply::Done => None,
         }
     }
 }

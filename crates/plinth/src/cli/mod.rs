@@ -5,6 +5,7 @@
 mod backup;
 mod completions;
 mod dev;
+mod duration;
 mod init;
 mod keys;
 mod ledger;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Flags, LogFormat};
-use crate::control::{Backend, Choice};
+use crate::control::{Backend, Choice, Reply, Request};
 use crate::logging;
 use crate::project::{Project, Stage};
 
@@ -201,19 +202,35 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Asks one thing of whoever has the database, and closes again.
-fn ask_once(
+///
+/// Every reply goes to `on`, which gives the one that is the answer; without such a reply there is none. A request that failed
+/// is an error.
+fn ask_once<T>(
     project: &Project,
     config: &Config,
     choice: Choice,
-    request: crate::control::Request,
-    on: impl FnMut(crate::control::Reply),
-) -> anyhow::Result<()> {
+    request: Request,
+    mut on: impl FnMut(Reply) -> Option<T>,
+) -> anyhow::Result<Option<T>> {
+    let (mut answer, mut failed) = (None, None);
     runtime()?.block_on(async {
         let mut backend = Backend::connect(project, config, choice).await?;
-        let asked = backend.ask(request, on).await;
+        let asked = backend.ask(request, |reply| match reply {
+            Reply::Failed { message } => failed = Some(message),
+            reply => {
+                if let Some(answered) = on(reply) {
+                    answer = Some(answered);
+                }
+            }
+        });
+        let asked = asked.await;
         backend.close().await;
         asked
-    })
+    })?;
+    match failed {
+        Some(message) => anyhow::bail!(message),
+        None => Ok(answer),
+    }
 }
 
 #[cfg(test)]

@@ -25,10 +25,14 @@ enum Command {
 /// Compare payments and refunds with what their providers say
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Asks the provider about every payment and refund that is not final, and about those of the last two days that are. What
-the provider knows better is stored here, in the order and in the books. Works beside a running server, which does the same
-by itself as time goes by. Payments by hand are known by their rows alone, so nobody is asked about them.
-Exit code 0: both sides say the same, or do so now; 1: something differs still, or a provider did not answer.
+    after_help = "Asks the provider about every payment and refund that is not final, about those of the last weeks that are
+([commerce] reconcile_days), and for all refunds that it has made since. What the provider knows better is stored here, in the
+order and in the books; so are refunds that people made at the provider itself, also of older payments. Disputes that are open
+are listed, which nothing here mends. Works beside a running server, which asks by itself about what is not final, as time goes
+by, and for refunds and disputes once a day; what it has found so and is found no more is listed as earlier. Payments by hand
+are known by their rows alone, so nobody is asked about them.
+Exit code 0: both sides say the same, or do so now; 1: something differs still, or a provider did not answer. What is listed as
+earlier does not count.
 
 Examples:
   plinth orders reconcile shop
@@ -49,27 +53,31 @@ pub(super) fn run(args: &Orders, shared: &Shared) -> anyhow::Result<ExitCode> {
 
 fn reconcile(args: &Reconcile, shared: &Shared) -> anyhow::Result<ExitCode> {
     let (project, config) = application(&args.directory.dir, shared)?;
-    let (mut reconciled, mut failed) = (None, None);
-    ask_once(
+    let report = ask_once(
         &project,
         &config,
         args.data.choice("plinth orders reconcile"),
         Request::OrdersReconcile,
         |reply| match reply {
-            Reply::Progress { text, .. } if !shared.json => eprintln!("{text}"),
-            Reply::OrdersReconciled { report } => reconciled = Some(report),
-            Reply::Failed { message } => failed = Some(message),
-            _ => {}
+            Reply::OrdersReconciled { report } => Some(report),
+            Reply::Progress { text, .. } if !shared.json => {
+                eprintln!("{text}");
+                None
+            }
+            _ => None,
         },
     )?;
-    if let Some(message) = failed {
-        anyhow::bail!(message);
-    }
-    let report = reconciled.context("the running server did not say what it found")?;
+    let report = report.context("the running server did not say what it found")?;
     for difference in &report.differences {
         output::line(&match shared.json {
             true => serde_json::to_string(difference)?,
             false => line(difference),
+        })?;
+    }
+    for difference in &report.earlier {
+        output::line(&match shared.json {
+            true => earlier_json(difference)?,
+            false => format!("earlier: {}", line(difference)),
         })?;
     }
     output::line(&match shared.json {
@@ -80,6 +88,13 @@ fn reconcile(args: &Reconcile, shared: &Shared) -> anyhow::Result<ExitCode> {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// As other lines, with a member that they have not got.
+fn earlier_json(difference: &Difference) -> serde_json::Result<String> {
+    let mut object = json!(difference);
+    object["earlier"] = json!(true);
+    serde_json::to_string(&object)
 }
 
 fn line(difference: &Difference) -> String {
@@ -93,6 +108,9 @@ fn line(difference: &Difference) -> String {
         mended,
     } = difference;
     let done = if *mended { " (mended)" } else { "" };
+    if id.is_nil() {
+        return format!("{what}: here {ours}, at {provider} {theirs}{done}");
+    }
     format!("{what} {id} of order {order_id}: here {ours}, at {provider} {theirs}{done}")
 }
 
@@ -120,10 +138,14 @@ mod tests {
             "payment 00000000-0000-0000-0000-000000000001 of order 00000000-0000-0000-0000-000000000002: \
              here pending, at stripe captured (mended)"
         );
+        let earlier = earlier_json(&difference).unwrap();
+        assert!(earlier.contains(r#""earlier":true"#), "{earlier}");
+        assert!(earlier.contains(r#""theirs":"captured""#), "{earlier}");
         let report = Report {
             looked: 3,
-            differences: vec![difference],
+            differences: vec![difference.clone()],
             mended: 1,
+            earlier: vec![difference],
         };
         assert_eq!(
             summary(&report),

@@ -144,22 +144,17 @@ fn ask(
     shared: &Shared,
 ) -> anyhow::Result<Vec<S3KeyReport>> {
     let (project, config) = application(dir, shared)?;
-    let (mut answered, mut failed) = (None, None);
-    ask_once(
+    let keys = ask_once(
         &project,
         &config,
         data.choice("plinth s3-keys"),
         Request::S3Keys(request),
         |reply| match reply {
-            Reply::S3Keys { keys } => answered = Some(keys),
-            Reply::Failed { message } => failed = Some(message),
-            _ => {}
+            Reply::S3Keys { keys } => Some(keys),
+            _ => None,
         },
     )?;
-    if let Some(message) = failed {
-        anyhow::bail!(message);
-    }
-    answered.context("the running server gave no keys")
+    keys.context("the running server gave no keys")
 }
 
 fn env(key: &S3KeyReport) -> String {

@@ -36,21 +36,16 @@ enum Form {
 
 pub(super) fn run(args: &Status, shared: &Shared) -> anyhow::Result<ExitCode> {
     let (project, config) = application(&args.directory.dir, shared)?;
-    let (mut status, mut failed) = (None, None);
-    ask_once(
+    let status = ask_once(
         &project,
         &config,
         args.data.choice("plinth status"),
         Request::Status,
         |reply| match reply {
-            Reply::Status(report) => status = Some(report),
-            Reply::Failed { message } => failed = Some(message),
-            _ => {}
+            Reply::Status(report) => Some(report),
+            _ => None,
         },
     )?;
-    if let Some(message) = failed {
-        anyhow::bail!(message);
-    }
     let status = status.context("the running server gave no status")?;
     let form = if shared.json { Form::Json } else { args.output };
     match form {

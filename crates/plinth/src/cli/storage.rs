@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use plinth_storage::{Checked, Finding};
 use serde_json::json;
 
+use super::duration::seconds;
 use super::progress::size;
 use super::{Data, Directory, Shared, application, ask_once, output};
 use crate::control::{Reply, Request};
@@ -27,7 +28,9 @@ enum Command {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Finds rows without bytes, bytes without rows, sizes that differ, and files that a crash left on their way. Works
-beside a running server: bytes that are younger than an hour may be an upload that is under way, and are only noted.
+beside a running server: bytes that no row names and that are younger than an hour may be an upload that is under way, and are
+only noted. Where nothing is being uploaded, --older-than 0s counts them, too; with --repair on a server that receives uploads
+it would take an upload's bytes away.
 Exit code 0: nothing is wrong, or nothing any more; 1: something is.
 
 --repair removes bytes that no row names, puts files into their place, and deletes rows whose bytes are nowhere. When rows
@@ -37,6 +40,7 @@ not mounted, or it or the database is another one.
 Examples:
   plinth storage check shop
   plinth storage check shop --json
+  plinth storage check shop --older-than 0s
   plinth storage check shop --repair"
 )]
 struct Check {
@@ -45,6 +49,9 @@ struct Check {
     /// Mend what can be mended
     #[arg(long)]
     repair: bool,
+    /// Only note what no row names when it is younger: 0s, 15m, 1h
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "1h")]
+    older_than: i64,
     #[command(flatten)]
     data: Data,
 }
@@ -57,27 +64,25 @@ pub(super) fn run(args: &Storage, shared: &Shared) -> anyhow::Result<ExitCode> {
 
 fn check(args: &Check, shared: &Shared) -> anyhow::Result<ExitCode> {
     let (project, config) = application(&args.directory.dir, shared)?;
-    let (mut checked, mut failed, mut written) = (None, None, Ok(()));
-    ask_once(
+    let mut written = Ok(());
+    let checked = ask_once(
         &project,
         &config,
         args.data.choice("plinth storage check"),
         Request::StorageCheck {
             repair: args.repair,
+            older_than_seconds: args.older_than.unsigned_abs(),
         },
         |reply| match reply {
+            Reply::StorageChecked { checked } => Some(checked),
             Reply::StorageFinding { finding } if written.is_ok() => {
                 written = show(&finding, shared.json);
+                None
             }
-            Reply::StorageChecked { checked: result } => checked = Some(result),
-            Reply::Failed { message } => failed = Some(message),
-            _ => {}
+            _ => None,
         },
     )?;
     written?;
-    if let Some(message) = failed {
-        anyhow::bail!(message);
-    }
     let checked = checked.context("the running server did not say what it found")?;
     if shared.json {
         let line = json!({ "checked": checked, "problems": checked.problems() });

@@ -4,6 +4,7 @@
 //! each of ours is tried against each of theirs. Schemes other than `v1` are for tests of Stripe's and never believed.
 //! Source: docs.stripe.com/webhooks, "Verify webhook signatures manually".
 
+use hex::FromHex as _;
 use hmac::{Hmac, KeyInit, Mac as _};
 use jiff::Timestamp;
 use plinth_db::keys::Secret;
@@ -55,7 +56,7 @@ fn read(header: &str) -> Result<(i64, Vec<[u8; DIGEST_BYTES]>), BadSignature> {
             "t" => time = value.trim().parse().ok(),
             "v1" if signatures.len() < SIGNATURES => {
                 // One that cannot be read is no reason not to look at the next.
-                signatures.extend(unhex(value.trim()));
+                signatures.extend(<[u8; DIGEST_BYTES]>::from_hex(value.trim()).ok());
             }
             _ => {}
         }
@@ -81,27 +82,6 @@ fn mac(secret: &Secret, seconds: i64, body: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
-fn unhex(text: &str) -> Option<[u8; DIGEST_BYTES]> {
-    let text = text.as_bytes();
-    if text.len() != 2 * DIGEST_BYTES {
-        return None;
-    }
-    let mut bytes = [0; DIGEST_BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
-    }
-    Some(bytes)
-}
-
-fn digit(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        b'A'..=b'F' => Some(character - b'A' + 10),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -111,12 +91,8 @@ pub(super) mod tests {
 
     /// As Stripe signs.
     pub(in super::super) fn signature(secret: &str, seconds: i64, body: &[u8]) -> String {
-        let bytes = mac(&Secret::new(secret), seconds, body)
-            .finalize()
-            .into_bytes();
-        bytes
-            .iter()
-            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        let mac = mac(&Secret::new(secret), seconds, body);
+        hex::encode(mac.finalize().into_bytes())
     }
 
     fn header(secret: &str) -> String {

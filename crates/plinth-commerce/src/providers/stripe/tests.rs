@@ -10,10 +10,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap as Headers, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::signature::tests::signature;
 use super::*;
-use crate::money::Money;
+use crate::model::payments::PaymentState;
+use crate::model::refunds::RefundState;
 
 /// What the stand-in was asked.
 #[derive(Clone, Debug, Default)]
@@ -380,7 +382,8 @@ async fn each_status_of_a_refund_is_a_state() {
         let (stand_in, stripe) = StandIn::serve(&[(200, returned(status, id))]).await;
         let told = stripe.look_refund("re_1").await.unwrap();
         assert_eq!(told.state, state, "{status}");
-        assert_eq!(stand_in.asked()[0].line, "GET /v1/refunds/re_1");
+        let line = &stand_in.asked()[0].line;
+        assert_eq!(line, "GET /v1/refunds/re_1?expand%5B%5D=payment_intent");
     }
     let (_stand_in, stripe) = StandIn::serve(&[(200, returned("lost", id))]).await;
     assert!(is_later(&stripe.look_refund("re_1").await));
@@ -398,7 +401,123 @@ async fn a_refund_is_looked_for_to_the_end_or_not_made() {
     assert_eq!(stripe.find_refund(&refund, "pi_1").await, Ok(None));
     assert!(is_later(&stripe.find_refund(&refund, "pi_1").await));
     let line = &stand_in.asked()[0].line;
-    assert_eq!(line, "GET /v1/refunds?payment_intent=pi_1&limit=100");
+    assert_eq!(
+        line,
+        "GET /v1/refunds?payment_intent=pi_1&limit=100&expand%5B%5D=data.payment_intent"
+    );
+}
+
+#[tokio::test]
+async fn a_refund_is_of_the_mode_of_its_intent() {
+    let id = Uuid::now_v7();
+    let mut real = returned("succeeded", id);
+    real["payment_intent"] = json!({ "id": "pi_1", "object": "payment_intent", "livemode": true });
+    let mut test = real.clone();
+    test["payment_intent"]["livemode"] = json!(false);
+    let not_expanded = returned("succeeded", id);
+    let mut of_none = returned("succeeded", id);
+    of_none["payment_intent"] = json!(null);
+    let answers = [real, test, not_expanded, of_none].map(|answer| (200, answer));
+    let (_stand_in, stripe) = StandIn::serve(&answers).await;
+    let mut said = Vec::new();
+    for _ in 0..4 {
+        let told = stripe.look_refund("re_1").await.unwrap();
+        said.push((told.payment_id, told.live));
+    }
+    let of = Some("pi_1".to_owned());
+    let expected = [
+        (of.clone(), Some(true)),
+        (of.clone(), Some(false)),
+        (of, None),
+        (None, None),
+    ];
+    assert_eq!(said, expected);
+    assert!(!stripe.is_mode(true));
+}
+
+#[tokio::test]
+async fn refunds_are_listed_page_after_page() {
+    let others = |id: &str| {
+        let mut other = returned("succeeded", Uuid::now_v7());
+        other["id"] = json!(id);
+        other["metadata"] = json!({});
+        other
+    };
+    // Of another business on the same account.
+    let mut strange = others("re_2");
+    strange["currency"] = json!("doubloon");
+    let first = json!({ "data": [others("re_3"), strange], "has_more": true });
+    let second = json!({ "data": [others("re_1")], "has_more": false });
+    let answers = [(200, first), (200, second), (500, json!({}))];
+    let (stand_in, stripe) = StandIn::serve(&answers).await;
+    let since = Timestamp::from_second(1_600_000_000).unwrap();
+    let ids = |page: &Refunds| -> Vec<String> {
+        let refunds = page.refunds.iter();
+        refunds.map(|told| told.provider_id.clone()).collect()
+    };
+    let page = stripe.refunds_since(since, None).await.unwrap();
+    assert_eq!(ids(&page), ["re_3"]);
+    assert_eq!(page.refunds[0].refund, None);
+    // What cannot be read is passed over all the same.
+    assert_eq!(page.after.as_deref(), Some("re_2"));
+    let page = stripe.refunds_since(since, page.after.as_deref()).await;
+    let page = page.unwrap();
+    assert_eq!((ids(&page), page.after), (vec!["re_1".to_owned()], None));
+    let asked = stand_in.asked();
+    assert_eq!(
+        asked[0].line,
+        "GET /v1/refunds?limit=100&created%5Bgte%5D=1600000000&expand%5B%5D=data.payment_intent"
+    );
+    assert!(asked[1].line.ends_with("&starting_after=re_2"));
+    assert!(is_later(&stripe.refunds_since(since, None).await));
+}
+
+fn disputed(id: &str, status: &str) -> Value {
+    json!({
+        "id": id, "object": "dispute", "amount": 700, "currency": "eur", "status": status, "reason": "fraudulent",
+        "charge": "ch_1", "payment_intent": "pi_1", "livemode": false, "created": 1_700_000_000,
+    })
+}
+
+#[tokio::test]
+async fn a_dispute_says_what_it_is_about() {
+    let (stand_in, stripe) = StandIn::serve(&[(200, disputed("du_1", "needs_response"))]).await;
+    let told = stripe.look_dispute("du_1").await.unwrap();
+    let expected = ToldDispute {
+        provider_id: "du_1".to_owned(),
+        amount: eur(700),
+        status: "needs_response".to_owned(),
+        reason: Some("fraudulent".to_owned()),
+        payment_id: Some("pi_1".to_owned()),
+        live: false,
+    };
+    assert_eq!(told, expected);
+    assert_eq!(stand_in.asked()[0].line, "GET /v1/disputes/du_1");
+}
+
+#[tokio::test]
+async fn disputes_are_open_until_somebody_decides() {
+    let all = [
+        ("du_8", "warning_needs_response"),
+        ("du_7", "warning_under_review"),
+        ("du_6", "warning_closed"),
+        ("du_5", "needs_response"),
+        ("du_4", "under_review"),
+        ("du_3", "won"),
+        ("du_2", "lost"),
+        ("du_1", "prevented"),
+    ];
+    let page = json!({ "data": all.map(|(id, status)| disputed(id, status)), "has_more": false });
+    let (stand_in, stripe) = StandIn::serve(&[(200, page)]).await;
+    let since = Timestamp::from_second(1_600_000_000).unwrap();
+    let open = stripe.open_disputes(since).await.unwrap();
+    let ids: Vec<&str> = open.iter().map(|told| told.provider_id.as_str()).collect();
+    assert_eq!(ids, ["du_8", "du_7", "du_5", "du_4"]);
+    let line = &stand_in.asked()[0].line;
+    assert_eq!(
+        line,
+        "GET /v1/disputes?limit=100&created%5Bgte%5D=1600000000"
+    );
 }
 
 #[tokio::test]
@@ -408,6 +527,7 @@ async fn ids_that_are_none_are_not_asked_for() {
         assert!(stripe.look(id).await.is_err());
         assert!(stripe.cancel(id).await.is_err());
         assert!(stripe.look_refund(id).await.is_err());
+        assert!(stripe.look_dispute(id).await.is_err());
         assert!(stripe.refund(&refund(), id).await.is_err());
     }
     assert!(stand_in.asked().is_empty());
@@ -455,6 +575,10 @@ fn a_signed_message_names_the_object_to_read_again() {
             json!({ "id": "ch_1", "payment_intent": "pi_1" }),
             Some("pi_1"),
         ),
+        (
+            json!({ "id": "du_1", "charge": "ch_1", "payment_intent": "pi_1" }),
+            Some("du_1"),
+        ),
         (json!({ "id": "ch_1", "payment_intent": null }), None),
         (json!({ "id": "cus_1" }), None),
         (json!({ "id": "pi_1/../x" }), None),
@@ -464,6 +588,7 @@ fn a_signed_message_names_the_object_to_read_again() {
         assert_eq!(event.object_id.as_deref(), id, "{object}");
         assert_eq!(event.id, "evt_1");
         assert_eq!(event.kind, "payment_intent.succeeded");
+        assert_eq!(event.live, Some(false));
     }
     let by_the_old_secret = webhook("whsec_old", &message(json!({ "id": "pi_1" })), 200);
     assert!(by_the_old_secret.is_ok());

@@ -189,6 +189,32 @@ fn what_is_not_final_is_asked_for_again() {
 }
 
 #[test]
+fn what_has_ended_goes_on_only_by_news() {
+    use PaymentState::{ActionRequired, Cancelled, Captured, Failed, Pending};
+    let row = |state, provider_id: Option<&str>| Payment {
+        state,
+        provider_id: provider_id.map(str::to_owned),
+        ..payment()
+    };
+    for (state, known, to, expected) in [
+        (Pending, Some("pi_1"), ActionRequired, true),
+        (Pending, None, Cancelled, true),
+        // An old answer.
+        (Cancelled, Some("pi_1"), ActionRequired, false),
+        (Cancelled, Some("pi_1"), Pending, false),
+        // Money, and a payment there of which nobody here knew.
+        (Cancelled, Some("pi_1"), Captured, true),
+        (Cancelled, None, Pending, true),
+        (Failed, None, ActionRequired, true),
+        (Cancelled, Some("pi_1"), Cancelled, true),
+    ] {
+        let row = row(state, known);
+        let taken = is_taken(&row, &told(&row, to));
+        assert_eq!(taken, expected, "{state:?} {known:?} {to:?}");
+    }
+}
+
+#[test]
 fn old_keys_are_not_counted_on() {
     let id = Uuid::now_v7();
     let made = made_at(id).unwrap();
