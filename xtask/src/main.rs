@@ -111,9 +111,11 @@ fn dispatch(mut args: Vec<String>) -> Result<ExitCode> {
             test::differential(&mut run, &chance)?;
         }
         "cluster" => {
-            let rounds = take_value(&mut args, "--rounds")?;
+            let rounds = take_value(&mut args, "--rounds")?
+                .map_or(Ok(10), |text| text.parse::<u32>())
+                .context("--rounds must be a number")?;
             if test::build(&mut run) {
-                test::cluster(&mut run, Some(rounds.as_deref().unwrap_or("10")));
+                test::cluster(&mut run, Some(rounds));
             }
         }
         "commerce" => {

@@ -1,4 +1,7 @@
 //! Steps: one line each with its time, a limit each, and a sum at the end.
+//!
+//! What a program prints goes to a log. Of one that succeeds, the line shows how many tests passed and what the program itself
+//! marks as worth knowing.
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Read as _, Seek as _, SeekFrom, Write as _};
@@ -11,8 +14,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::paths;
 
-/// The whole run gives up after this, so that it never hangs a machine that waits for it.
-const RUN_LIMIT: Duration = Duration::from_mins(80);
+/// Begins the line in which a program tells what it has seen; the last of them counts.
+const SUMMARY: &str = "summary: ";
 /// Silence on a pipe is broken this often.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 /// Lines of a failed step's output that are shown; the log has the rest.
@@ -23,6 +26,8 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(crate) struct Run {
     began: Instant,
+    /// When the whole of it gives up. Without it, what each step may take is all there is.
+    limit: Option<Duration>,
     logs: PathBuf,
     verbose: bool,
     passed: u64,
@@ -35,6 +40,7 @@ pub(crate) struct Run {
 struct Counts {
     passed: u64,
     failed: u64,
+    ignored: u64,
 }
 
 impl Run {
@@ -45,12 +51,18 @@ impl Run {
             .with_context(|| format!("cannot make {}", logs.display()))?;
         Ok(Run {
             began: Instant::now(),
+            limit: None,
             logs,
             verbose,
             passed: 0,
             failed: 0,
             failures: Vec::new(),
         })
+    }
+
+    /// Gives the whole run up after this, so that it never hangs a machine that waits for it.
+    pub(crate) fn gives_up_after(&mut self, limit: Duration) {
+        self.limit = Some(limit);
     }
 
     /// Runs a program. If its output counts tests, these are added up; otherwise the step counts as one.
@@ -80,7 +92,7 @@ impl Run {
                 (
                     Counts {
                         passed: 1,
-                        failed: 0,
+                        ..Counts::default()
                     },
                     remark,
                 )
@@ -125,8 +137,8 @@ impl Run {
             Ok((counts, remark)) => (counts, format!("FAILED {took:>5}  {remark}")),
             Err(error) => (
                 Counts {
-                    passed: 0,
                     failed: 1,
+                    ..Counts::default()
                 },
                 format!("FAILED {took:>5}\n{error:#}"),
             ),
@@ -150,22 +162,21 @@ impl Run {
             .logs
             .join(name.replace([' ', '/', ':'], "-"))
             .with_extension("log");
-        let limit = limit.min(RUN_LIMIT.saturating_sub(self.began.elapsed()));
+        let taken = self.began.elapsed();
+        let limit = match self.limit {
+            Some(whole) => limit.min(whole.saturating_sub(taken)),
+            None => limit,
+        };
         if limit.is_zero() {
-            bail!("not begun: the whole run has taken {}", seconds(RUN_LIMIT));
+            bail!("not begun: the whole run has taken {}", seconds(taken));
         }
         let status = self.watched(name, command, &log, limit)?;
         let output = String::from_utf8_lossy(&std::fs::read(&log)?).into_owned();
         let mut counts = count(&output);
-        let counted = counts != Counts::default();
         match status {
             Some(status) if status.success() => {
-                let remark = if counted {
-                    format!("{} passed", counts.passed)
-                } else {
-                    String::new()
-                };
-                counts.passed += u64::from(!counted);
+                let remark = remark(counts, &output);
+                counts.passed += u64::from(counts == Counts::default());
                 Ok((counts, remark))
             }
             ended => {
@@ -251,11 +262,28 @@ fn count(output: &str) -> Counts {
             match words.next() {
                 Some("passed") => counts.passed += number,
                 Some("failed" | "timed" | "exec") => counts.failed += number,
+                Some("ignored") => counts.ignored += number,
                 _ => {}
             }
         }
     }
     counts
+}
+
+/// What the line of a program that succeeded says: its tests, if it has any, and its own summary.
+fn remark(counts: Counts, output: &str) -> String {
+    let mut parts = Vec::new();
+    if counts != Counts::default() {
+        parts.push(format!("{} passed", counts.passed));
+    }
+    // What was left out is easily taken for what was tested.
+    if counts.ignored > 0 {
+        parts.push(format!("{} ignored", counts.ignored));
+    }
+    let mut lines = output.lines().rev();
+    let summary = lines.find_map(|line| line.strip_prefix(SUMMARY));
+    parts.extend(summary.map(str::to_owned));
+    parts.join("; ")
 }
 
 /// A crate that somebody else wrote and that has been compiled cannot be found or read. Code of ours that names what is not there looks
@@ -337,8 +365,23 @@ mod tests {
             count(output),
             Counts {
                 passed: 13,
-                failed: 3
+                failed: 3,
+                ignored: 1
             }
         );
+    }
+
+    #[test]
+    fn a_remark_is_the_tests_and_the_last_summary() {
+        let told = |output: &str| remark(count(output), output);
+        assert_eq!(told("nothing of note\n"), "");
+        let passed = "test result: ok. 2 passed; 0 failed; 0 ignored\n";
+        assert_eq!(told(passed), "2 passed");
+        assert_eq!(
+            told("test result: ok. 2 passed; 0 failed; 1 ignored\n"),
+            "2 passed; 1 ignored"
+        );
+        let output = format!("summary: early\n{passed}\nsummary: 0 lost\nno summary: of ours\n");
+        assert_eq!(told(&output), "2 passed; 0 lost");
     }
 }

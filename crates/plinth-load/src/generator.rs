@@ -19,6 +19,9 @@ use crate::http::{Head, Request};
 /// was before.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
+/// Bytes that are read at once.
+const PIECE: usize = 64 * 1024;
+
 /// How requests arrive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
@@ -102,6 +105,7 @@ impl Tally {
 pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
+    let mut piece = vec![0; PIECE];
     let mut tally = Tally::new();
     let mut clients = Vec::with_capacity(plan.clients);
     let mut free: VecDeque<usize> = (0..plan.clients).collect();
@@ -161,7 +165,7 @@ pub fn run(plan: &Plan, mut next: impl FnMut() -> Request) -> io::Result<Tally> 
                 continue;
             }
             let due = client.due;
-            match client.receive() {
+            match client.receive(&mut piece) {
                 Ok(Received::Nothing) => {}
                 Ok(Received::Answer { head, text }) => {
                     let now = Instant::now();
@@ -347,11 +351,10 @@ impl Client {
         Ok(())
     }
 
-    /// Reads what has come.
-    fn receive(&mut self) -> io::Result<Received<'_>> {
-        let mut piece = [0; 16 * 1024];
+    /// Reads what has come, piece by piece.
+    fn receive(&mut self, piece: &mut [u8]) -> io::Result<Received<'_>> {
         loop {
-            match self.stream.read(&mut piece) {
+            match self.stream.read(piece) {
                 Ok(0) => return Ok(Received::Closed),
                 Ok(length) => {
                     self.answer.extend_from_slice(&piece[..length]);

@@ -97,7 +97,8 @@ impl Request {
         self.headers.iter().any(|(known, _)| known == name)
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    /// What goes over the wire.
+    pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} ", self.method).into_bytes();
         bytes.extend(&self.target);
         bytes.extend(b" HTTP/1.1\r\n");
@@ -124,8 +125,13 @@ impl Request {
 impl Request {
     /// Makes the request to a server that may be gone, or go while it answers.
     pub fn try_send(&self, to: SocketAddr) -> Option<Answer> {
+        self.try_send_within(to, READ_LIMIT)
+    }
+
+    /// The same, with so long a wait for the next byte of the answer.
+    pub fn try_send_within(&self, to: SocketAddr, limit: Duration) -> Option<Answer> {
         let mut stream = TcpStream::connect(to).ok()?;
-        stream.set_read_timeout(Some(READ_LIMIT)).ok()?;
+        stream.set_read_timeout(Some(limit)).ok()?;
         stream.write_all(&self.bytes()).ok()?;
         let mut bytes = Vec::new();
         drop(stream.read_to_end(&mut bytes));

@@ -17,6 +17,7 @@ pub mod process;
 pub mod random;
 pub mod rest;
 pub mod rewrite;
+pub mod s3;
 pub mod seaweedfs;
 pub mod server;
 pub mod shop;

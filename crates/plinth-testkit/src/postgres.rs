@@ -4,12 +4,13 @@
 //! is gone with the test run. A template database holds the system migrations; each case gets a copy of it.
 //! The oracle's statements go through `psql`, so that what is compared is what a person would see.
 
+mod console;
 pub mod guarded;
 pub mod pgbouncer;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use plinth_private_postgres::find;
 use plinth_private_postgres::{Cluster, Server};
 use tokio::runtime::Runtime;
 
+use self::console::Console;
 use self::pgbouncer::PgBouncer;
 use crate::outcome::{Ask, Failure, Outcome, Who};
 use crate::temp::TempDir;
@@ -43,6 +45,8 @@ const SETTINGS: [&str; 9] = [
 #[derive(Debug)]
 pub struct Postgres {
     cluster: Cluster,
+    /// As many as there were callers at once. Before the server, so that they end before it does.
+    consoles: Mutex<Vec<Console>>,
     /// Before its folder, so that it ends before that goes away.
     _server: Server,
     folder: TempDir,
@@ -71,6 +75,7 @@ impl Postgres {
         let server = cluster.start(None, SETTINGS)?;
         let mut postgres = Postgres {
             cluster,
+            consoles: Mutex::default(),
             _server: server,
             folder,
             roles: Vec::new(),
@@ -78,31 +83,41 @@ impl Postgres {
             making_roles: Mutex::new(()),
             runtime: Runtime::new()?,
         };
-        postgres.command("postgres", &format!("create database {TEMPLATE}"))?;
-        postgres.runtime.block_on(async {
-            let db = postgres.open(TEMPLATE, None).await?;
-            let setup = db.set_up().await?;
-            apply_system(&db, modules).await?;
-            setup.finish("of a server that trusts everyone").await?;
-            db.close().await;
-            anyhow::Ok(())
-        })?;
+        postgres.make_template(TEMPLATE, modules)?;
         postgres.roles = postgres.role_names()?;
         Ok(postgres)
     }
 
+    /// Makes another template, of which [`copy`](Self::copy) gives copies.
+    pub fn make_template(&self, name: &str, modules: &[SystemModule]) -> Result<()> {
+        self.command(&format!("create database {name}"))?;
+        self.runtime.block_on(async {
+            let db = self.open(name, None).await?;
+            let setup = db.set_up().await?;
+            apply_system(&db, modules).await?;
+            setup.finish("of a server that trusts everyone").await?;
+            db.close().await;
+            Ok(())
+        })
+    }
+
     /// A fresh database. With `makes_roles` it waits for others that make roles, and drops those made.
     pub fn database(&self, makes_roles: bool) -> Result<Database<'_>> {
+        self.copy(TEMPLATE, makes_roles)
+    }
+
+    /// The same from another template.
+    pub fn copy(&self, template: &str, makes_roles: bool) -> Result<Database<'_>> {
         let making_roles = makes_roles.then(|| {
             self.making_roles
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         });
         let name = format!("case_{}", self.next.fetch_add(1, Ordering::Relaxed));
-        self.command(
-            "postgres",
-            &format!("create database {name} template {TEMPLATE}"),
-        )?;
+        // What is copied as files needs no log, and nobody waits for this server's disk.
+        self.command(&format!(
+            "create database {name} template {template} strategy file_copy"
+        ))?;
         Ok(Database {
             server: self,
             name,
@@ -152,22 +167,34 @@ impl Postgres {
         )
     }
 
-    /// Runs SQL as the superuser and gives what it prints, unaligned and without headers.
-    fn command(&self, database: &str, sql: &str) -> Result<String> {
-        let output = self.psql(database, &["-v", "ON_ERROR_STOP=1", "-A", "-t"], sql)?;
-        ensure!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        Ok(String::from_utf8(output.stdout)?)
+    /// Runs a statement as the superuser, in no case's database, and gives what it prints, unaligned and without headers.
+    fn command(&self, sql: &str) -> Result<String> {
+        let idle = self.consoles().pop();
+        let mut console = match idle {
+            Some(console) => console,
+            None => Console::start(self.client("postgres"))?,
+        };
+        let printed = console.run(sql)?;
+        self.consoles().push(console);
+        Ok(printed)
+    }
+
+    fn consoles(&self) -> MutexGuard<'_, Vec<Console>> {
+        self.consoles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `psql` on one of the databases.
+    fn client(&self, database: &str) -> Command {
+        let mut command = self.cluster.program("psql");
+        command.args(["-X", "-q", "-U", "postgres", "-d", database, "-h"]);
+        command.arg(self.folder.path());
+        command
     }
 
     fn psql(&self, database: &str, options: &[&str], input: &str) -> Result<Output> {
-        let mut command = self.cluster.program("psql");
-        command.args(["-X", "-q", "-U", "postgres", "-d", database, "-h"]);
-        command.arg(self.folder.path()).args(options);
-        let mut child = command
+        let mut child = self
+            .client(database)
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -184,10 +211,7 @@ impl Postgres {
     }
 
     fn role_names(&self) -> Result<Vec<String>> {
-        let names = self.command(
-            "postgres",
-            "select quote_ident(rolname) from pg_roles order by oid",
-        )?;
+        let names = self.command("select quote_ident(rolname) from pg_roles order by oid")?;
         Ok(names.lines().map(str::to_owned).collect())
     }
 }
@@ -231,16 +255,13 @@ impl Database<'_> {
 impl Drop for Database<'_> {
     fn drop(&mut self) {
         let drop_database = format!("drop database {} with (force)", self.name);
-        if let Err(error) = self.server.command("postgres", &drop_database) {
+        if let Err(error) = self.server.command(&drop_database) {
             eprintln!("{drop_database}: {error:#}");
         }
         if self.making_roles.is_some() {
             let now = self.server.role_names().unwrap_or_default();
             for role in now.iter().filter(|role| !self.server.roles.contains(role)) {
-                drop(
-                    self.server
-                        .command("postgres", &format!("drop role {role}")),
-                );
+                drop(self.server.command(&format!("drop role {role}")));
             }
         }
     }

@@ -49,6 +49,7 @@ fn storage(folder: &Path) -> plinth_storage::Config {
         resumable_lifetime: Duration::from_hours(1),
         signed_upload_lifetime: Duration::from_hours(2),
         region: "us-east-1".to_owned(),
+        public_url: None,
         redirect: None,
     }
 }

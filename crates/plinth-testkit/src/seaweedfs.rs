@@ -1,12 +1,13 @@
 //! A store of files that speaks S3: `SeaweedFS` on ports of loopback, in a temporary folder, for one owner.
 //!
-//! It checks signatures, as S3 does; what accepts any key would prove nothing.
+//! It checks signatures, as S3 does; what accepts any key would prove nothing. It can be stopped, also where it is, and go on.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -29,7 +30,8 @@ const FOLDER: u64 = 1 << 31;
 /// A running store. Stopped when dropped.
 #[derive(Debug)]
 pub struct SeaweedFs {
-    server: Child,
+    program: PathBuf,
+    server: Mutex<Child>,
     folder: TempDir,
     ports: Ports,
     next: AtomicU32,
@@ -115,6 +117,42 @@ impl SeaweedFs {
         Ok(files)
     }
 
+    /// Ends it at once, as when its process is killed: nobody is told, nothing is finished.
+    pub fn stop(&self) -> Result<()> {
+        let mut server = self.server();
+        server.kill()?;
+        server.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again where it was, with all that it had, and waits until files can be stored.
+    pub fn restart(&self) -> Result<()> {
+        self.ports.forget();
+        *self.server() = spawn(&self.program, self.folder.path(), self.ports)?;
+        self.wait_until_ready()
+    }
+
+    /// Stops it where it is, as on a machine that hangs: no connection breaks, and none is answered.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on, not knowing that time has passed.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let id = self.server().id().to_string();
+        let status = Command::new("kill").args([signal, &id]).status()?;
+        ensure!(status.success(), "kill {signal} {id}: {status}");
+        Ok(())
+    }
+
+    fn server(&self) -> MutexGuard<'_, Child> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn start_once(program: &Path) -> Result<SeaweedFs> {
         let folder = TempDir::new("seaweedfs")?;
         let ports = Ports::free()?;
@@ -123,17 +161,9 @@ impl SeaweedFs {
         let identity = json!({ "name": "plinth", "credentials": credentials,
             "actions": ["Admin", "Read", "Write", "List", "Tagging"] });
         std::fs::write(&config, json!({ "identities": [identity] }).to_string())?;
-        let log = File::create(folder.path().join("log"))?;
-        let server = mortal(program)
-            .args(arguments(folder.path(), ports))
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        let mut store = SeaweedFs {
-            server,
+        let store = SeaweedFs {
+            program: program.to_owned(),
+            server: Mutex::new(spawn(program, folder.path(), ports)?),
             folder,
             ports,
             next: AtomicU32::new(0),
@@ -142,7 +172,7 @@ impl SeaweedFs {
         Ok(store)
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
+    fn wait_until_ready(&self) -> Result<()> {
         let began = Instant::now();
         let file = Request::new("PUT", "/ready").body("ready");
         let s3 = Request::get("/");
@@ -152,7 +182,7 @@ impl SeaweedFs {
             if answers && self.filer(&file).is_ok_and(|(status, _)| status == 201) {
                 return Ok(());
             }
-            let ended = self.server.try_wait()?;
+            let ended = self.server().try_wait()?;
             if ended.is_some() || began.elapsed() > START_LIMIT {
                 let log = std::fs::read_to_string(self.folder.path().join("log"));
                 bail!("SeaweedFS did not start: {}", log.unwrap_or_default());
@@ -181,25 +211,8 @@ impl SeaweedFs {
 impl Drop for SeaweedFs {
     fn drop(&mut self) {
         // It would take its leave for seventeen seconds.
-        drop(self.server.kill());
-        drop(self.server.wait());
-        // What its parts talk through is not kept in its folder.
-        let Ports {
-            master,
-            volume,
-            filer,
-            s3,
-        } = self.ports;
-        for (part, [_, port]) in [
-            ("master", master),
-            ("volume", volume),
-            ("filer", filer),
-            ("s3", s3),
-        ] {
-            drop(std::fs::remove_file(format!(
-                "/tmp/seaweedfs-{part}-grpc-{port}.sock"
-            )));
-        }
+        drop(self.stop());
+        self.ports.forget();
     }
 }
 
@@ -221,6 +234,35 @@ impl Ports {
             s3: pair(3),
         })
     }
+
+    /// Removes what its parts talk through, which is not kept in its folder.
+    fn forget(self) {
+        for (part, [_, port]) in [
+            ("master", self.master),
+            ("volume", self.volume),
+            ("filer", self.filer),
+            ("s3", self.s3),
+        ] {
+            drop(std::fs::remove_file(format!(
+                "/tmp/seaweedfs-{part}-grpc-{port}.sock"
+            )));
+        }
+    }
+}
+
+fn spawn(program: &Path, folder: &Path, ports: Ports) -> Result<Child> {
+    let log = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))?;
+    mortal(program)
+        .args(arguments(folder, ports))
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("cannot run {}", program.display()))
 }
 
 fn arguments(folder: &Path, ports: Ports) -> Vec<String> {

@@ -47,6 +47,12 @@ union all select 'given back without a refund', o.id::text from commerce.orders 
 union all select 'called off and kept', o.id::text from commerce.orders o
   where o.state in ('cancelled', 'expired') and o.captured - o.refunded <> o.owed
 union all select 'a code used too often', d.code from commerce.discounts d where d.uses > d.max_uses
+union all select 'a code that its orders do not count', d.code from commerce.discounts d
+  where d.uses <> (select count(*) from commerce.orders o where d.code = any(o.codes)
+    and not exists (select 1 from commerce.order_events e
+      where e.order_id = o.id and e.from_state = 'pending' and e.to_state in ('cancelled', 'expired')))
+union all select 'a step taken twice, or not written down', o.id::text from commerce.orders o
+  where o.version <> (select count(*) from commerce.order_events e where e.order_id = o.id and e.event not like 'dispute%')
 union all select 'an order without lines', o.id::text from commerce.orders o
   where not exists (select 1 from commerce.order_lines l where l.order_id = o.id)
 union all select 'an order without a payment', o.id::text from commerce.orders o

@@ -38,12 +38,22 @@ fn main() -> Result<()> {
     conclusion.exit();
 }
 
+/// The template of a server's databases for cases that ask for nothing but the dialect and accounts.
+const SMALL: &str = "plinth_small_template";
+
 struct Engines {
-    embedded: Option<embedded::Template>,
+    embedded: Option<Templates>,
     /// Before the server, so that it ends first.
     pooler: Option<PgBouncer>,
     postgres: Option<postgres::Postgres>,
     update: bool,
+}
+
+/// Files of data that are copied for each case: with all tables of the system, and with those that every application needs.
+/// Most cases need no more, and each is made ready twice as fast.
+struct Templates {
+    whole: embedded::Template,
+    small: embedded::Template,
 }
 
 impl Engines {
@@ -58,6 +68,7 @@ impl Engines {
 
     fn start(arguments: &Arguments) -> Result<Engines> {
         let modules = plinth_server::modules();
+        let small = [plinth_db::base_module(), plinth_auth::module()];
         let update = std::env::var_os("UPDATE_EXPECT").is_some();
         let asked = arguments.filter.as_deref().unwrap_or_default();
         let mut engines = Engines {
@@ -66,7 +77,11 @@ impl Engines {
         };
         if !asked.starts_with("embedded::") {
             engines.postgres = match postgres::find() {
-                Some(bin) => Some(postgres::Postgres::start(&bin, &modules)?),
+                Some(bin) => {
+                    let server = postgres::Postgres::start(&bin, &modules)?;
+                    server.make_template(SMALL, &small)?;
+                    Some(server)
+                }
                 None if std::env::var_os("PLINTH_REQUIRE_POSTGRES").is_some() => {
                     bail!("PostgreSQL was not found")
                 }
@@ -85,13 +100,25 @@ impl Engines {
         }
         let on_server = ["postgres::", "psql::", "pgbouncer::"];
         if !on_server.iter().any(|one| asked.starts_with(one)) && !update {
-            engines.embedded = Some(embedded::Template::new(&modules)?);
+            engines.embedded = Some(Templates {
+                whole: embedded::Template::new(&modules)?,
+                small: embedded::Template::new(&small)?,
+            });
         }
         Ok(engines)
     }
 
     fn postgres(&self) -> Result<&postgres::Postgres> {
         self.postgres.as_ref().context("PostgreSQL is not running")
+    }
+
+    /// A fresh database on the server.
+    fn on_server(&self, case: &Case) -> Result<postgres::Database<'_>> {
+        let server = self.postgres()?;
+        match is_small(case) {
+            true => server.copy(SMALL, makes_roles(case)),
+            false => server.database(makes_roles(case)),
+        }
     }
 }
 
@@ -148,10 +175,7 @@ type Runner = fn(&Case, &Path, &Engines) -> Result<Vec<Difference>>;
 type Difference = (usize, String);
 
 fn with_psql(case: &Case, file: &Path, engines: &Engines) -> Result<Vec<Difference>> {
-    let server = engines.postgres()?;
-    let outcomes = server
-        .database(makes_roles(case))?
-        .run(&asks(&case.steps))?;
+    let outcomes = engines.on_server(case)?.run(&asks(&case.steps))?;
     if engines.update {
         let text = std::fs::read_to_string(file)?;
         let rewritten = rewrite::expectations(&text, case, &outcomes);
@@ -182,7 +206,7 @@ fn on_server(
     pooler: Option<&PgBouncer>,
 ) -> Result<Vec<Difference>> {
     let server = engines.postgres()?;
-    let database = server.database(makes_roles(case))?;
+    let database = engines.on_server(case)?;
     let db = match pooler {
         Some(pooler) => database.open_through(pooler)?,
         None => database.open()?,
@@ -193,10 +217,12 @@ fn on_server(
 }
 
 fn on_embedded(case: &Case, _: &Path, engines: &Engines) -> Result<Vec<Difference>> {
-    let template = engines
-        .embedded
-        .as_ref()
-        .context("the embedded engine is not running")?;
+    let templates = engines.embedded.as_ref();
+    let templates = templates.context("the embedded engine is not running")?;
+    let template = match is_small(case) {
+        true => &templates.small,
+        false => &templates.whole,
+    };
     let database = template.database()?;
     template
         .runtime()
@@ -221,6 +247,16 @@ async fn through_plinth(case: &Case, db: &Db) -> Result<Vec<Difference>> {
         }
     }
     Ok(found)
+}
+
+/// Whether nothing but SQL is asked, and nothing of files and orders. What answers requests has all tables.
+fn is_small(case: &Case) -> bool {
+    case.steps.iter().all(|step| match &step.act {
+        Act::Sql(sql) => !["storage", "commerce"]
+            .iter()
+            .any(|word| sql.sql.contains(word)),
+        Act::Request(_) => false,
+    })
 }
 
 /// Roles belong to the whole server.

@@ -340,10 +340,11 @@ async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinH
     let keys = owner.keys.now();
     let auth = AuthApp::new(app.clone(), settings, keys.root.expose().as_bytes());
     let mailer = tokio::spawn(auth.clone().run_mailer());
+    let counts = tokio::spawn(auth.clone().run_sweeper());
     let media = config.storage_service(&owner.project.data(owner.stage));
     let storage = Storage::open(app.clone(), media, &keys).await?;
     let sweeper = tokio::spawn(storage.clone().run_sweeper());
-    let mut background = vec![mailer, sweeper];
+    let mut background = vec![mailer, counts, sweeper];
     let commerce = owner.open_commerce()?;
     if let Some(commerce) = &commerce {
         background.push(tokio::spawn(commerce.clone().run_worker()));

@@ -1,9 +1,12 @@
 //! Files that come and go: downloads beside nginx, both ways beside `PocketBase`.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Beside, in_turn, noise};
 use crate::generator::{Pace, Plan, run};
@@ -43,7 +46,7 @@ pub(super) fn beside_nginx(
         ours,
         rival: "nginx",
         theirs,
-        promised: 0.8,
+        promised: Some(0.8),
     };
     let asked: Vec<Request> = (0..FILES)
         .map(|file| server.download(&file.to_string()))
@@ -59,7 +62,7 @@ pub(super) fn beside_nginx(
         ours,
         rival: "nginx",
         theirs,
-        promised: 0.5,
+        promised: Some(0.5),
     };
     Ok(vec![large, small])
 }
@@ -88,22 +91,62 @@ pub(super) fn beside_pocketbase(
         },
         |_| rate(rival.address, time, || rival.upload(KIND, &content)),
     )?;
+    let (up_again, alone) = in_turn(
+        |round| {
+            rate(server.address, time, || {
+                next += 1;
+                server.upload(&format!("again/{round}/{next}"), KIND, &content)
+            })
+        },
+        |_| disk_alone(places, time, &content),
+    )?;
     let (down, down_there) = in_turn(
         |_| rate(server.address, time, each(&ours)),
         |_| rate(rival.address, time, each(&downloads)),
     )?;
-    let beside = |way: &str, ours, theirs, promised| Beside {
+    let beside = |way: &str, ours, rival, theirs, promised| Beside {
         work: format!("{way} 100 KiB, {CLIENTS} clients"),
         unit: "/s",
         ours,
-        rival: "PocketBase",
+        rival,
         theirs,
         promised,
     };
     Ok(vec![
-        beside("upload", up, up_there, 4.0),
-        beside("download", down, down_there, 5.0),
+        beside("upload", up, "PocketBase", up_there, Some(4.0)),
+        beside("upload", up_again, "the disk alone", alone, None),
+        beside("download", down, "PocketBase", down_there, Some(5.0)),
     ])
+}
+
+/// Files a second that as many threads write and sync, one after the other each.
+#[expect(clippy::cast_precision_loss, reason = "files stay far below 2^52")]
+fn disk_alone(places: &Places, time: Duration, content: &[u8]) -> Result<f64> {
+    let folder = places.scratch.join("disk");
+    std::fs::create_dir_all(&folder)?;
+    let began = Instant::now();
+    let write = &|client: usize| -> Result<usize> {
+        let mut written = 0;
+        while began.elapsed() < time {
+            let mut file = File::create_new(folder.join(format!("{client}-{written}")))?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            written += 1;
+        }
+        Ok(written)
+    };
+    let written: Result<Vec<usize>> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| scope.spawn(move || write(client)))
+            .collect();
+        let ended = clients.into_iter().map(thread::ScopedJoinHandle::join);
+        ended
+            .map(|ended| ended.map_err(|_| anyhow!("a thread that wrote files broke"))?)
+            .collect()
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    std::fs::remove_dir_all(&folder)?;
+    Ok(written?.iter().sum::<usize>() as f64 / seconds)
 }
 
 fn put(server: &Plinth, name: &str, length: usize, seed: u64) -> Result<()> {

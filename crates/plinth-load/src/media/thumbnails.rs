@@ -78,7 +78,7 @@ pub(super) fn measure(server: &Plinth, places: &Places, size: Size) -> Result<Be
         ours,
         rival: "vipsthumbnail",
         theirs,
-        promised: size.promised,
+        promised: Some(size.promised),
     })
 }
 

@@ -39,7 +39,7 @@ begin
   insert into commerce.order_lines (order_id, position, product_id, price_id, name, quantity, unit_amount, discount, tax_ppm,
                                     tax_included, tax, total)
     values (made, 1, what, offer.id, offer.name, how_many, offer.amount, 0, 0, true, 0, offer.amount * how_many);
-  insert into commerce.order_events (order_id, event, to_state, actor) values (made, 'place', 'pending', 'by hand');
+  insert into commerce.order_events (order_id, event, to_state, actor) values (made, 'place', 'pending', 'customer');
   insert into commerce.payments (id, order_id, provider, amount, currency, state, provider_id, idempotency_key)
     values (attempt, made, 'manual', offer.amount * how_many, 'EUR', 'pending', attempt::text, attempt::text);
   update commerce.idempotency set state = 'done', status = 201, answer = jsonb_build_object('order', made)

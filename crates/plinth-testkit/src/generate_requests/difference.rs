@@ -22,6 +22,8 @@ const ANY_OF_A_CIRCLE: &str = "infinite recursion detected in policy for relatio
 /// Codes of broken constraints begin so. When a request changes several rows, which of those that break one is told first
 /// depends on the order in which they lie.
 const CONSTRAINTS: &str = "23";
+/// The code of what the caller may not do: a privilege is missing, or a policy forbids it.
+const FORBIDDEN: &str = "42501";
 /// A fault of ours tells the id of its request.
 const FAULT: &str = "PGRSTX00";
 
@@ -60,11 +62,11 @@ pub fn between(request: &Request, postgres: &Seen, embedded: &Seen) -> Option<(K
         return None;
     }
     // Rows are looked at in one order, errors in full.
-    let leak = match expected.status < 400 && actual.status < 400 {
+    let tells = match expected.status < 400 && actual.status < 400 {
         true => leaks(&expected, &actual),
         false => leaks(postgres, embedded),
     };
-    let kind = if leak {
+    let kind = if tells || is_forbidden_write(request, postgres, embedded) {
         Kind::Leak
     } else if expected.status != actual.status {
         Kind::Status
@@ -137,6 +139,15 @@ fn leaks(postgres: &Seen, embedded: &Seen) -> bool {
             tells(embedded) && !tells(postgres)
         }
     }
+}
+
+/// Whether the second engine has let the caller write what the first forbids. Its answer need not tell anything of it.
+fn is_forbidden_write(request: &Request, postgres: &Seen, embedded: &Seen) -> bool {
+    let forbidden = || {
+        let error = serde_json::from_str::<Value>(&postgres.body).unwrap_or_default();
+        postgres.status >= 400 && error["code"] == FORBIDDEN
+    };
+    request.writes && embedded.status < 400 && forbidden()
 }
 
 /// `57` of `0-9/57`.
@@ -235,6 +246,21 @@ mod tests {
         let refused = seen(403, r#"{"code":"42501","message":"m"}"#);
         assert_eq!(kind(&get, &refused, &one), Some(Kind::Leak));
         assert_eq!(kind(&get, &refused, &seen(200, "[]")), Some(Kind::Status));
+    }
+
+    #[test]
+    fn a_write_that_postgres_forbids_is_a_leak_whatever_its_answer_tells() {
+        let mut post = Request::new("POST", "/rest/v1/t");
+        post.writes = true;
+        let forbidden = seen(403, r#"{"code":"42501","message":"m"}"#);
+        for answer in [seen(201, ""), seen(204, ""), seen(200, "[]")] {
+            assert_eq!(kind(&post, &forbidden, &answer), Some(Kind::Leak));
+        }
+        let other = seen(400, r#"{"code":"22P02","message":"m"}"#);
+        assert_eq!(kind(&post, &forbidden, &other), Some(Kind::Status));
+        // A rule that is broken forbids the row, and nobody.
+        let broken = seen(409, r#"{"code":"23505","message":"m"}"#);
+        assert_eq!(kind(&post, &broken, &seen(201, "")), Some(Kind::Status));
     }
 
     #[test]

@@ -95,6 +95,12 @@ impl Api {
         &self.peer
     }
 
+    /// The intents that were made for a row of Plinth's.
+    pub(super) fn marked(&self, payment: &str) -> Vec<String> {
+        let query = format!("metadata['plinth_payment']:'{payment}'");
+        lists::found(&locked(&self.made), &query).unwrap_or_default()
+    }
+
     fn route(&self, message: &Message) -> Reply {
         let path = message.path().trim_start_matches("/v1/");
         let parts: Vec<&str> = path.split('/').collect();
@@ -110,6 +116,8 @@ impl Api {
             ("POST", ["refunds"]) => self.refund(message),
             ("GET", ["refunds"]) => self.list_refunds(message),
             ("GET", ["refunds", id]) => self.one_refund(id),
+            // Nobody disputes anything here.
+            ("GET", ["disputes"]) => lists::page("/v1/disputes", Vec::new(), &message.query()),
             ("GET", ["charges", id]) => translate::failed(self.peer.get("charges", id)),
             ("POST", ["webhook_endpoints"]) => self.set_webhook(message),
             _ => Reply::error(404, INVALID, "", "Unrecognized request URL"),

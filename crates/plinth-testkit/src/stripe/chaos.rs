@@ -86,6 +86,8 @@ pub(super) struct Dice(Mutex<State>);
 #[derive(Debug)]
 struct State {
     chaos: Chaos,
+    /// Whether no answer arrives at all.
+    are_answers_lost: bool,
     random: Random,
     tally: BTreeMap<&'static str, u64>,
 }
@@ -94,6 +96,7 @@ impl Dice {
     pub(super) fn new(seed: u64) -> Dice {
         Dice(Mutex::new(State {
             chaos: Chaos::NONE,
+            are_answers_lost: false,
             random: Random::new(seed),
             tally: BTreeMap::new(),
         }))
@@ -101,6 +104,10 @@ impl Dice {
 
     pub(super) fn set(&self, chaos: Chaos) {
         self.state().chaos = chaos;
+    }
+
+    pub(super) fn lose_answers(&self, all: bool) {
+        self.state().are_answers_lost = all;
     }
 
     /// How often what has happened.
@@ -111,7 +118,10 @@ impl Dice {
     pub(super) fn of_request(&self) -> Fate {
         let mut state = self.state();
         let chaos = state.chaos;
-        let fate = Fate::of_request(chaos, &mut state.random);
+        let fate = match state.are_answers_lost {
+            true => Fate::AnswerLost,
+            false => Fate::of_request(chaos, &mut state.random),
+        };
         state.count(fate.name());
         fate
     }
@@ -233,6 +243,15 @@ mod tests {
             assert_eq!(dice.of_webhook(), [Duration::ZERO]);
             assert_eq!(dice.of_refund(), None);
         }
+    }
+
+    #[test]
+    fn answers_are_lost_as_long_as_it_is_wanted() {
+        let dice = Dice::new(3);
+        dice.lose_answers(true);
+        assert_eq!(dice.of_request(), Fate::AnswerLost);
+        dice.lose_answers(false);
+        assert_eq!(dice.of_request(), Fate::Passes);
     }
 
     #[test]

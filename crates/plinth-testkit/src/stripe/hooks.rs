@@ -1,7 +1,6 @@
 //! Webhooks on their way to Plinth: late, twice or never, and sent again until they are taken.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -198,11 +197,7 @@ fn sign(secret: &str, at: u64, body: &[u8]) -> String {
         .expect("HMAC takes keys of any length");
     mac.update(format!("{at}.").as_bytes());
     mac.update(body);
-    let bytes = mac.finalize().into_bytes().to_vec();
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(mac.finalize().into_bytes())
 }
 
 #[cfg(test)]

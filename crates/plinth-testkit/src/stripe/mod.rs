@@ -160,6 +160,11 @@ impl Stripe {
         self.api.dice.set(chaos);
     }
 
+    /// From now on all that is asked is carried out, and of none of it an answer arrives; or no longer.
+    pub fn lose_answers(&self, all: bool) {
+        self.api.dice.lose_answers(all);
+    }
+
     /// What has happened to messages so far, and how often.
     pub fn tally(&self) -> BTreeMap<&'static str, u64> {
         self.api.dice.tally()
@@ -192,19 +197,32 @@ impl Stripe {
         }
     }
 
+    /// Pays what was made for a payment's row, by its id, whether or not Plinth has heard that it was made. Gives the intent whose money
+    /// has moved.
+    pub fn pay_marked(&self, payment: &str) -> Result<Option<String>> {
+        for intent in self.api.marked(payment) {
+            let found = self.api.peer().get("payment_intents", &intent).value();
+            if self.pay(&text(&found["client_secret"]), Card::Good)? {
+                return Ok(Some(intent));
+            }
+        }
+        Ok(None)
+    }
+
     /// All money that was taken, in the order in which it was.
     pub fn charges(&self) -> Vec<Charge> {
         let charges = self.api.peer().all("charges");
-        charges
-            .iter()
-            .filter(|charge| charge["status"] == "succeeded")
-            .map(|charge| Charge {
-                intent: text(&charge["payment_intent"]),
-                amount: charge["amount"].as_i64().unwrap_or(0),
-                refunded: charge["amount_refunded"].as_i64().unwrap_or(0),
-                currency: text(&charge["currency"]),
-            })
-            .collect()
+        charges.iter().filter_map(Charge::read).collect()
+    }
+
+    /// The money that was taken by one intent; none while there is none.
+    pub fn charge_of(&self, intent: &str) -> Option<Charge> {
+        let found = self.api.peer().get("payment_intents", intent).value();
+        let charge = Charge::read(&found["latest_charge"])?;
+        Some(Charge {
+            intent: intent.to_owned(),
+            ..charge
+        })
     }
 
     /// What Plinth has asked that it never should, and webhooks that it has refused although they were right.
@@ -236,6 +254,18 @@ impl Drop for Stripe {
         self.api.hooks.end();
         // Wakes whoever waits for the next connection.
         drop(TcpStream::connect(self.address));
+    }
+}
+
+impl Charge {
+    /// None for one that has failed.
+    fn read(charge: &Value) -> Option<Charge> {
+        (charge["status"] == "succeeded").then(|| Charge {
+            intent: text(&charge["payment_intent"]),
+            amount: charge["amount"].as_i64().unwrap_or(0),
+            refunded: charge["amount_refunded"].as_i64().unwrap_or(0),
+            currency: text(&charge["currency"]),
+        })
     }
 }
 

@@ -105,21 +105,34 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Waits until all members run, one is the primary, the others follow it, and one of those does so synchronously.
+    /// Waits until all members run, one is the primary, the others follow it, one of those does so synchronously, and Patroni
+    /// has noted which.
     ///
-    /// The server is asked which, not Patroni: Patroni 3.0 has been seen to keep a stale note of it in etcd after a primary thawed.
+    /// It does so two seconds after the server. A primary that is lost in between has no successor: of nobody is it known
+    /// that it has everything.
     pub(crate) fn wait_until_whole(&self) -> Result<()> {
-        let followers =
-            "select count(*) || ' ' || count(*) filter (where sync_state in ('sync', 'quorum'))
-                         from pg_stat_replication where state = 'streaming'";
-        let whole = format!("{} 1", MEMBERS - 1);
+        let following = "select count(*) from pg_stat_replication where state = 'streaming'";
+        let others = (MEMBERS - 1).to_string();
         until("a whole cluster", WHOLE_LIMIT, || {
             let primary = self.only_primary()?;
             let are = |role: &str| self.members.iter().filter(|one| one.is(role)).count();
             let in_place = are("replica") == MEMBERS - 1;
-            let followed = || self.psql(primary, "postgres", followers);
-            (in_place && followed().is_ok_and(|said| said == whole)).then_some(())
+            if !in_place || self.psql(primary, "postgres", following).ok()? != others {
+                return None;
+            }
+            let standby = self.synchronous(primary)?;
+            let noted = self.members[primary].noted_standbys();
+            (noted == [self.members[standby].name.as_str()]).then_some(())
         })
+    }
+
+    /// The place of the standby that a primary's commits wait for, as the server has it; none unless it is one.
+    pub(crate) fn synchronous(&self, primary: usize) -> Option<usize> {
+        let ask = "select application_name from pg_stat_replication
+                    where state = 'streaming' and sync_state in ('sync', 'quorum')";
+        // A standby connects under its member's name.
+        let name = self.psql(primary, "postgres", ask).ok()?;
+        self.members.iter().position(|member| member.name == name)
     }
 
     /// Waits for a primary; its place among the members.
@@ -237,6 +250,17 @@ impl Member {
         self.family.is_some()
             && !self.frozen
             && says_yes(self.rest.port(), &format!("/{role}")).is_some()
+    }
+
+    /// Those that may take over without a loss, as Patroni has noted them in etcd.
+    fn noted_standbys(&self) -> Vec<String> {
+        let answer = Request::get("/cluster").try_send(self.rest);
+        let cluster = answer.map(|answer| answer.json()).unwrap_or_default();
+        let members = cluster["members"].as_array().into_iter().flatten();
+        let noted = members.filter(|member| member["role"] == "sync_standby");
+        noted
+            .filter_map(|member| Some(member["name"].as_str()?.to_owned()))
+            .collect()
     }
 
     /// Asks Patroni to hand the primary's part over to a standby, and waits until it has.

@@ -3,7 +3,7 @@
 //!
 //! A trial is one round: something breaks while writes go on, service comes back, what broke is mended, and then every
 //! row that was acknowledged must be there exactly once, through both nodes and in the table itself. Each round prints a
-//! line, and so does each kind at the end.
+//! line, so does each kind at the end, and the last line, which begins with `summary:`, is of all of them.
 //!
 //! By itself it runs one kill and one freeze of the primary. `PLINTH_CLUSTER_ROUNDS=N` runs N rounds of every kind,
 //! or of those that `PLINTH_CLUSTER_KINDS` names with commas between.
@@ -70,6 +70,9 @@ fn main() -> Result<()> {
     let mut proof = lock(&proof);
     for line in rounds::summary(&proof.rounds) {
         eprintln!("{line}");
+    }
+    if let Some(line) = rounds::in_one_line(&proof.rounds) {
+        eprintln!("summary: {line}");
     }
     // Stops everything, which leaving the process would not.
     proof.stage = None;

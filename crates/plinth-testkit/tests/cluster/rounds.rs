@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Freeze,
     /// Nothing: somebody wants another primary.
     Switchover,
+    /// The machine of the standby that commits wait for loses its power, or hangs, in turn. The other standby takes its part.
+    Standby,
     /// Both standbys hang. What no standby has must not be acknowledged.
     Cut,
     /// A node of Plinth is killed.
@@ -56,6 +58,7 @@ pub(crate) fn run(stage: &mut Stage, kind: Kind, number: u32) -> Result<Round> {
             Kind::Kill => kill(cluster, load)?,
             Kind::Freeze => freeze(cluster, load)?,
             Kind::Switchover => switch_over(cluster, load)?,
+            Kind::Standby => lose_standby(cluster, number, load)?,
             Kind::Cut => cut(cluster, nodes, &key, load)?,
             Kind::Node => kill_node(nodes, number, load)?,
         }
@@ -121,6 +124,36 @@ fn switch_over(cluster: &mut Cluster, load: &Load) -> Result<()> {
     load.wait_for_service(&ALL)
 }
 
+fn lose_standby(cluster: &mut Cluster, number: u32, load: &Load) -> Result<()> {
+    let primary = cluster.primary()?;
+    let lost = cluster.synchronous(primary);
+    let lost = lost.context("commits wait for no standby, or for several")?;
+    let is_killed = number % 2 == 1;
+    load.breaks();
+    match is_killed {
+        true => cluster.members[lost].kill()?,
+        false => cluster.members[lost].freeze()?,
+    }
+    load.note(format!("{} is lost", cluster.members[lost].name));
+    load.count_anew();
+    // Served while it is away: by the same primary, and with what was acknowledged on another standby.
+    load.wait_for_service(&ALL)?;
+    ensure!(
+        cluster.primary()? == primary,
+        "the loss of a standby cost the primary its part"
+    );
+    let other = cluster.synchronous(primary);
+    ensure!(
+        other.is_some_and(|other| other != lost),
+        "writes are acknowledged, and not by the standby that is left"
+    );
+    load.note("it returns");
+    match is_killed {
+        true => cluster.members[lost].start(),
+        false => cluster.members[lost].thaw(),
+    }
+}
+
 fn cut(cluster: &mut Cluster, nodes: &[Node], key: &str, load: &Load) -> Result<()> {
     let primary = cluster.primary()?;
     let standbys: Vec<usize> = (0..cluster.members.len())
@@ -175,10 +208,11 @@ fn can_be_read(node: &Node, key: &str) -> Result<()> {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 5] = [
+    pub(crate) const ALL: [Kind; 6] = [
         Kind::Kill,
         Kind::Freeze,
         Kind::Switchover,
+        Kind::Standby,
         Kind::Cut,
         Kind::Node,
     ];
@@ -194,6 +228,7 @@ impl Kind {
             Kind::Kill => "kill",
             Kind::Freeze => "freeze",
             Kind::Switchover => "switchover",
+            Kind::Standby => "standby",
             Kind::Cut => "cut",
             Kind::Node => "node",
         }
@@ -238,8 +273,7 @@ impl fmt::Display for Round {
 pub(crate) fn summary(rounds: &[Round]) -> Vec<String> {
     let line = |kind: Kind| {
         let of_kind: Vec<&Round> = rounds.iter().filter(|round| round.kind == kind).collect();
-        let mut seconds: Vec<f64> = of_kind.iter().map(|round| round.seconds()).collect();
-        seconds.sort_by(f64::total_cmp);
+        let seconds = seconds_of(rounds, kind);
         let (shortest, longest) = (seconds.first()?, seconds.last()?);
         let median = seconds[seconds.len() / 2];
         let sum = |of: fn(&Round) -> u64| of_kind.iter().map(|round| of(round)).sum::<u64>();
@@ -256,4 +290,32 @@ pub(crate) fn summary(rounds: &[Round]) -> Vec<String> {
         ))
     };
     Kind::ALL.into_iter().filter_map(line).collect()
+}
+
+/// All of it in one line, for those who see no other; none when nothing was run.
+pub(crate) fn in_one_line(rounds: &[Round]) -> Option<String> {
+    let range = |kind: Kind| match seconds_of(rounds, kind).as_slice() {
+        [] => None,
+        [only] => Some(format!("{} {only:.1} s", kind.name())),
+        [shortest, .., longest] => Some(format!("{} {shortest:.1}–{longest:.1} s", kind.name())),
+    };
+    let ranges: Vec<String> = Kind::ALL.into_iter().filter_map(range).collect();
+    let sum = |of: fn(&Round) -> u64| rounds.iter().map(of).sum::<u64>();
+    (!ranges.is_empty()).then(|| {
+        format!(
+            "without service {}; {} writes acknowledged, {} lost, {} doubled",
+            ranges.join(", "),
+            sum(|round| round.counts.acknowledged),
+            sum(|round| round.difference.lost),
+            sum(|round| round.difference.doubled)
+        )
+    })
+}
+
+/// The times without service in rounds of one kind, the shortest first.
+fn seconds_of(rounds: &[Round], kind: Kind) -> Vec<f64> {
+    let of_kind = rounds.iter().filter(|round| round.kind == kind);
+    let mut seconds: Vec<f64> = of_kind.map(Round::seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds
 }

@@ -1,13 +1,19 @@
 //! Statements made by chance: both engines must give the same rows and the same errors.
 
-use anyhow::{Context, Result, bail};
+use std::ops::RangeInclusive;
+
+use anyhow::{Context, Result, bail, ensure};
 use plinth_testkit::compare;
 use plinth_testkit::generate;
 use plinth_testkit::outcome::{Ask, Failure, Outcome, Who};
 use plinth_testkit::random::Random;
 
 use crate::Engines;
+use crate::tally::Compared;
 
+/// The seeds of a run that asks for no others.
+pub(crate) const SEEDS: RangeInclusive<u64> = 1..=12;
+/// Statements of one seed.
 const STATEMENTS: usize = 200;
 /// More than these of one seed tell nothing new.
 const SHOWN_DIFFERENCES: usize = 8;
@@ -31,9 +37,16 @@ pub(crate) fn check(engines: &Engines, seed: u64) -> Result<()> {
         .collect();
     let expected = engines.postgres.database(false)?.run(&asks)?;
     let actual = engines.embedded.database()?.run(&asks)?;
+    ensure!(
+        expected.len() == asks.len() && actual.len() == asks.len(),
+        "seed {seed}: not every statement was answered"
+    );
+    let (mut compared, mut differing) = (0, 0);
     let mut differences = Vec::new();
     for (number, (expected, actual)) in expected.iter().zip(&actual).enumerate() {
+        compared = number + 1;
         if !same(expected, actual) {
+            differing += 1;
             let difference = compare::lines(&expected.to_string(), &actual.to_string());
             let sql = &asks[number].sql;
             differences.push(format!(
@@ -45,6 +58,13 @@ pub(crate) fn check(engines: &Engines, seed: u64) -> Result<()> {
             }
         }
     }
+    let compared = Compared {
+        // The schema is no statement of the seed's.
+        answers: compared.saturating_sub(generate::SCHEMA.len()),
+        differences: differing,
+        leaks: None,
+    };
+    engines.statements.add(seed, compared);
     if !differences.is_empty() {
         differences.truncate(SHOWN_DIFFERENCES);
         bail!("{}", differences.join("\n"));

@@ -2,10 +2,13 @@
 //!
 //! `PLINTH_SEEDS` (`7` or `1,2,3` or `10-20`) and `PLINTH_STATEMENTS` choose what is generated; the default is a
 //! fixed list, so that a run can be repeated. `PLINTH_SAMPLES` names a folder of PostgreSQL dumps to load.
+//!
+//! The last line, which begins with `summary:`, tells which seeds were compared, and how much that was.
 
 mod generated;
 mod requests;
 mod samples;
+mod tally;
 
 use std::sync::Arc;
 
@@ -13,13 +16,14 @@ use anyhow::{Result, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
 use plinth_testkit::{embedded, postgres};
 
-/// The seeds of statements in a run that asks for no others.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=12;
+use crate::tally::Tally;
 
-/// The two that must agree.
+/// The two that must agree, and in what they were compared.
 struct Engines {
     embedded: embedded::Template,
     postgres: postgres::Postgres,
+    statements: Tally,
+    requests: Tally,
 }
 
 fn main() -> Result<()> {
@@ -45,7 +49,7 @@ fn main() -> Result<()> {
             ));
         }
     }
-    for seed in seeds(SEEDS)? {
+    for seed in seeds(generated::SEEDS)? {
         trials.push(trial(
             format!("generated::seed_{seed}"),
             engines.as_ref(),
@@ -65,6 +69,9 @@ fn main() -> Result<()> {
         ));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(line) = engines.as_ref().and_then(|engines| engines.summary()) {
+        eprintln!("summary: {line}");
+    }
     // Stops PostgreSQL, which leaving the process would not.
     drop(engines);
     conclusion.exit();
@@ -88,7 +95,19 @@ impl Engines {
         Ok(Some(Engines {
             embedded: embedded::Template::new(&modules)?,
             postgres,
+            statements: Tally::default(),
+            requests: Tally::default(),
         }))
+    }
+
+    /// What they were compared in; nothing when they were not.
+    fn summary(&self) -> Option<String> {
+        let parts = [
+            self.requests.told("requests"),
+            self.statements.told("statements"),
+        ];
+        let told: Vec<String> = parts.into_iter().flatten().collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use plinth_db::Db;
 use plinth_testkit::generate_requests::difference::{self, HEADERS, Kind, Seen};
 use plinth_testkit::generate_requests::{World, shrink, text, world};
@@ -20,11 +20,20 @@ use plinth_testkit::outcome::{Ask, Outcome, Who};
 use plinth_testkit::{compare, rest, through};
 
 use crate::Engines;
+use crate::tally::Compared;
 
-/// The worlds of a run that asks for no others.
-pub(crate) const SEEDS: RangeInclusive<u64> = 1..=60;
+/// How many worlds a run has that asks for no others.
+const WORLDS: u64 = 60;
+/// Those worlds.
+pub(crate) const SEEDS: RangeInclusive<u64> = 1..=WORLDS;
 /// Requests of one world.
 const REQUESTS: usize = 85;
+/// So many at least are compared by a run that asks for nothing else.
+const LEAST: u64 = 5_000;
+const _: () = assert!(
+    WORLDS * REQUESTS as u64 >= LEAST,
+    "the worlds must make enough requests together"
+);
 /// A difference is made smaller in so many runs of both engines at most.
 const MOST_TRIES: usize = 200;
 /// More differences of one world tell nothing new.
@@ -57,10 +66,30 @@ struct Run {
     contents: Vec<Outcome>,
 }
 
+/// Two runs of one world, held against each other.
+struct Comparison {
+    /// Requests whose answers were compared: all of them, up to a difference that changed something.
+    requests: usize,
+    found: Vec<Difference>,
+}
+
+impl Comparison {
+    fn sum(&self) -> Compared {
+        let leaks = self.found.iter().filter(|one| one.kind == Kind::Leak);
+        Compared {
+            answers: self.requests,
+            differences: self.found.len(),
+            leaks: Some(leaks.count()),
+        }
+    }
+}
+
 /// Runs one world. Fails with its differences, the gravest in its smallest form.
 pub(crate) fn check(engines: &Engines, seed: u64) -> Result<()> {
     let world = made(seed)?;
-    let mut found = differences(engines, &world)?;
+    let comparison = compared(engines, &world)?;
+    engines.requests.add(seed, comparison.sum());
+    let mut found = comparison.found;
     found.sort_by_key(|difference| difference.kind);
     let Some(gravest) = found.first() else {
         return Ok(());
@@ -86,11 +115,11 @@ pub(crate) fn check_for(engines: &Engines, minutes: u64) -> Result<()> {
     let end = Instant::now() + Duration::from_mins(minutes);
     let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() * 1_000;
     let next = AtomicU64::new(first);
-    let tally = Mutex::new(Tally::default());
+    let signs = Mutex::new(Signs::default());
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let work = || -> Result<()> {
         while Instant::now() < end {
-            examine(engines, next.fetch_add(1, Ordering::Relaxed), &tally)?;
+            examine(engines, next.fetch_add(1, Ordering::Relaxed), &signs)?;
         }
         Ok(())
     };
@@ -104,58 +133,36 @@ pub(crate) fn check_for(engines: &Engines, minutes: u64) -> Result<()> {
         }
         anyhow::Ok(())
     })?;
-    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    eprintln!("{}", tally.summary());
-    if !tally.signs.is_empty() {
+    let signs = signs.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (sign, times) in &signs {
+        eprintln!("{times:6} × {sign}");
+    }
+    if !signs.is_empty() {
         bail!("the engines differ; the report is above");
     }
     Ok(())
 }
 
-/// What a long run has seen.
-#[derive(Default)]
-struct Tally {
-    worlds: u64,
-    requests: usize,
-    leaks: usize,
-    signs: BTreeMap<String, usize>,
-}
+/// How often each sign was seen in a long run.
+type Signs = BTreeMap<String, usize>;
 
-impl Tally {
-    fn summary(&self) -> String {
-        let mut text = format!(
-            "{} worlds, {} requests compared, {} differences of {} signs, {} of them leaks",
-            self.worlds,
-            self.requests,
-            self.signs.values().sum::<usize>(),
-            self.signs.len(),
-            self.leaks
-        );
-        for (sign, times) in &self.signs {
-            text += &format!("\n{times:6} × {sign}");
-        }
-        text
-    }
-}
-
-fn examine(engines: &Engines, seed: u64, tally: &Mutex<Tally>) -> Result<()> {
+fn examine(engines: &Engines, seed: u64, signs: &Mutex<Signs>) -> Result<()> {
     let world = made(seed)?;
-    let found = differences(engines, &world).with_context(|| format!("seed {seed}"))?;
-    let leaks = found.iter().filter(|it| it.kind == Kind::Leak).count();
+    let comparison = compared(engines, &world).with_context(|| format!("seed {seed}"))?;
+    let sum = comparison.sum();
+    engines.requests.add(seed, sum);
     eprintln!(
-        "seed {seed}: {} requests, {} differences, {leaks} leaks",
-        world.requests.len(),
-        found.len()
+        "seed {seed}: {} requests, {} differences, {} leaks",
+        sum.answers,
+        sum.differences,
+        sum.leaks.unwrap_or_default()
     );
     let mut fresh = Vec::new();
     {
-        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.worlds += 1;
-        tally.requests += world.requests.len();
-        tally.leaks += leaks;
-        for difference in found {
-            let shrunk = tally.signs.len() < SHRUNK_DIFFERENCES || difference.kind == Kind::Leak;
-            let times = tally.signs.entry(difference.sign.clone()).or_default();
+        let mut signs = signs.lock().unwrap_or_else(PoisonError::into_inner);
+        for difference in comparison.found {
+            let shrunk = signs.len() < SHRUNK_DIFFERENCES || difference.kind == Kind::Leak;
+            let times = signs.entry(difference.sign.clone()).or_default();
             *times += 1;
             if *times == 1 && shrunk {
                 fresh.push(difference);
@@ -168,16 +175,23 @@ fn examine(engines: &Engines, seed: u64, tally: &Mutex<Tally>) -> Result<()> {
     Ok(())
 }
 
+/// The world of a seed, with all the requests that are asked for: one that makes less tests less, and nobody would see it.
 fn made(seed: u64) -> Result<World> {
     let requests = match std::env::var("PLINTH_REQUESTS") {
         Ok(text) => text.parse().context("PLINTH_REQUESTS must be a number")?,
         Err(_) => REQUESTS,
     };
-    Ok(world(seed, requests))
+    let world = world(seed, requests);
+    ensure!(
+        world.requests.len() == requests,
+        "seed {seed} makes {} requests, not {requests}",
+        world.requests.len()
+    );
+    Ok(world)
 }
 
 /// Where the engines differ. A difference in what may have changed something is the last: what follows rests on other rows.
-fn differences(engines: &Engines, world: &World) -> Result<Vec<Difference>> {
+fn compared(engines: &Engines, world: &World) -> Result<Comparison> {
     let (postgres, embedded) = (on_postgres(engines, world)?, on_embedded(engines, world)?);
     if let Some(failed) = postgres.failed {
         bail!(
@@ -186,13 +200,23 @@ fn differences(engines: &Engines, world: &World) -> Result<Vec<Difference>> {
         );
     }
     if let Some(failed) = embedded.failed {
-        return Ok(vec![Difference {
+        let difference = Difference {
             place: Place::Setup,
             kind: Kind::Setup,
             sign: failed.lines().last().unwrap_or_default().to_owned(),
             text: failed,
-        }]);
+        };
+        return Ok(Comparison {
+            requests: 0,
+            found: vec![difference],
+        });
     }
+    let asked = world.requests.len();
+    ensure!(
+        postgres.answers.len() == asked && embedded.answers.len() == asked,
+        "seed {}: not every request was answered",
+        world.seed
+    );
     let mut found = Vec::new();
     let answers = postgres.answers.iter().zip(&embedded.answers);
     for (number, (request, (expected, actual))) in world.requests.iter().zip(answers).enumerate() {
@@ -209,7 +233,10 @@ fn differences(engines: &Engines, world: &World) -> Result<Vec<Difference>> {
                 text,
             });
             if request.writes {
-                return Ok(found);
+                return Ok(Comparison {
+                    requests: number + 1,
+                    found,
+                });
             }
         }
     }
@@ -225,7 +252,10 @@ fn differences(engines: &Engines, world: &World) -> Result<Vec<Difference>> {
             });
         }
     }
-    Ok(found)
+    Ok(Comparison {
+        requests: asked,
+        found,
+    })
 }
 
 /// `403 42501`.
@@ -393,8 +423,8 @@ fn still(
     let same = |difference: &Difference| {
         difference.place == wanted && difference.kind == found.kind && difference.sign == found.sign
     };
-    let differences = differences(engines, world).ok()?;
-    differences.into_iter().find(same)
+    let comparison = compared(engines, world).ok()?;
+    comparison.found.into_iter().find(same)
 }
 
 /// A difference in words; a leak is told first.

@@ -1,172 +1,129 @@
-//! A shop on a fresh database: takes steps, and looks after each whether stock and books are right.
+//! A shop on a fresh database that two nodes serve: takes what happens in a moment, and looks after each whether stock and books are right,
+//! and whether all money that is booked is at the provider.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
-use http_body_util::BodyExt as _;
-use plinth_commerce::{Commerce, StripeConfig};
-use plinth_db::keys::{Keys, Secret};
+use plinth_db::keys::Keys;
 use plinth_db::{Db, Rows, ScriptOptions, Session};
-use plinth_http::{App, Gate, GateKeys, Limits, Mode};
 use plinth_testkit::shop;
-use plinth_testkit::stripe::{Chaos, SECRET_KEY, Stripe, WEBHOOK_SECRET};
-use serde_json::{Value, json};
-use tower::ServiceExt as _;
+use plinth_testkit::stripe::{Chaos, Stripe};
+use tokio::sync::Mutex;
 
-use crate::steps::Step;
+use crate::counts::{Counts, MESSAGE_TWICE, REQUEST_TWICE};
+use crate::node::Node;
+use crate::people::{Ask, Deed, Message, People, Placed};
+use crate::steps::{Act, Step};
 
 /// How long the shop and the provider may take to agree at the end of a day.
 const SETTLED: Duration = Duration::from_secs(20);
 /// How long is worked at what is due, then.
 const WORK: Duration = Duration::from_millis(60);
 
-pub(crate) struct World<'a> {
+pub(crate) struct World {
+    /// The first node's. What is true is asked here alone; each node sees what the other has committed.
     db: Db,
-    commerce: Commerce,
-    router: Router,
+    nodes: [Node; 2],
+    people: People,
     keys: Keys,
-    stripe: &'a Stripe,
+    stripe: Arc<Stripe>,
     /// Charges of earlier days.
     before: usize,
-    orders: Vec<Placed>,
-    last: Option<Ask>,
-    /// Makes idempotency keys.
-    next: u64,
+    /// What was taken and given back, as far as the provider has said the same.
+    compared: BTreeSet<Taken>,
+    /// What came twice.
+    twice: Counts,
+    /// Held while work is made due.
+    making_due: Mutex<()>,
 }
 
-/// An order that was acknowledged.
-#[derive(Clone, Debug)]
-struct Placed {
-    id: String,
-    secret: String,
-    client_secret: Option<String>,
+/// Money of one payment at the provider.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Taken {
+    intent: String,
+    amount: i64,
+    refunded: i64,
 }
 
-/// A request that changes something.
-#[derive(Clone, Debug)]
-struct Ask {
-    path: String,
-    body: Value,
-    key: String,
-    /// A customer's; staff need none.
-    secret: Option<String>,
-    is_staff: bool,
-}
-
-impl<'a> World<'a> {
-    pub(crate) async fn open(db: Db, stripe: &'a Stripe) -> Result<World<'a>> {
+impl World {
+    pub(crate) async fn open(dbs: [Db; 2], stripe: &Arc<Stripe>) -> Result<World> {
         let keys = Keys::local();
-        let app = App {
-            db: db.clone(),
-            gate: Arc::new(Gate::new(&GateKeys::from(&keys), db.clock().clone())),
-            limits: Arc::new(Limits::default()),
-            mode: Mode::Dev,
-            public_url: "http://127.0.0.1:54321".into(),
-        };
-        let config = plinth_commerce::Config {
-            provider: "stripe".to_owned(),
-            stripe: Some(StripeConfig {
-                secret_key: Secret::new(SECRET_KEY),
-                webhook_secrets: vec![Secret::new(WEBHOOK_SECRET)],
-                api_url: stripe.url(),
-                live: false,
-            }),
-            ..plinth_commerce::Config::default()
-        };
-        let commerce = Commerce::open(app, config, &keys)?;
+        let [first, second] = dbs;
         let world = World {
-            router: plinth_commerce::router(commerce.clone()),
-            commerce,
-            db,
+            db: first.clone(),
+            nodes: [
+                Node::start(first, &keys, stripe)?,
+                Node::start(second, &keys, stripe)?,
+            ],
+            people: People::default(),
             keys,
-            stripe,
             before: stripe.charges().len(),
-            orders: Vec::new(),
-            last: None,
-            next: 0,
+            stripe: Arc::clone(stripe),
+            compared: BTreeSet::new(),
+            twice: Counts::default(),
+            making_due: Mutex::default(),
         };
         world.script(shop::CATALOGUE).await?;
         stripe.set_chaos(Chaos::WORST_IN_SHORT);
         Ok(world)
     }
 
-    /// Takes a step. An error is a fault of the shop.
-    pub(crate) async fn take(&mut self, step: &Step) -> Result<()> {
-        match step {
-            Step::Order {
-                product,
-                quantity,
-                by_hand,
-                code,
-            } => self.order(*product, *quantity, *by_hand, *code).await?,
-            Step::Repeat => {
-                if let Some(ask) = self.last.clone() {
-                    self.ask(ask).await?;
-                }
+    /// Takes the steps of a moment, two at the same time. An error is a fault of the shop.
+    pub(crate) async fn take(&mut self, moment: &[Step]) -> Result<()> {
+        let mut deeds = [Deed::Nothing, Deed::Nothing];
+        for (deed, step) in deeds.iter_mut().zip(moment) {
+            *deed = self.people.ready(step, &self.stripe);
+            match (&step.act, &*deed) {
+                (Act::Repeat, Deed::Ask { .. }) => self.twice.add(REQUEST_TWICE, 1),
+                (Act::Resend, Deed::Tell { .. }) => self.twice.add(MESSAGE_TWICE, 1),
+                _ => {}
             }
-            Step::Pay { order, card } => {
-                let secret = self.order_at(*order).and_then(|order| order.client_secret);
-                if let Some(secret) = secret {
-                    self.stripe.pay(&secret, *card)?;
-                }
-            }
-            Step::Tell { order, kind } => self.tell(*order, kind, true).await?,
-            Step::Forge { order } => self.tell(*order, "payment_intent.succeeded", false).await?,
-            Step::Cancel { order, is_staff } => {
-                self.about(*order, "cancel", json!({}), *is_staff).await?;
-            }
-            Step::Again { order } => self.about(*order, "pay", json!({}), false).await?,
-            Step::ByHand { order } => self.about(*order, "paid", json!({}), true).await?,
-            Step::Fulfil { order } => self.about(*order, "fulfil", json!({}), true).await?,
-            Step::Refund {
-                order,
-                amount,
-                restock,
-            } => {
-                let mut body = json!({ "restock": restock });
-                if let Some(amount) = amount {
-                    body["amount"] = json!(amount);
-                }
-                self.about(*order, "refunds", body, true).await?;
-            }
-            Step::Expire { order } => {
-                if let Some(order) = self.order_at(*order) {
-                    self.script(&format!(
-                        "update commerce.orders set expires_at = now() - interval '1 second' where id = '{}'",
-                        order.id
-                    ))
-                    .await?;
-                }
-            }
-            Step::Work { micros } => self.work(Duration::from_micros(*micros)).await?,
         }
-        self.finds_nothing(shop::ALWAYS).await
+        let [first, second] = deeds;
+        // One task does both, so what one waits for is the other's turn.
+        let (first, second) = tokio::join!(
+            Box::pin(self.carry_out(first)),
+            Box::pin(self.carry_out(second)),
+        );
+        for placed in [first?, second?].into_iter().flatten() {
+            self.people.note(placed);
+        }
+        for step in moment {
+            if matches!(step.act, Act::Work { dies: true, .. }) {
+                self.start_anew(step.node)?;
+            }
+        }
+        self.finds_nothing(shop::ALWAYS).await?;
+        self.money_is_there().await
     }
 
     /// Nothing goes wrong any more, and nobody pays: the provider and the books must come to say the same.
-    pub(crate) async fn settle(&mut self) -> Result<()> {
+    pub(crate) async fn settle(&self) -> Result<()> {
         self.stripe.set_chaos(Chaos::NONE);
+        let [one, other] = &self.nodes;
         let began = Instant::now();
         loop {
             // Those that could not be ended at their time have another one.
-            self.script("update commerce.orders set expires_at = now() - interval '1 second' where state = 'pending'")
+            self.query("update commerce.orders set expires_at = now() - interval '1 second' where state = 'pending'")
                 .await?;
-            self.work(WORK).await?;
-            let report = plinth_commerce::reconcile(&self.commerce, |_| {}).await?;
+            let worked = tokio::join!(
+                self.work(one, Duration::ZERO, WORK),
+                self.work(other, Duration::ZERO, WORK),
+            );
+            worked.0.and(worked.1)?;
+            let reports = tokio::join!(one.reconcile(), other.reconcile());
+            let reports = [reports.0?, reports.1?];
+            let are_same = reports.iter().all(|report| report.problems() == 0);
             let under_way = self.finds_nothing(shop::IN_THE_END).await;
             let (ours, theirs) = (self.money().await?, self.charges()?);
-            if under_way.is_ok() && ours == theirs && report.problems() == 0 {
+            if under_way.is_ok() && ours == theirs && are_same {
                 break;
             }
             ensure!(
                 began.elapsed() < SETTLED,
-                "in the end: {under_way:?}; here {ours:?}, there {theirs:?}; {:?}",
-                report.differences
+                "in the end: {under_way:?}; here {ours:?}, there {theirs:?}; {reports:?}"
             );
         }
         self.finds_nothing(shop::ALWAYS).await?;
@@ -175,131 +132,113 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    async fn order(
-        &mut self,
-        product: u64,
-        quantity: i64,
-        by_hand: bool,
-        code: Option<&str>,
-    ) -> Result<()> {
-        let product = format!("00000000-0000-4000-8000-{product:012}");
-        let mut body = json!({
-            "lines": [{ "product_id": product, "quantity": quantity }],
-            "currency": "EUR",
-            "region": "DE",
-        });
-        if by_hand {
-            body["provider"] = json!("manual");
+    /// How often what has happened.
+    pub(crate) async fn happened(&self) -> Result<Counts> {
+        let mut happened = self.twice.clone();
+        let events =
+            "select event, count(*) as times from commerce.order_events group by event";
+        for row in self.query(events).await?.iter() {
+            let times = u64::try_from(row.int("times")?)?;
+            happened.add(&row.text("event")?, times);
         }
-        if let Some(code) = code {
-            body["codes"] = json!([code]);
-        }
-        let ask = Ask {
-            path: "/orders".to_owned(),
-            body,
-            key: self.key(),
-            secret: None,
-            is_staff: by_hand,
-        };
-        self.ask(ask).await
+        Ok(happened)
     }
 
-    async fn about(&mut self, order: usize, what: &str, body: Value, is_staff: bool) -> Result<()> {
-        let Some(order) = self.order_at(order) else {
-            return Ok(());
-        };
-        let ask = Ask {
-            path: format!("/orders/{}/{what}", order.id),
-            body,
-            key: self.key(),
-            secret: Some(order.secret).filter(|_| !is_staff),
-            is_staff,
-        };
-        self.ask(ask).await
+    /// Gives the order that was made, if one was.
+    async fn carry_out(&self, deed: Deed) -> Result<Option<Placed>> {
+        match deed {
+            Deed::Ask { node, ask } => return self.ask(&self.nodes[node], &ask).await,
+            Deed::Tell { node, message } => self.tell(&self.nodes[node], message).await?,
+            Deed::Pay {
+                client_secret,
+                card,
+            } => {
+                let stripe = Arc::clone(&self.stripe);
+                // It blocks, and what happens in the same moment must not wait for it.
+                tokio::task::spawn_blocking(move || stripe.pay(&client_secret, card)).await??;
+            }
+            Deed::Expire { order } => {
+                self.query(&format!(
+                    "update commerce.orders set expires_at = now() - interval '1 second' where id = '{order}'"
+                ))
+                .await?;
+            }
+            Deed::Unseen { node, order, key } => {
+                return self.pay_unseen(&self.nodes[node], &order, key).await;
+            }
+            Deed::Work { node, wait, time } => self.work(&self.nodes[node], wait, time).await?,
+            Deed::Nothing => {}
+        }
+        Ok(None)
     }
 
-    /// Sends a request and notes what it made.
-    async fn ask(&mut self, ask: Ask) -> Result<()> {
-        let key = match ask.is_staff {
-            true => self.keys.secret.expose(),
-            false => self.keys.publishable.as_str(),
-        };
-        let mut request = Request::post(&ask.path)
-            .header("apikey", key)
-            .header("content-type", "application/json")
-            .header("idempotency-key", &ask.key);
-        if let Some(secret) = &ask.secret {
-            request = request.header("x-commerce-secret", secret);
-        }
-        let request = request.body(Body::from(ask.body.to_string()))?;
-        let (status, said) = self.send(request).await?;
+    async fn ask(&self, node: &Node, ask: &Ask) -> Result<Option<Placed>> {
+        let (status, said) = node.send(ask.request(&self.keys)?).await?;
         let is_good = matches!(status, 200 | 201);
         // Guests may not do all that staff may (401); nothing here is a fault of the request's form.
         let is_refused = matches!(status, 401 | 409 | 422 | 503) && said["code"].is_string();
         ensure!(is_good || is_refused, "{status} to {ask:?}: {said}");
-        if is_good && ask.path == "/orders" {
-            self.note(&said)?;
-        }
-        self.last = Some(ask);
-        Ok(())
+        let is_placed = is_good && ask.path == "/orders";
+        is_placed.then(|| Placed::of(&said)).transpose()
     }
 
-    /// A repeated request is answered with the order that there is.
-    fn note(&mut self, said: &Value) -> Result<()> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let placed = Placed {
-            id: text(&said["id"]).context("an order without an id")?,
-            secret: text(&said["secret"]).context("an order without a secret")?,
-            client_secret: text(&said["payment"]["client_secret"]),
+    /// What the provider has made for an order it cannot tell, the order is called off, and somebody pays it all the same.
+    async fn pay_unseen(&self, node: &Node, order: &Ask, key: String) -> Result<Option<Placed>> {
+        self.stripe.lose_answers(true);
+        let called_off = self.call_off(node, order, key).await;
+        self.stripe.lose_answers(false);
+        let Some(placed) = called_off? else {
+            return Ok(None);
         };
-        match self.orders.iter_mut().find(|known| known.id == placed.id) {
-            Some(known) => *known = placed,
-            None => self.orders.push(placed),
+        let (stripe, payment) = (Arc::clone(&self.stripe), placed.payment.clone());
+        // It blocks, as above.
+        let paid = tokio::task::spawn_blocking(move || stripe.pay_marked(&payment)).await??;
+        if let Some(intent) = paid {
+            // The provider says so until somebody has heard it.
+            let message = Message::about(&self.stripe, &intent, "payment_intent.succeeded");
+            self.tell(node, message).await?;
         }
-        Ok(())
+        Ok(Some(placed))
     }
 
-    /// A webhook about an order's payment: the provider's, or somebody's.
-    async fn tell(&mut self, order: usize, kind: &str, is_genuine: bool) -> Result<()> {
-        let secret = self.order_at(order).and_then(|order| order.client_secret);
-        let Some((intent, _)) = secret
-            .as_deref()
-            .and_then(|text| text.split_once("_secret_"))
-        else {
-            return Ok(());
-        };
-        let object = json!({ "id": intent, "object": "payment_intent", "payment_intent": intent });
-        let (body, mut signature) = self.stripe.event(kind, &object);
-        if !is_genuine {
-            // Of the right length, by the wrong key.
-            let (at, _) = signature.split_once(',').context("a signature of ours")?;
-            signature = format!("{at},v1={}", "0".repeat(64));
+    async fn call_off(&self, node: &Node, order: &Ask, key: String) -> Result<Option<Placed>> {
+        let placed = self.ask(node, order).await?;
+        if let Some(placed) = &placed {
+            self.ask(node, &placed.cancel(key)).await?;
         }
-        let request = Request::post("/webhooks/stripe")
-            .header("content-type", "application/json")
-            .header("stripe-signature", signature)
-            .body(Body::from(body))?;
-        let (status, said) = self.send(request).await?;
-        let expected = if is_genuine { 200 } else { 400 };
+        Ok(placed)
+    }
+
+    async fn tell(&self, node: &Node, message: Message) -> Result<()> {
+        let expected = if message.is_genuine { 200 } else { 400 };
+        let (status, said) = node.send(message.request()?).await?;
         ensure!(status == expected, "a webhook: {status}: {said}");
         Ok(())
     }
 
-    async fn send(&self, request: Request<Body>) -> Result<(u16, Value)> {
-        let answer = self.router.clone().oneshot(request).await?;
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await?.to_bytes();
-        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
+    /// After a while, has a node work at what is due, whenever that is, and stops it in the middle of it.
+    async fn work(&self, node: &Node, wait: Duration, time: Duration) -> Result<()> {
+        tokio::time::sleep(wait).await;
+        self.make_due().await?;
+        node.work(time).await;
+        Ok(())
     }
 
-    /// Works at what is due, whenever that is, and stops in the middle of it.
-    async fn work(&self, time: Duration) -> Result<()> {
+    /// What has been taken is due as well, as if it took longer than it is lent for: it may be in the hands of the other node.
+    async fn make_due(&self) -> Result<()> {
+        // Two of these lock many rows, each in an order of its own, and would wait for each other. Nothing of the shop's does that.
+        let _one_at_a_time = self.making_due.lock().await;
         for table in ["payments", "refunds", "webhook_events"] {
             let due = format!("update commerce.{table} set due_at = now() where due_at > now()");
-            self.script(&due).await?;
+            self.query(&due).await?;
         }
-        let _cut_off =
-            tokio::time::timeout(time, Box::pin(self.commerce.clone().run_worker())).await;
+        Ok(())
+    }
+
+    /// A node that died comes back. Its connections to the database stay: what comes of losing those, other tests say.
+    fn start_anew(&mut self, node: usize) -> Result<()> {
+        let db = self.nodes[node].db.clone();
+        self.nodes[node] = Node::start(db, &self.keys, &self.stripe)?;
         Ok(())
     }
 
@@ -312,31 +251,48 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// What is captured here was charged at the provider, and what has gone back from here has gone back there. The other way round it takes a
+    /// while until it is known.
+    async fn money_is_there(&mut self) -> Result<()> {
+        for ours in self.money().await? {
+            if self.compared.contains(&ours) {
+                continue;
+            }
+            let theirs = self.stripe.charge_of(&ours.intent);
+            let is_there = theirs.as_ref().is_some_and(|charge| {
+                charge.amount == ours.amount && charge.refunded >= ours.refunded
+            });
+            ensure!(is_there, "booked {ours:?}, and at the provider {theirs:?}");
+            self.compared.insert(ours);
+        }
+        Ok(())
+    }
+
     /// What was taken and given back, as the shop says it.
-    async fn money(&self) -> Result<BTreeSet<String>> {
+    async fn money(&self) -> Result<BTreeSet<Taken>> {
         let found = self.query(shop::MONEY).await?;
-        let line = |row: plinth_db::Row<'_>| -> Result<String> {
-            let of = |name: &str| row.text(name);
-            Ok(format!(
-                "{},{},{}",
-                of("intent")?,
-                of("amount")?,
-                of("refunded")?
-            ))
+        let taken = |row: plinth_db::Row<'_>| -> Result<Taken> {
+            Ok(Taken {
+                intent: row.text("intent")?,
+                amount: row.int("amount")?,
+                refunded: row.int("refunded")?,
+            })
         };
-        found.iter().map(line).collect()
+        found.iter().map(taken).collect()
     }
 
     /// As the provider says it, since this morning.
-    fn charges(&self) -> Result<BTreeSet<String>> {
+    fn charges(&self) -> Result<BTreeSet<Taken>> {
         let charges = self.stripe.charges();
         let today = charges.get(self.before..).context("charges are gone")?;
-        let lines: BTreeSet<String> = today
-            .iter()
-            .map(|one| format!("{},{},{}", one.intent, one.amount, one.refunded))
-            .collect();
-        ensure!(lines.len() == today.len(), "charged twice: {today:?}");
-        Ok(lines)
+        let taken = today.iter().map(|one| Taken {
+            intent: one.intent.clone(),
+            amount: one.amount,
+            refunded: one.refunded,
+        });
+        let taken: BTreeSet<Taken> = taken.collect();
+        ensure!(taken.len() == today.len(), "charged twice: {today:?}");
+        Ok(taken)
     }
 
     async fn query(&self, sql: &str) -> Result<Rows> {
@@ -362,16 +318,5 @@ impl<'a> World<'a> {
             Ok(error) => bail!("{sql}: {}", error.message),
             Err(_) => Ok(()),
         }
-    }
-
-    /// Counted from the latest back.
-    fn order_at(&self, back: usize) -> Option<Placed> {
-        let place = self.orders.len().checked_sub(1 + back)?;
-        self.orders.get(place).cloned()
-    }
-
-    fn key(&mut self) -> String {
-        self.next += 1;
-        format!("a-key-of-this-day-{}", self.next)
     }
 }

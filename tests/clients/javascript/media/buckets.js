@@ -37,6 +37,20 @@ export async function buckets(fact, plinth) {
     assert.deepEqual(names(data(await notes.list())), ['picture.png', 'small.txt'])
   })
 
+  await fact.check('a folder appears by a file that has neither bytes nor a type, by every road', async () => {
+    const content = new Blob(['x'.repeat(2000)], { type: 'application/zip' })
+    const place = (folder) => `${folder}/.emptyFolderPlaceholder`
+    data(await notes.upload(place('form'), content))
+    data(await notes.upload(place('raw'), Buffer.alloc(2000), { contentType: 'application/zip' }))
+    data(await notes.update(place('form'), content))
+    data(await notes.update(place('raw'), Buffer.alloc(2000), { contentType: 'application/zip' }))
+    const { token } = data(await notes.createSignedUploadUrl(place('signed')))
+    data(await notes.uploadToSignedUrl(place('signed'), token, content))
+    for (const folder of ['form', 'raw', 'signed']) assert.equal(data(await notes.info(place(folder))).size, 0, folder)
+    assert.deepEqual(names(data(await notes.list())), ['form', 'picture.png', 'raw', 'signed', 'small.txt'])
+    assert.equal(data(await notes.remove(['form', 'raw', 'signed'].map(place))).length, 3)
+  })
+
   await fact.check('what it takes can be changed', async () => {
     const changed = await storage.updateBucket('notes', { public: true, fileSizeLimit: null, allowedMimeTypes: null })
     assert.deepEqual(data(changed), { message: 'Successfully updated' })

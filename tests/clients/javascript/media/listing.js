@@ -66,6 +66,23 @@ export async function listing(fact, plinth, ann) {
     assert.deepEqual([one.folders.length + one.objects.length, one.hasNext], [1, true])
   })
 
+  await fact.check('no list is longer than 1,500 lines, and none of version 2 than 1,000', async () => {
+    // Rows alone: nobody reads these files.
+    const rows = `${root}/rows/`
+    const sql = (text) => plinth.run('sql', plinth.folder, '-c', text)
+    await sql(`insert into storage.objects (bucket_id, name) select 'documents', '${rows}' || n from generate_series(1, 1501) as n`)
+    assert.equal((await list(`${root}/rows`)).length, 100)
+    assert.equal((await list(`${root}/rows`, { limit: 1500 })).length, 1500)
+    assert.equal((await list(`${root}/rows`, { limit: 1501 })).length, 1500)
+    assert.equal((await list(`${root}/rows`, { limit: 1501, offset: 1500 })).length, 1)
+    for (const options of [{}, { limit: 1000 }, { limit: 1001 }]) {
+      const { objects, hasNext } = data(await documents.listV2({ prefix: rows, ...options }))
+      assert.deepEqual([objects.length, hasNext], [1000, true])
+    }
+    await sql(`delete from storage.objects where name like '${rows}%'`)
+    assert.deepEqual(await list(`${root}/rows`), [])
+  })
+
   await fact.check('version 2 in the order of time', async () => {
     const sortBy = { column: 'created_at', order: 'desc' }
     const { objects } = data(await documents.listV2({ prefix: `${root}/album/`, sortBy }))

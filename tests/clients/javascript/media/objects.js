@@ -4,7 +4,9 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 
 import { data } from '../stage.js'
-import { UUID, bytes, etag, noise, refused } from './answers.js'
+import { UUID, bytes, etag, noise, refused, refusedPlainly } from './answers.js'
+
+const MIB = 1024 * 1024
 
 export async function objects(fact, plinth, ann) {
   const documents = ann.client.storage.from('documents')
@@ -72,6 +74,24 @@ export async function objects(fact, plinth, ann) {
     assert.deepEqual(data(await documents.info(own('house as a form.pdf'))).metadata, metadata)
   })
 
+  await fact.check('what its owner says may be a mebibyte, and is an object', async () => {
+    const headers = { apikey: plinth.anonKey, authorization: `Bearer ${ann.token}` }
+    const much = { a: 'x'.repeat(MIB - '{"a":""}'.length) }
+    const send = (method, name, metadata) => {
+      const body = new FormData()
+      body.append('metadata', metadata)
+      body.append('', new Blob(['a file']), 'a.txt')
+      return fetch(`${plinth.url}/storage/v1/object/documents/${own(name)}`, { method, headers, body })
+    }
+    for (const method of ['POST', 'PUT']) {
+      assert.equal((await send(method, `much said ${method}.txt`, JSON.stringify(much))).status, 200, method)
+      assert.deepEqual(data(await documents.info(own(`much said ${method}.txt`))).metadata, much)
+      const nonsense = await send(method, 'nonsense.txt', '[1]')
+      await refusedPlainly(nonsense, '400', 'InvalidParameter', 'InvalidParameter', 'Invalid Parameter metadata')
+    }
+    assert.deepEqual(data(await documents.list(ann.id, { search: 'nonsense' })), [])
+  })
+
   await fact.check('whether a file is there can be asked', async () => {
     assert.equal(data(await documents.exists(own('plan.txt'))), true)
     assert.equal((await documents.exists(own('no plan.txt'))).data, false)
@@ -118,6 +138,20 @@ export async function objects(fact, plinth, ann) {
     refused(await documents.info(own('brief.txt')), '404', 'Object not found')
     data(await documents.upload(own('brief.txt'), 'again'))
     assert.equal((await read('brief.txt')).toString(), 'again')
+  })
+
+  await fact.check('a thousand names are removed at once, and neither more nor none', async () => {
+    data(await documents.upload(own('last of many.txt'), 'x'))
+    const many = [...Array(999).keys()].map((number) => own(`not there ${number}`))
+    const bounds = 'body/prefixes must have 1 to 1000 items'
+    refused(await documents.remove([...many, own('not there'), own('last of many.txt')]), '400', bounds)
+    refused(await documents.remove([]), '400', bounds)
+    assert.equal(data(await documents.exists(own('last of many.txt'))), true)
+    const removed = data(await documents.remove([...many, own('last of many.txt')]))
+    assert.deepEqual(
+      removed.map((file) => file.name),
+      [own('last of many.txt')],
+    )
   })
 
   await fact.check('names hold what Supabase lets them hold, and nothing else', async () => {

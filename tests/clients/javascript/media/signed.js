@@ -70,6 +70,15 @@ export async function signed(fact, plinth, ann) {
     }
   })
 
+  await fact.check('a thousand are signed at once, and neither more nor none', async () => {
+    const many = Array(1000).fill(own('plan.bin'))
+    const signed = data(await documents.createSignedUrls(many, 60))
+    assert.deepEqual([signed.length, signed.filter((one) => one.error === null).length], [1000, 1000])
+    const bounds = 'body/paths must have 1 to 1000 items'
+    refused(await documents.createSignedUrls([...many, own('plan.bin')], 60), '400', bounds)
+    refused(await documents.createSignedUrls([], 60), '400', bounds)
+  })
+
   await fact.check('it ends when it said it would', async () => {
     const { signedUrl } = data(await documents.createSignedUrl(own('plan.bin'), 1))
     const body = await eventually(

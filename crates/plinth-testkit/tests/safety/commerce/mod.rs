@@ -1,9 +1,13 @@
 //! `kill -9` in the middle of orders, while the provider of payments loses, delays, doubles and reorders what is said: every order that
 //! was acknowledged is there once, money moved once, stock and books are right at every stop, and in the end the provider and
-//! the books say the same.
+//! the books say the same. Beside it: what the commands say that compare, a request that is repeated while it waits, and a shop of an
+//! earlier version.
 
 mod customer;
+mod findings;
 mod place;
+mod turns;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -38,9 +42,7 @@ fn orders_and_money_survive_kill_9() {
 #[test]
 fn orders_and_money_survive_kill_9_on_postgres() {
     let Some(python) = localstripe() else { return };
-    let Some(bin) = postgres::find() else {
-        assert!(!must_be_there(), "PostgreSQL was not found");
-        eprintln!("PostgreSQL was not found: orders on it are not tested.");
+    let Some(bin) = postgres_programs() else {
         return;
     };
     let place = Place::postgres(&python, &bin, 0x0c0f_fee3);
@@ -132,6 +134,15 @@ fn localstripe() -> Option<PathBuf> {
     if found.is_none() {
         assert!(!must_be_there(), "localstripe was not found");
         eprintln!("localstripe was not found: orders are not tested.");
+    }
+    found
+}
+
+fn postgres_programs() -> Option<PathBuf> {
+    let found = postgres::find();
+    if found.is_none() {
+        assert!(!must_be_there(), "PostgreSQL was not found");
+        eprintln!("PostgreSQL was not found: orders on it are not tested.");
     }
     found
 }

@@ -1,25 +1,7 @@
-//! Who may call what: every route has a line here, or this test fails.
+//! Who may call every route but those of resumable uploads.
 
-use anyhow::Result;
-use plinth_testkit::embedded::Template;
-use plinth_testkit::outcome::{Ask, Outcome, Who};
-use plinth_testkit::rest::{Answer, Client};
-use serde_json::Map;
-
-/// What the routes are tried on. `anon` may do nothing with the table.
-const SCHEMA: [&str; 6] = [
-    "create table items (id integer primary key, label text)",
-    "alter table items enable row level security",
-    "create policy everything on items for all to authenticated using (true) with check (true)",
-    "grant select, insert, update, delete on items to authenticated, service_role",
-    "insert into storage.buckets (id, name) values ('b', 'b')",
-    "create function hello() returns text language sql stable as $$ select 'hello' $$",
-];
-
-const CALLERS: [&str; 5] = ["nobody", "wrong key", "anon", "signed in", "service key"];
-
-/// Method, route, what is asked of it, body, and the status for each of [`CALLERS`]. `$n` is another number each time.
-type Line = (
+/// Method, route, what is asked of it, body, and the status for each of [`CALLERS`](crate::CALLERS). `$n` is another number each time.
+pub(crate) type Line = (
     &'static str,
     &'static str,
     &'static str,
@@ -27,7 +9,7 @@ type Line = (
     [u16; 5],
 );
 
-const LINES: &[Line] = &[
+pub(crate) const LINES: &[Line] = &[
     ("GET", "/", "", "", [200, 200, 200, 200, 200]),
     ("GET", "/health", "", "", [200, 200, 200, 200, 200]),
     ("GET", "/health/live", "", "", [200, 200, 200, 200, 200]),
@@ -448,90 +430,6 @@ const LINES: &[Line] = &[
         "",
         [400, 401, 400, 400, 200],
     ),
-    (
-        "OPTIONS",
-        "/storage/v1/upload/resumable",
-        "",
-        "",
-        [204, 204, 204, 204, 204],
-    ),
-    (
-        "POST",
-        "/storage/v1/upload/resumable",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
-    (
-        "OPTIONS",
-        "/storage/v1/upload/resumable/{id}",
-        "",
-        "",
-        [204, 204, 204, 204, 204],
-    ),
-    (
-        "HEAD",
-        "/storage/v1/upload/resumable/{id}",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
-    (
-        "PATCH",
-        "/storage/v1/upload/resumable/{id}",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
-    (
-        "DELETE",
-        "/storage/v1/upload/resumable/{id}",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
-    (
-        "OPTIONS",
-        "/storage/v1/upload/resumable/sign",
-        "",
-        "",
-        [204, 204, 204, 204, 204],
-    ),
-    (
-        "POST",
-        "/storage/v1/upload/resumable/sign",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
-    (
-        "OPTIONS",
-        "/storage/v1/upload/resumable/sign/{id}",
-        "",
-        "",
-        [204, 204, 204, 204, 204],
-    ),
-    (
-        "HEAD",
-        "/storage/v1/upload/resumable/sign/{id}",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
-    (
-        "PATCH",
-        "/storage/v1/upload/resumable/sign/{id}",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
-    (
-        "DELETE",
-        "/storage/v1/upload/resumable/sign/{id}",
-        "",
-        "",
-        [412, 412, 412, 412, 412],
-    ),
     ("GET", "/storage/v1/s3", "", "", [403, 403, 403, 400, 403]),
     (
         "GET",
@@ -718,105 +616,3 @@ const LINES: &[Line] = &[
         [200, 200, 200, 200, 200],
     ),
 ];
-
-#[test]
-fn every_route_has_a_line_for_each_caller() {
-    let lines: Vec<_> = LINES
-        .iter()
-        .map(|(method, route, ..)| (*method, *route))
-        .collect();
-    for route in plinth_server::routes() {
-        assert!(
-            lines.contains(route),
-            "{route:?} has no line: say who may call it"
-        );
-    }
-    for line in &lines {
-        assert!(
-            plinth_server::routes().contains(line),
-            "{line:?} is not a route"
-        );
-    }
-}
-
-#[test]
-fn every_caller_gets_the_status_that_the_table_says() -> Result<()> {
-    let template = Template::new(&plinth_server::modules())?;
-    let database = template.database()?;
-    let asks = SCHEMA.map(|sql| Ask {
-        who: Who::postgres(),
-        sql: sql.to_owned(),
-    });
-    for (ask, outcome) in asks.iter().zip(database.run(&asks)?) {
-        assert_eq!(outcome, Outcome::Done, "{}", ask.sql);
-    }
-    let client = template
-        .runtime()
-        .block_on(Client::new(database.db.clone()))?;
-    let mut wrong = Vec::new();
-    let mut number = 0;
-    for (method, route, query, body, expected) in LINES {
-        for (caller, expected) in CALLERS.iter().zip(expected) {
-            number += 1;
-            let fill = |text: &str| text.replace("$n", &number.to_string());
-            let path = route
-                .replace("{relation}", "items")
-                .replace("{function}", "hello")
-                .replace("{bucket}", "b")
-                .replace("{provider}", "manual")
-                .replace("{*path}", "a.txt")
-                .replace("{id}", "7f1c3c7e-0000-4000-8000-000000000001")
-                + &fill(query);
-            let answer = template.runtime().block_on(async {
-                let mut headers = headers(&client, caller, number).await?;
-                headers.push(("content-type".to_owned(), "application/json".to_owned()));
-                client.call(method, &path, &headers, Some(fill(body))).await
-            })?;
-            if answer.status.as_u16() != *expected {
-                wrong.push(format!(
-                    "{method} {path} as {caller}: {}, expected {expected}\n  {}",
-                    answer.status,
-                    answer.text()
-                ));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
-}
-
-async fn headers(client: &Client, caller: &str, number: u32) -> Result<Vec<(String, String)>> {
-    let by_key = |role: &str| client.credentials(&Who::with_claims(role, None, Map::new()));
-    Ok(match caller {
-        "nobody" => Vec::new(),
-        "wrong key" => vec![(
-            "apikey".to_owned(),
-            "sb_secret_AAAAAAAAAAAAAAAAAAAAAA_AAAAAAAA".to_owned(),
-        )],
-        "anon" => by_key("anon"),
-        "service key" => by_key("service_role"),
-        // A real session of a person of its own, because some routes end it.
-        _ => {
-            let mut headers = by_key("anon");
-            let body =
-                format!(r#"{{"email": "caller{number}@example.com", "password": "long enough"}}"#);
-            headers.push(("content-type".to_owned(), "application/json".to_owned()));
-            let answer: Answer = client
-                .call("POST", "/auth/v1/signup", &headers, Some(body))
-                .await?;
-            let token = answer.json()["access_token"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
-            assert!(
-                !token.is_empty(),
-                "signing up gave no token: {}",
-                answer.text()
-            );
-            vec![
-                headers[0].clone(),
-                ("authorization".to_owned(), format!("Bearer {token}")),
-            ]
-        }
-    })
-}
