@@ -150,6 +150,11 @@ pub fn module() -> SystemModule {
                 include_str!("../migrations/0002_uploads.sql"),
             ),
             ("0003", "s3", include_str!("../migrations/0003_s3.sql")),
+            (
+                "0004",
+                "public_buckets",
+                include_str!("../migrations/0004_public_buckets.sql"),
+            ),
         ],
     }
 }

@@ -1,7 +1,7 @@
 //! Requests of cases: made to the whole router, as a client's would be, without a socket.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,7 +36,7 @@ pub struct Client {
     keys: Keys,
     kept: Kept,
     /// Files that requests store.
-    _media: TempDir,
+    media: TempDir,
 }
 
 /// The service of files of a test, in a folder of its own.
@@ -109,8 +109,13 @@ impl Client {
             gate,
             keys,
             kept: Kept::new(),
-            _media: media,
+            media,
         })
+    }
+
+    /// Where the files are that requests store.
+    pub fn files(&self) -> PathBuf {
+        self.media.path().join("files")
     }
 
     /// Makes a case's request and says how the answer differs from what is expected.

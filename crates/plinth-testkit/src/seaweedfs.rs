@@ -102,6 +102,10 @@ impl SeaweedFs {
         while let Some(folder) = folders.pop() {
             let list = Request::get(&format!("{folder}/?limit=100000"));
             let (status, entries) = self.filer(&list.header("accept", "application/json"))?;
+            if status == 404 && folder != root {
+                // Gone since it was listed.
+                continue;
+            }
             ensure!(status == 200, "the list of {folder}: {status}");
             for entry in entries["Entries"].as_array().into_iter().flatten() {
                 let path = entry["FullPath"]
@@ -137,9 +141,10 @@ impl SeaweedFs {
         self.signal("-STOP")
     }
 
-    /// Lets it go on, not knowing that time has passed.
+    /// Lets it go on, not knowing that time has passed, and waits until files can be stored.
     pub fn thaw(&self) -> Result<()> {
-        self.signal("-CONT")
+        self.signal("-CONT")?;
+        self.wait_until_ready()
     }
 
     fn signal(&self, signal: &str) -> Result<()> {

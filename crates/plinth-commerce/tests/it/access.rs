@@ -163,3 +163,80 @@ async fn what_is_no_id_is_not_there() {
             .is_error(404, "commerce_not_found");
     }
 }
+
+/// Of these the active part is everybody's, which a case of its own says.
+const CATALOGUE: [&str; 3] = ["products", "prices", "tax_rates"];
+const CALLS: &str =
+    include_str!("../../../../tests/cases/commerce/functions_are_nobodys_to_call.case");
+/// Cases in which so many callers name every table so.
+const TABLES: [(&str, &str, usize); 3] = [
+    (
+        include_str!("../../../../tests/cases/commerce/tables_show_customers_their_own_rows.case"),
+        "GET",
+        4,
+    ),
+    (
+        include_str!("../../../../tests/cases/commerce/tables_show_staff_the_shop.case"),
+        "GET",
+        2,
+    ),
+    (
+        include_str!(
+            "../../../../tests/cases/commerce/tables_of_orders_are_the_services_alone.case"
+        ),
+        "PATCH",
+        2,
+    ),
+];
+
+#[tokio::test]
+async fn every_function_is_in_the_case_that_calls_them_as_everybody() {
+    let app = start().await;
+    let catalog = app.db.catalog();
+    let mut found = 0;
+    for (name, functions) in &catalog.functions {
+        if name.schema != "commerce" {
+            continue;
+        }
+        let name = &name.name;
+        let call = format!("POST /rest/v1/rpc/{name}\n");
+        for function in functions {
+            found += 1;
+            // A guest, a customer, staff and the service key.
+            let calls: Vec<&str> = CALLS.split(&call).skip(1).collect();
+            assert_eq!(calls.len(), 4, "{name}");
+            // By other names another function would be meant, which is nobody's because it is not there.
+            for arg in &function.args {
+                let member = format!("\"{}\": ", arg.name.as_deref().unwrap());
+                let is_named = |call: &&str| call.lines().nth(1).unwrap().contains(&member);
+                assert!(calls.iter().all(is_named), "{name}: {member}");
+            }
+        }
+    }
+    assert!(found >= 20, "{found}");
+}
+
+#[tokio::test]
+async fn every_table_is_in_the_cases_that_read_and_write_them_as_everybody() {
+    let app = start().await;
+    let catalog = app.db.catalog();
+    let tables = catalog.relations.keys();
+    let tables = tables.filter(|name| name.schema == "commerce");
+    let mut found = 0;
+    for table in tables.map(|name| name.name.as_str()) {
+        if CATALOGUE.contains(&table) {
+            continue;
+        }
+        found += 1;
+        for (case, method, callers) in TABLES {
+            let request = format!("{method} /rest/v1/{table}");
+            let is_it = |line: &&str| {
+                let rest = line.strip_prefix(&request);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('?'))
+            };
+            let asked = case.lines().filter(is_it).count();
+            assert!(asked >= callers, "{request}: {asked}");
+        }
+    }
+    assert!(found >= 20, "{found}");
+}

@@ -168,7 +168,10 @@ async fn a_refund_of_another_amount_currency_or_mode_is_not_booked() {
         let report = compared(&app).await;
         assert_eq!((report.mended, report.problems()), (0, 1), "{report:?}");
         let found = &report.differences[0];
-        assert_eq!((found.what.as_str(), found.theirs.as_str()), ("refund", why));
+        assert_eq!(
+            (found.what.as_str(), found.theirs.as_str()),
+            ("refund", why)
+        );
         let under_way =
             "select count(*) as n from commerce.orders where refunded = 0 and refunding = 1500";
         assert_eq!(app.number(under_way).await, 1, "{why}");
@@ -239,7 +242,14 @@ async fn what_is_of_nobody_here_is_ignored() {
     assert_eq!(app.number(refunds).await, 0);
     books_fit(&app).await;
     // Of what is about no object of ours nothing is kept at all.
-    tell(&app, "evt_customer", "customer.created", json!({ "id": "cus_1" })).await;
-    let stored = "select count(*) as n from commerce.webhook_events where event_id = 'evt_customer'";
+    tell(
+        &app,
+        "evt_customer",
+        "customer.created",
+        json!({ "id": "cus_1" }),
+    )
+    .await;
+    let stored =
+        "select count(*) as n from commerce.webhook_events where event_id = 'evt_customer'";
     assert_eq!(app.number(stored).await, 0);
 }

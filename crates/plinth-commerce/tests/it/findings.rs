@@ -183,7 +183,7 @@ fn no_rule_is_left_out() {
         .skip(1)
         .map(|rule| rule.split('\'').next().unwrap())
         .collect();
-    assert!(names.len() > 20, "{names:?}");
+    assert!(names.len() >= 20, "{names:?}");
     for name in names {
         let is_found = BROKEN.iter().any(|(_, found)| found.contains(&name));
         assert!(is_found, "nothing here is found by {name}");

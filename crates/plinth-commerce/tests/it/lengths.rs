@@ -50,7 +50,12 @@ async fn what_is_not_paid_in_time_gives_goods_and_codes_back() {
     let body = json!({
         "lines": [{ "product_id": TEAPOT, "quantity": 3 }], "currency": "EUR", "codes": ["TENTH"],
     });
-    let place = async |who| app.write(who, "POST", "/orders", &body).await.is(201).json();
+    let place = async |who| {
+        app.write(who, "POST", "/orders", &body)
+            .await
+            .is(201)
+            .json()
+    };
     let guests = place(As::Guest).await;
     app.clock.advance(MINUTE);
     let later = place(As::Guest).await;

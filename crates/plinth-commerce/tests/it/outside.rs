@@ -1,9 +1,12 @@
 //! What people do at the provider's own pages, and customers at their banks: refunds and disputes that nobody here has asked for.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::app::{ANN, As, of};
-use crate::stripe::{Stripe, books_fit, compared, list, refund, sold, tell, worked_off};
+use crate::stripe::{
+    Stripe, books_fit, compared, list, refund, sold, tell, worked_off, worked_until,
+};
 
 fn dispute(status: &str) -> Value {
     json!({
@@ -29,6 +32,41 @@ async fn a_refund_that_people_made_at_the_provider_is_taken_up() {
     // It is known from now on.
     let report = compared(&app).await;
     assert!(report.differences.is_empty(), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_no_message_told_of_is_found_within_a_day_and_said_once() {
+    let stripe = Stripe::default();
+    let (app, _) = sold(&stripe).await;
+    // Done with, until tomorrow.
+    let done = "select count(*) as n from commerce.comparisons
+                where continues_after is null and due_at > now() + interval '1 hour'";
+    worked_until(&app, done, 1).await;
+    stripe.says("GET /v1/refunds", list(&[refund(1500)]));
+    stripe.says("GET /v1/refunds/re_1", refund(1500));
+    let refunded = "select refunded as n from commerce.orders";
+    for _ in 0..2 {
+        app.clock.advance(SignedDuration::from_hours(24));
+        worked_until(&app, done, 1).await;
+        assert_eq!(app.number(refunded).await, 1500);
+        let found = app
+            .query("select what, ours, theirs, mended from commerce.differences")
+            .await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        let found = found.first().unwrap();
+        let texts = ["what", "ours", "theirs"].map(|name| found.text(name).unwrap());
+        let theirs = "refund re_1 of 15.00 EUR: succeeded";
+        assert_eq!(texts, ["payment", "no such refund", theirs]);
+        assert!(found.bool("mended").unwrap());
+    }
+    // People who compare see it among what was found before.
+    let report = compared(&app).await;
+    assert_eq!(
+        (report.problems(), report.earlier.len()),
+        (0, 1),
+        "{report:?}"
+    );
+    books_fit(&app).await;
 }
 
 #[tokio::test]

@@ -19,13 +19,21 @@ pub(crate) async fn either(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, StorageError> {
-    let reader = reader(&storage, who, &place).await?;
-    let how = Delivery {
-        is_private: !reader.is_public,
+    let private = |is_private| Delivery {
+        is_private,
         ..asked(&query, &method)
     };
+    // Whom the policies show it needs no look at the bucket. Where they raise an error, it is told below, and not of public buckets.
+    if let Some(who) = &who
+        && let Ok(Some((object, is_public))) =
+            object::find_shown(&storage, who, &place.bucket, &place.name).await
+    {
+        let again = || object::find_brief(&storage, who, &place.bucket, &place.name);
+        return send(&storage, object, again, &headers, &private(!is_public)).await;
+    }
+    let reader = reader(&storage, who, &place).await?;
     let find = || object::find_brief(&storage, &reader.who, &place.bucket, &place.name);
-    found(&storage, find, &headers, &how).await
+    found(&storage, find, &headers, &private(!reader.is_public)).await
 }
 
 /// Under whose rights an object is read.
@@ -112,7 +120,7 @@ pub(crate) async fn signed(
     found(&storage, find, &headers, &how).await
 }
 
-/// Finds an object and sends it. One that is replaced between the two is found again.
+/// Finds an object and sends it.
 async fn found<F: Future<Output = Result<Object, StorageError>>>(
     storage: &Storage,
     find: impl Fn() -> F,
@@ -120,6 +128,17 @@ async fn found<F: Future<Output = Result<Object, StorageError>>>(
     how: &Delivery,
 ) -> Result<Response, StorageError> {
     let object = find().await?;
+    send(storage, object, find, headers, how).await
+}
+
+/// Sends an object. One that was replaced since it was found is found again.
+async fn send<F: Future<Output = Result<Object, StorageError>>>(
+    storage: &Storage,
+    object: Object,
+    find: impl Fn() -> F,
+    headers: &HeaderMap,
+    how: &Delivery,
+) -> Result<Response, StorageError> {
     match deliver(storage, &object, headers, how).await {
         Err(StorageError::NoSuchKey) => {
             let again = find().await?;

@@ -103,6 +103,8 @@ struct Columns {
     created_at: Option<Time>,
     updated_at: Option<Time>,
     last_accessed_at: Option<Time>,
+    /// Whether its bucket is public, where that was asked for.
+    is_public: Option<bool>,
 }
 
 /// A time in a document.
@@ -256,6 +258,30 @@ pub(crate) async fn find_brief(
     first(storage, who, &FIND, bucket, name).await
 }
 
+/// The same, and whether its bucket is public: one question instead of two. None when the policies do not show it.
+pub(crate) async fn find_shown(
+    storage: &Storage,
+    who: &Who,
+    bucket: &str,
+    name: &str,
+) -> Result<Option<(Object, bool)>, StorageError> {
+    static FIND: LazyLock<Known> = LazyLock::new(|| {
+        let brief = &FIELDS[..FIELDS.len() - 1];
+        let fields = [brief, &["is_public"][..]].concat();
+        let columns = brief.join(", ");
+        let sql = format!(
+            "select {columns}, storage.is_public(bucket_id) as is_public from storage.objects \
+             where bucket_id = $1 and name = $2 limit 1"
+        );
+        Known::new(&sql, &fields, 2)
+    });
+    let found = row(storage, who, &FIND, bucket, name).await?;
+    Ok(found.map(|columns| {
+        let is_public = columns.is_public.unwrap_or(false);
+        (columns.into(), is_public)
+    }))
+}
+
 fn known(fields: &[&str]) -> Known {
     let columns = fields.join(", ");
     let sql =
@@ -270,13 +296,23 @@ async fn first(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    let params = vec![Param::from(bucket), Param::from(name)];
-    let found = storage.app.db.fetch(&who.session, known, params);
-    let found: Vec<Columns> = found.await?;
-    match found.into_iter().next() {
+    match row(storage, who, known, bucket, name).await? {
         Some(columns) => Ok(columns.into()),
         None => Err(StorageError::NoSuchKey),
     }
+}
+
+async fn row(
+    storage: &Storage,
+    who: &Who,
+    known: &Known,
+    bucket: &str,
+    name: &str,
+) -> Result<Option<Columns>, StorageError> {
+    let params = vec![Param::from(bucket), Param::from(name)];
+    let found = storage.app.db.fetch(&who.session, known, params);
+    let found: Vec<Columns> = found.await?;
+    Ok(found.into_iter().next())
 }
 
 /// An object of a public bucket, which everybody may read.
@@ -433,6 +469,7 @@ impl Object {
             created_at: row.maybe_timestamp("created_at")?.map(Time),
             updated_at: row.maybe_timestamp("updated_at")?.map(Time),
             last_accessed_at: row.maybe_timestamp("last_accessed_at")?.map(Time),
+            is_public: None,
         };
         Ok(columns.into())
     }

@@ -21,4 +21,5 @@ mod queries;
 mod refusals;
 mod server;
 mod tokens;
+mod uploads;
 mod values;

@@ -173,13 +173,7 @@ impl People {
         })
     }
 
-    fn order(
-        &mut self,
-        product: u64,
-        quantity: i64,
-        by_hand: bool,
-        code: Option<&str>,
-    ) -> Ask {
+    fn order(&mut self, product: u64, quantity: i64, by_hand: bool, code: Option<&str>) -> Ask {
         Ask {
             path: "/orders".to_owned(),
             body: new_order(product, quantity, by_hand, code),

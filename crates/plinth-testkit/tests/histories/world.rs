@@ -135,8 +135,7 @@ impl World {
     /// How often what has happened.
     pub(crate) async fn happened(&self) -> Result<Counts> {
         let mut happened = self.twice.clone();
-        let events =
-            "select event, count(*) as times from commerce.order_events group by event";
+        let events = "select event, count(*) as times from commerce.order_events group by event";
         for row in self.query(events).await?.iter() {
             let times = u64::try_from(row.int("times")?)?;
             happened.add(&row.text("event")?, times);

@@ -145,9 +145,15 @@ fn orders_reconcile_ends_with_1_when_the_provider_says_nothing() {
 fn stripe_at(address: SocketAddr) -> Vec<(&'static str, String)> {
     [
         ("PLINTH_COMMERCE_PROVIDER", "stripe".to_owned()),
-        ("PLINTH_COMMERCE_STRIPE_API_URL", format!("http://{address}")),
+        (
+            "PLINTH_COMMERCE_STRIPE_API_URL",
+            format!("http://{address}"),
+        ),
         ("PLINTH_COMMERCE_STRIPE_SECRET_KEY", "sk_test_1".to_owned()),
-        ("PLINTH_COMMERCE_STRIPE_WEBHOOK_SECRETS", "whsec_1".to_owned()),
+        (
+            "PLINTH_COMMERCE_STRIPE_WEBHOOK_SECRETS",
+            "whsec_1".to_owned(),
+        ),
     ]
     .to_vec()
 }
@@ -167,7 +173,8 @@ impl Provider {
         let says = Arc::clone(&came);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let answered = stream.and_then(|stream| answer(stream, says.load(Ordering::SeqCst)));
+                let answered =
+                    stream.and_then(|stream| answer(stream, says.load(Ordering::SeqCst)));
                 if let Err(error) = answered {
                     eprintln!("whoever asked is gone: {error}");
                 }

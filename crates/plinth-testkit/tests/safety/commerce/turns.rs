@@ -39,13 +39,12 @@ async fn meet(db: &Db) {
     let may_go = Mutex::new(may_go);
     let hold = move |tx: &mut Transaction<'_>| {
         tx.query("select on_hand from commerce.inventory for update", &[])?;
-        drop(is_held.send(()));
-        drop(may_go.lock().unwrap().recv_timeout(LONGEST));
+        let _heard = is_held.send(());
+        let _went = may_go.lock().unwrap().recv_timeout(LONGEST);
         Ok::<_, Error>(())
     };
     let holder = db.clone();
-    let holding =
-        tokio::spawn(async move { holder.transaction(&Session::system(), hold).await });
+    let holding = tokio::spawn(async move { holder.transaction(&Session::system(), hold).await });
     let held = tokio::task::spawn_blocking(move || held.recv_timeout(LONGEST));
     held.await.unwrap().unwrap();
     let meanwhile = async {
