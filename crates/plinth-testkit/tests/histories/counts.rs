@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
-/// What must happen, and of how many histories in one at least. Chance makes each several times as frequent.
+/// What must happen, and of how many histories in one at least. Chance makes each twice as frequent or more.
 const LEAST: &[(&str, u64)] = &[
     ("place", 1),
     ("capture", 10),
@@ -13,8 +13,9 @@ const LEAST: &[(&str, u64)] = &[
     ("cancel", 20),
     ("expire", 10),
     ("fulfil", 200),
+    ("ask_refund", 250),
     ("refund", 20),
-    ("refund_in_full", 250),
+    ("refund_in_full", 500),
     (REQUEST_TWICE, 10),
     (MESSAGE_TWICE, 20),
 ];

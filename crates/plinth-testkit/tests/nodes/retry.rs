@@ -73,10 +73,10 @@ pub(crate) fn a_read_that_breaks_is_sent_once_more(servers: &Servers) {
         }
     }
     // Once, and no more.
-    proxy.break_at("twice", Reach::Server);
-    proxy.break_at("twice", Reach::Server);
-    is_away(&node.ask(&Request::get("/rest/v1/notes?body=neq.twice")));
-    assert_eq!(proxy.sent(&["twice"]), 2);
+    proxy.break_at("two-breaks", Reach::Server);
+    proxy.break_at("two-breaks", Reach::Server);
+    is_away(&node.ask(&Request::get("/rest/v1/notes?body=neq.two-breaks")));
+    assert_eq!(proxy.sent(&["two-breaks"]), 2);
     assert_eq!(node.read("/rest/v1/notes?select=id"), json!([{ "id": 1 }]));
 }
 
