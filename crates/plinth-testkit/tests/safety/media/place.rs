@@ -119,6 +119,8 @@ impl Place {
     /// Brings the time forward at which what was left behind is removed. The next start sees to it at once.
     pub(super) fn expire(&self) {
         self.sql("update storage.removals set due_at = now()");
+        // What a request of the killed server had taken it would have given back.
+        self.sql("update storage.uploads set lease_until = null");
         for uploads in ["uploads", "s3_multipart_uploads"] {
             self.sql(&format!(
                 "update storage.{uploads} set expires_at = now() - interval '1 second'"
@@ -139,8 +141,9 @@ impl Place {
             }
             assert!(
                 waiting.elapsed() < SWEPT,
-                "{rows} rows and {} files: {files:?}, unfinished {unfinished:?}\n{}",
+                "{rows} rows and {} files: {files:?}, unfinished {unfinished:?}, still to be removed: {}\n{}",
                 files.len(),
+                self.sql("select version, due_at - now() as due from storage.removals"),
                 server.log()
             );
             std::thread::sleep(POLL);
