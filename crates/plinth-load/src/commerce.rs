@@ -37,7 +37,7 @@ pub(crate) fn measure(
     let shop = Shop::start(places, None)?;
     on(&shop, "embedded", None, time, say, &mut measured)?;
     drop(shop);
-    let postgres = Postgres::start(&places.scratch.join("postgres"))?;
+    let postgres = Postgres::start(&places.scratch)?;
     let shop = Shop::start(places, Some(&postgres.url()))?;
     let server = Some(&postgres);
     on(&shop, "PostgreSQL", server, time, say, &mut measured)?;

@@ -35,7 +35,7 @@ pub(crate) fn measure(
     time: Duration,
     say: &mut dyn FnMut(&str),
 ) -> Result<Vec<Beside>> {
-    let postgres = Postgres::start(&places.scratch.join("postgres"))?;
+    let postgres = Postgres::start(&places.scratch)?;
     say("Plinth on PostgreSQL is filled");
     let server = Server::prepare_on(places, &postgres.url())?;
     postgres.run("vacuum analyze")?;

@@ -11,6 +11,9 @@ const DATABASE: &str = "bench";
 /// Room for the clients of both that are measured, and for what they read to stay in memory.
 const SETTINGS: [&str; 2] = ["max_connections=200", "shared_buffers=256MB"];
 
+/// Where disks are disks and everybody may have a folder.
+const FOR_EVERYBODY: &str = "/var/tmp";
+
 /// A running server; it ends when this is dropped.
 pub(crate) struct Postgres {
     cluster: Cluster,
@@ -19,8 +22,9 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a server in a folder, with one empty database.
-    pub(crate) fn start(folder: &Path) -> Result<Postgres> {
+    /// Makes a server in a folder of the scratch space, with one empty database.
+    pub(crate) fn start(scratch: &Path) -> Result<Postgres> {
+        let folder = &home(scratch);
         let bin = plinth_private_postgres::find()
             .context("PostgreSQL is not installed; set PLINTH_PG_BIN")?;
         if folder.exists() {
@@ -94,5 +98,13 @@ impl Postgres {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "psql: {said}");
         Ok(())
+    }
+}
+
+/// The folder of its files. A server that root starts runs as somebody else, who may not enter root's own folders.
+fn home(scratch: &Path) -> PathBuf {
+    match rustix::process::geteuid().is_root() {
+        true => Path::new(FOR_EVERYBODY).join("plinth-bench-postgres"),
+        false => scratch.join("postgres"),
     }
 }
