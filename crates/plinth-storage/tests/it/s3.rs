@@ -104,7 +104,9 @@ impl S3Client {
     pub(crate) async fn complete(&self, name: &str, id: &str, tag: &str) -> Answer {
         let part = format!("<Part><PartNumber>1</PartNumber><ETag>{tag}</ETag></Part>");
         let parts = format!("<CompleteMultipartUpload>{part}</CompleteMultipartUpload>");
-        self.send(&Method::POST, name, &[("uploadId", id)], &[], parts)
+        let length = parts.len().to_string();
+        let headers = [("content-length", length.as_str())];
+        self.send(&Method::POST, name, &[("uploadId", id)], &headers, parts)
             .await
     }
 
