@@ -307,9 +307,7 @@ begin
     values ((payment ->> 'id')::uuid, (payment ->> 'order_id')::uuid, payment ->> 'provider', (payment ->> 'amount')::bigint,
             payment ->> 'currency', payment ->> 'state', payment ->> 'provider_id', payment ->> 'failure',
             payment ->> 'idempotency_key', (payment ->> 'attempts')::integer, (payment ->> 'due_at')::timestamptz);
-  if doc ->> 'kept' is not null and not commerce.keep(doc -> 'kept') then
-    raise exception 'the request has lost its turn' using errcode = 'PL001';
-  end if;
+  perform commerce.keep_or_undo(doc -> 'kept');
 
   foreach its_code in array its_codes loop
     update commerce.discounts d set uses = d.uses + 1
@@ -358,9 +356,7 @@ begin
   end if;
   if booking ->> 'reference' is not null
     and exists (select 1 from commerce.ledger_transactions where reference = booking ->> 'reference') then
-    if doc ->> 'kept' is not null and not commerce.keep(doc -> 'kept') then
-      raise exception 'the request has lost its turn' using errcode = 'PL001';
-    end if;
+    perform commerce.keep_or_undo(doc -> 'kept');
     return jsonb_build_object('repeated', true);
   end if;
   if there.version <> (doc ->> 'version')::bigint then
@@ -415,9 +411,7 @@ begin
   if booking ->> 'reference' is not null then
     perform commerce.book(whose, booking);
   end if;
-  if doc ->> 'kept' is not null and not commerce.keep(doc -> 'kept') then
-    raise exception 'the request has lost its turn' using errcode = 'PL001';
-  end if;
+  perform commerce.keep_or_undo(doc -> 'kept');
 
   -- An order that was never paid has not used its discounts.
   if there.state = 'pending' and doc ->> 'to_state' in ('cancelled', 'expired') then

@@ -14,6 +14,16 @@ const HOST: &str = "127.0.0.1";
 /// The bytes themselves are not part of the signature.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
+/// With what requests are signed.
+pub struct Access<'a> {
+    /// The access key.
+    pub id: &'a str,
+    /// Its secret.
+    pub secret: &'a str,
+    /// The region that the client thinks it is in.
+    pub region: &'a str,
+}
+
 /// A request of the service role: with any access key, the public key signs and the role's token opens.
 ///
 /// `key` is `BUCKET/NAME`. The signature covers it, the query and the headers, none of which may have signs that would have to be
@@ -40,7 +50,12 @@ pub fn request(
         .collect();
     pairs.sort_unstable();
     let (path, query) = (format!("{ENDPOINT}/{key}"), pairs.join("&"));
-    let authorization = authorization(&keys.publishable, method, &path, &query, &headers, &now);
+    let access = Access {
+        id: "local",
+        secret: &keys.publishable,
+        region: "local",
+    };
+    let authorization = authorization(&access, method, &path, &query, &headers);
     let target = match query.is_empty() {
         true => path,
         false => format!("{path}?{query}"),
@@ -51,33 +66,38 @@ pub fn request(
     })
 }
 
-/// The header that proves a request. `headers` are in the order of their names.
-fn authorization(
-    secret: &str,
+/// The header that proves a request. `headers` are in the order of their names, and have `x-amz-content-sha256` and `x-amz-date`.
+///
+/// # Panics
+/// When one of the two is not there.
+pub fn authorization(
+    access: &Access<'_>,
     method: &str,
     path: &str,
     query: &str,
     headers: &[(&str, &str)],
-    now: &str,
 ) -> String {
+    let value = |wanted: &str| {
+        let found = headers.iter().find(|(name, _)| *name == wanted);
+        found.map_or_else(|| panic!("no {wanted}"), |(_, value)| *value)
+    };
+    let (payload, now) = (value("x-amz-content-sha256"), value("x-amz-date"));
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let lines = headers.iter().fold(String::new(), |lines, (name, value)| {
         lines + name + ":" + value + "\n"
     });
-    let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{UNSIGNED}");
-    let day = &now[..8];
-    let scope = format!("{day}/local/s3/aws4_request");
+    let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{payload}");
+    let scope = [&now[..8], access.region, "s3", "aws4_request"];
+    let secret = format!("AWS4{}", access.secret).into_bytes();
+    let key = scope.iter().fold(secret, |key, part| mac(&key, part));
+    let scope = scope.join("/");
     let digest = hex::encode(Sha256::digest(canonical.as_bytes()));
     let to_sign = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{digest}");
-    let key = ["local", "s3", "aws4_request"]
-        .iter()
-        .fold(mac(format!("AWS4{secret}").as_bytes(), day), |key, part| {
-            mac(&key, part)
-        });
     let signature = hex::encode(mac(&key, &to_sign));
     format!(
-        "AWS4-HMAC-SHA256 Credential=local/{scope}, SignedHeaders={names}, Signature={signature}"
+        "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
+        access.id
     )
 }
 

@@ -153,11 +153,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::money::Money;
-
-    fn eur(amount: i64) -> Money {
-        Money::new(amount, "EUR".parse().unwrap())
-    }
+    use crate::work::stage::eur;
 
     #[test]
     fn state_and_amount_are_compared() {

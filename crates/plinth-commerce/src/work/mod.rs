@@ -13,6 +13,8 @@ mod listed;
 mod payments;
 pub(crate) mod reconcile;
 mod refunds;
+#[cfg(test)]
+mod stage;
 
 use std::time::Duration;
 

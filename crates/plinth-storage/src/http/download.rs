@@ -23,15 +23,23 @@ pub(crate) async fn either(
         is_private,
         ..asked(&query, &method)
     };
-    // Whom the policies show it needs no look at the bucket. Where they raise an error, it is told below, and not of public buckets.
-    if let Some(who) = &who
-        && let Ok(Some((object, is_public))) =
-            object::find_shown(&storage, who, &place.bucket, &place.name).await
-    {
-        let again = || object::find_brief(&storage, who, &place.bucket, &place.name);
-        return send(&storage, object, again, &headers, &private(!is_public)).await;
+    let mut is_hidden = false;
+    if let Some(who) = &who {
+        match object::find_shown(&storage, who, &place.bucket, &place.name).await {
+            // Whom the policies show it needs no look at the bucket.
+            Ok(Some((object, is_public))) => {
+                let again = || object::find_brief(&storage, who, &place.bucket, &place.name);
+                return send(&storage, object, again, &headers, &private(!is_public)).await;
+            }
+            Ok(None) => is_hidden = true,
+            // Where they raise an error, it is told below, and not of public buckets.
+            Err(_) => {}
+        }
     }
     let reader = reader(&storage, who, &place).await?;
+    if is_hidden && !reader.is_public {
+        return Err(StorageError::NoSuchKey);
+    }
     let find = || object::find_brief(&storage, &reader.who, &place.bucket, &place.name);
     found(&storage, find, &headers, &private(!reader.is_public)).await
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use hmac::{Hmac, KeyInit, Mac};
 use plinth_db::Clock;
 use plinth_testkit::http::{Answer, Request};
 use plinth_testkit::process::{Ended, run};
+use plinth_testkit::s3::{self, Access};
 use plinth_testkit::server::{Process, write_migration};
 use plinth_testkit::temp::TempDir;
 use serde_json::{Value, json};
@@ -82,33 +82,23 @@ fn is_sealed(folder: &Path, key: &Value) {
 /// The list of buckets, asked for as clients of S3 do: with a signature by the key's secret.
 fn buckets(server: &Process, key: &Value) -> Answer {
     let now = Clock::system().now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    let day = &now[..8];
     let nothing = hex::encode(Sha256::digest(b""));
-    let names = "host;x-amz-content-sha256;x-amz-date";
-    let headers = format!("host:127.0.0.1\nx-amz-content-sha256:{nothing}\nx-amz-date:{now}\n");
-    let asked = format!("GET\n{BUCKETS}\n\n{headers}\n{names}\n{nothing}");
-    let asked = hex::encode(Sha256::digest(asked.as_bytes()));
-    let scope = [day, "us-east-1", "s3", "aws4_request"];
-    let secret = format!("AWS4{}", text(key, "secret_access_key")).into_bytes();
-    let signing_key = scope.iter().fold(secret, |key, part| mac(&key, part));
-    let scope = scope.join("/");
-    let to_sign = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{asked}");
-    let signature = hex::encode(mac(&signing_key, &to_sign));
-    let credential = format!("{}/{scope}", text(key, "access_key_id"));
-    let signed = format!(
-        "AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
-    );
+    let headers = [
+        ("host", "127.0.0.1"),
+        ("x-amz-content-sha256", nothing.as_str()),
+        ("x-amz-date", now.as_str()),
+    ];
+    let access = Access {
+        id: text(key, "access_key_id"),
+        secret: text(key, "secret_access_key"),
+        region: "us-east-1",
+    };
+    let signed = s3::authorization(&access, "GET", BUCKETS, "", &headers);
     Request::get(BUCKETS)
         .header("x-amz-date", now)
         .header("x-amz-content-sha256", nothing)
         .header("authorization", signed)
         .send(server.address)
-}
-
-fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).unwrap();
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
 }
 
 /// Fails unless the key opens its bucket and no other.

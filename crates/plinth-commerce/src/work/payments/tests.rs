@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::money::Money;
-use crate::providers::Providers;
-use crate::{Config, StripeConfig};
+use crate::work::stage::{eur, stripe};
 
 fn payment() -> Payment {
     let id = Uuid::now_v7();
@@ -63,24 +62,6 @@ fn order(state: State) -> Order {
         metadata: json!({}),
         lines: Vec::new(),
     }
-}
-
-fn eur(amount: i64) -> Money {
-    Money::new(amount, "EUR".parse().unwrap())
-}
-
-fn stripe() -> Providers {
-    let stripe = StripeConfig {
-        secret_key: plinth_db::keys::Secret::new("sk_test_x"),
-        webhook_secrets: Vec::new(),
-        api_url: "http://127.0.0.1:1".to_owned(),
-        live: false,
-    };
-    Providers::open(&Config {
-        stripe: Some(stripe),
-        ..Config::default()
-    })
-    .unwrap()
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::slice::from_ref;
 
 use super::*;
-use crate::providers::Providers;
-use crate::{Config, StripeConfig};
+use crate::work::stage::{eur, stripe};
 
 fn payment(amount: i64) -> Payment {
     let id = Uuid::now_v7();
@@ -33,25 +32,6 @@ fn told(refund: &Refund, state: RefundState) -> ToldRefund {
         payment_id: Some("pi_1".to_owned()),
         live: Some(false),
     }
-}
-
-/// Set up for tests, not for real money.
-fn providers() -> Providers {
-    let stripe = StripeConfig {
-        secret_key: plinth_db::keys::Secret::new("sk_test_x"),
-        webhook_secrets: Vec::new(),
-        api_url: "http://127.0.0.1:1".to_owned(),
-        live: false,
-    };
-    Providers::open(&Config {
-        stripe: Some(stripe),
-        ..Config::default()
-    })
-    .unwrap()
-}
-
-fn eur(amount: i64) -> Money {
-    Money::new(amount, "EUR".parse().unwrap())
 }
 
 #[test]
@@ -109,7 +89,7 @@ fn what_is_told_twice_or_late_changes_nothing() {
 
 #[test]
 fn an_answer_about_something_else_is_not_believed() {
-    let providers = providers();
+    let providers = stripe();
     let provider = providers.get("stripe").unwrap();
     let paid = payment(100);
     let refund = of(&paid, eur(100), Timestamp::UNIX_EPOCH);
