@@ -346,6 +346,15 @@ impl Store {
         }
     }
 
+    /// Removes what an upload that has become an object has left beside it, in case that whoever kept the object had no time to.
+    pub(crate) async fn clear_upload(&self, id: Uuid) -> Result<(), StorageError> {
+        match &self.0 {
+            // What is left there may be the object's bytes, which recovery puts into their place.
+            Kind::Folder(_) => Ok(()),
+            Kind::S3(s3) => s3.clear_upload(id).await,
+        }
+    }
+
     /// Begins an upload in numbered parts.
     pub(crate) async fn begin_parts(&self, id: Uuid) -> Result<UploadState, StorageError> {
         match &self.0 {

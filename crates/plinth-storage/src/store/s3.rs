@@ -356,7 +356,7 @@ impl S3 {
     }
 
     /// Removes what lies beside an upload: tails and large parts.
-    async fn clear_upload(&self, id: Uuid) -> Result<(), StorageError> {
+    pub(super) async fn clear_upload(&self, id: Uuid) -> Result<(), StorageError> {
         let within = self.upload_folder(id);
         let listed = self.objects.list(Some(&within));
         let keys = listed.map_ok(|about| about.location).try_collect();

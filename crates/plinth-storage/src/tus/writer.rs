@@ -255,10 +255,11 @@ impl Writer {
     }
 }
 
-/// Removes what an upload has in the store. Of one that has become an object nothing is removed, whatever its row says.
+/// Removes what an upload has in the store. One that has become an object, whatever its row says, stays; only what it left beside itself
+/// goes.
 pub(super) async fn abandon(storage: &Storage, upload: &Upload) -> Result<(), StorageError> {
     if is_object(storage, upload).await? {
-        return Ok(());
+        return storage.store.clear_upload(upload.id).await;
     }
     let state = upload.state.clone();
     storage.store.abandon_upload(upload.id, state).await

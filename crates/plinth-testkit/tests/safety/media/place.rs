@@ -143,7 +143,7 @@ impl Place {
                 waiting.elapsed() < SWEPT,
                 "{rows} rows and {} files: {files:?}, unfinished {unfinished:?}, still to be removed: {}\n{}",
                 files.len(),
-                self.sql("select version, due_at - now() as due from storage.removals"),
+                self.sql("select version, due_at - now() as due from storage.removals; select id, finished_at, expires_at - now() as ends, lease_until - now() as leased, store_state from storage.uploads"),
                 server.log()
             );
             std::thread::sleep(POLL);
