@@ -151,6 +151,11 @@ pub fn module() -> SystemModule {
                 "kept_and_hidden",
                 include_str!("../migrations/0004_kept_and_hidden.sql"),
             ),
+            (
+                "0005",
+                "begun_in_passing",
+                include_str!("../migrations/0005_begun_in_passing.sql"),
+            ),
         ],
     }
 }

@@ -13,6 +13,7 @@ mod limits;
 pub mod request_id;
 mod session;
 mod sqlstate;
+mod stretch;
 mod token;
 
 pub use app::{App, Mode};
@@ -23,4 +24,5 @@ pub use gate::{Gate, GateError, GateKeys};
 pub use limits::Limits;
 pub use session::request_settings;
 pub use sqlstate::status_of as sqlstate_status;
+pub use stretch::FileStretch;
 pub use token::{Claims, TokenError};

@@ -8,6 +8,8 @@
 //! of them together cost more than reading a row.
 
 mod cors;
+#[cfg(target_os = "linux")]
+mod courier;
 mod guard;
 mod listen;
 mod log;

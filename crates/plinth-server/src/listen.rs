@@ -17,6 +17,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+#[cfg(target_os = "linux")]
+use crate::courier::Courier;
 use crate::pressure::{Punctual, is_too_late, refusal};
 use crate::refusal::Explained;
 
@@ -167,6 +169,10 @@ where
     A: Fn(Request) -> F + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
+    #[cfg(target_os = "linux")]
+    let stream = Courier::new(stream);
+    #[cfg(target_os = "linux")]
+    let orders = stream.orders();
     let stream = Punctual::new(stream);
     let waiting = stream.waiting();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -176,16 +182,23 @@ where
             // In a box: a connection keeps room for it while it is idle, too.
             false => Some(Box::pin(answer(request.map(body)))),
         };
+        #[cfg(target_os = "linux")]
+        let orders = orders.clone();
         async move {
-            Ok::<_, Infallible>(match answered {
+            let response = match answered {
                 Some(answered) => answered.await,
                 None => refusal(),
-            })
+            };
+            #[cfg(target_os = "linux")]
+            let response = orders.take(response);
+            Ok::<_, Infallible>(response)
         }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        // What is written is not copied first: files are sent by what stands for them.
+        .writev(true)
         .serve_connection(TokioIo::new(Explained::new(stream)), service)
 }
 

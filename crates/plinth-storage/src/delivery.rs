@@ -33,6 +33,8 @@ pub use redirect::RedirectConfig;
 
 /// Most ranges in one answer. Whoever wants more gets the whole.
 const MAX_RANGES: usize = 16;
+/// Up to so many bytes go out in one piece with the head, which costs less than having the system send a file.
+const SMALL: u64 = 32 * 1024;
 /// For what browsers render and could run: no scripts, nothing from elsewhere, an origin of its own.
 const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
@@ -93,11 +95,11 @@ pub(crate) async fn deliver(
     match ranges.as_slice() {
         [] => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(object.size));
-            let body = match how.head {
-                true => Body::empty(),
-                false => whole(storage, object).await?,
+            let reading = match how.head {
+                true => None,
+                false => Some(whole(storage, object).await?),
             };
-            Ok(answer(StatusCode::OK, headers, body))
+            Ok(send(StatusCode::OK, headers, reading))
         }
         [range] => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
@@ -105,11 +107,11 @@ pub(crate) async fn deliver(
             if let Ok(value) = HeaderValue::try_from(content_range) {
                 headers.insert(CONTENT_RANGE, value);
             }
-            let body = match how.head {
-                true => Body::empty(),
-                false => part(storage, object, range.clone()).await?,
+            let reading = match how.head {
+                true => None,
+                false => Some(open(storage, object, range.clone()).await?),
             };
-            Ok(answer(StatusCode::PARTIAL_CONTENT, headers, body))
+            Ok(send(StatusCode::PARTIAL_CONTENT, headers, reading))
         }
         _ => several(storage, object, headers, ranges, how.head).await,
     }
@@ -238,7 +240,25 @@ fn answer(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     response
 }
 
-async fn whole(storage: &Storage, object: &Object) -> Result<Body, StorageError> {
+/// An answer with all that comes of this, or without a body.
+fn send(status: StatusCode, headers: HeaderMap, reading: Option<Reading>) -> Response {
+    let Some(mut reading) = reading else {
+        return answer(status, headers, Body::empty());
+    };
+    if reading.len() <= SMALL
+        && let Some(bytes) = reading.whole()
+    {
+        return answer(status, headers, Body::from(bytes));
+    }
+    let stretch = reading.stretch();
+    let mut response = answer(status, headers, Body::from_stream(reading));
+    if let Some(stretch) = stretch {
+        response.extensions_mut().insert(stretch);
+    }
+    response
+}
+
+async fn whole(storage: &Storage, object: &Object) -> Result<Reading, StorageError> {
     let reading = storage.store.read(object.version, None).await?;
     if reading.size() != object.size {
         return Err(StorageError::Internal(format!(
@@ -248,19 +268,7 @@ async fn whole(storage: &Storage, object: &Object) -> Result<Body, StorageError>
             object.size
         )));
     }
-    Ok(body(reading))
-}
-
-async fn part(storage: &Storage, object: &Object, range: Range<u64>) -> Result<Body, StorageError> {
-    Ok(body(open(storage, object, range).await?))
-}
-
-/// What is small goes out in one piece, which costs less than a stream of one.
-fn body(mut reading: Reading) -> Body {
-    match reading.whole() {
-        Some(bytes) => Body::from(bytes),
-        None => Body::from_stream(reading),
-    }
+    Ok(reading)
 }
 
 async fn open(

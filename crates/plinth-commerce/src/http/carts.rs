@@ -175,7 +175,7 @@ pub(crate) async fn remove(
         owned(&commerce, &who, id).await?;
         let kept = Stored::Body(None).kept(&held, StatusCode::NO_CONTENT);
         match carts::remove(&commerce, id, &kept).await? {
-            true => Ok(Answer::nothing()),
+            true => Ok(Answer::nothing().as_kept()),
             false => Err(Failure::from(CommerceError::CartGone)),
         }
     };

@@ -3,9 +3,9 @@
 //! The work of a request runs to its end even when the client goes away in the middle of it, so a key is never left with half a
 //! story. What a secret opens is not kept with the answer: it is told anew from the project's key.
 //!
-//! What is done and what it was done to are written together; the answer itself follows, because it also tells what the provider said
-//! after that. Where the server dies in between, a repetition is told of the order, refund or cart as it is by then. That is deliberate: an
-//! answer that was written down before the provider was asked would be older than what everybody knows.
+//! What is done and what it was done to are written together, and the answer with them where it is known by then. Elsewhere it follows, because
+//! it also tells what the provider said after that. Where the server dies in between, a repetition is told of the order, refund or cart as it is
+//! by then. That is deliberate: an answer that was written down before the provider was asked would be older than what everybody knows.
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
@@ -96,6 +96,8 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// None for 204.
     pub(crate) body: Option<Value>,
+    /// Whether it was kept with what it tells of, and nothing is to be added.
+    is_kept: bool,
 }
 
 impl Answer {
@@ -104,6 +106,7 @@ impl Answer {
         Answer {
             status: StatusCode::CREATED,
             body: Some(body),
+            is_kept: false,
         }
     }
 
@@ -112,6 +115,7 @@ impl Answer {
         Answer {
             status: StatusCode::OK,
             body: Some(body),
+            is_kept: false,
         }
     }
 
@@ -120,6 +124,15 @@ impl Answer {
         Answer {
             status: StatusCode::NO_CONTENT,
             body: None,
+            is_kept: false,
+        }
+    }
+
+    /// The same, where the transaction that did it has kept all of it.
+    pub(crate) fn as_kept(self) -> Answer {
+        Answer {
+            is_kept: true,
+            ..self
         }
     }
 }
@@ -160,6 +173,13 @@ impl From<Failure> for ApiError {
 pub(crate) enum Stored {
     /// The answer's body.
     Body(Option<Value>),
+    /// The answer's body, written in the transaction that placed the order, but for what the database gave the order then.
+    Placed {
+        /// The order.
+        id: Uuid,
+        /// Without its number and times.
+        body: Value,
+    },
     /// Written in the transaction that placed or changed an order, in case that nobody comes to write its answer.
     Order(Uuid),
     /// The same of a refund.
@@ -237,7 +257,9 @@ where
             }
         },
     };
-    keep(commerce, &held, &answer).await;
+    if !answer.is_kept {
+        keep(commerce, &held, &answer).await;
+    }
     Ok((answer, false))
 }
 
@@ -251,6 +273,7 @@ fn as_answer(failure: Failure) -> Result<Answer, Failure> {
     Ok(Answer {
         status: error.status,
         body: Some(render::error(&error)),
+        is_kept: false,
     })
 }
 
@@ -264,6 +287,7 @@ async fn given_before(
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let body = match serde_json::from_value::<Stored>(answer).map_err(unreadable)? {
         Stored::Body(body) => body,
+        Stored::Placed { id, body } => Some(render::placed(commerce, id, body).await?),
         Stored::Order(id) => {
             // Whoever placed an order may pay it. A guest had no secret then by which he could be known.
             let asks = Some(who).filter(|_| status != StatusCode::CREATED);
@@ -272,7 +296,11 @@ async fn given_before(
         Stored::Refund(id) => Some(render::stored_refund(commerce, id).await?),
         Stored::Cart(id) => Some(carts::stored(commerce, id).await?),
     };
-    Ok(Answer { status, body })
+    Ok(Answer {
+        status,
+        body,
+        is_kept: true,
+    })
 }
 
 /// What was done is done: a failure to keep its answer must not look like a failure to do it.

@@ -121,23 +121,34 @@ async fn place_once(
         ..pending(commerce, who, &goods, &quote, provider)
     };
     let payment = new_payment(commerce, &order)?;
+    let stored = match payment.state {
+        // What the provider will say is not known yet.
+        PaymentState::Created => Stored::Order(order.id),
+        _ => Stored::Placed {
+            id: order.id,
+            body: render::order_with(&order, Some(&payment), true),
+        },
+    };
     let placement = Placement {
         cart: goods.cart,
         codes: goods.codes,
-        kept: Some(Stored::Order(order.id).kept(held, StatusCode::CREATED)),
+        kept: Some(stored.kept(held, StatusCode::CREATED)),
         payment: payment.clone(),
         actor: who.actor(),
         order,
     };
     let order = orders::place(commerce, placement).await?;
-    let value = match payment.state {
+    match payment.state {
         PaymentState::Created => {
             ask_provider(commerce, payment.id).await;
-            render::stored_order(commerce, order.id, None).await?
+            let value = render::stored_order(commerce, order.id, None).await?;
+            Ok(Answer::created(value))
         }
-        _ => render::order_with(&order, Some(&payment), true),
-    };
-    Ok(Answer::created(value))
+        _ => {
+            let value = render::order_with(&order, Some(&payment), true);
+            Ok(Answer::created(value).as_kept())
+        }
+    }
 }
 
 /// What the request or its cart names.

@@ -112,6 +112,21 @@ pub(crate) fn error(error: &ApiError) -> Value {
     })
 }
 
+/// The answer to whoever placed an order, with what the database gave the order.
+pub(crate) async fn placed(
+    commerce: &Commerce,
+    id: Uuid,
+    mut body: Value,
+) -> Result<Value, Failure> {
+    let found = orders::find(commerce, id).await?;
+    let this = found.ok_or_else(super::not_found)?;
+    let at = this.placed_at.to_string();
+    body["number"] = json!(this.number);
+    body["placed_at"] = json!(at);
+    body["updated_at"] = json!(at);
+    Ok(body)
+}
+
 /// An order as it is now, for whoever placed it, or for whom `asks` says.
 pub(crate) async fn stored_order(
     commerce: &Commerce,

@@ -50,5 +50,5 @@ async fn set_once(
     // The database fills in the body.
     let kept = Stored::Body(None).kept(held, StatusCode::OK);
     let stock = catalog::set_stock(commerce, product, on_hand, &kept).await?;
-    Ok(Answer::ok(json!(stock)))
+    Ok(Answer::ok(json!(stock)).as_kept())
 }

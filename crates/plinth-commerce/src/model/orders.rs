@@ -85,8 +85,8 @@ pub(crate) struct Placement {
     pub(crate) payment: Payment,
     /// Who places it.
     pub(crate) actor: Actor,
-    /// The answer that is kept with it. The order's number is not known before, so the answer has not got it: whoever sees this
-    /// answer again reads the order.
+    /// The answer that is kept with it. The order's number and time are not known before, so the answer has not got them: whoever sees
+    /// this answer again reads the order.
     pub(crate) kept: Option<KeptKey>,
 }
 

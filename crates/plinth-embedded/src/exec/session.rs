@@ -84,7 +84,7 @@ impl Executor {
                 let value = if on { "on" } else { "off" };
                 session.settings.set("row_security", value, lasting);
             }
-            (name, _) if HARMLESS.contains(&name) => {}
+            (name, _) if is_harmless(name) => {}
             (name, _) => {
                 return Err(SqlError::new(
                     "42704",
@@ -175,12 +175,18 @@ fn row_security(written: Option<&str>) -> Result<bool> {
     }
 }
 
-/// Settings of a Postgres server that nothing here depends on; dumps carry them.
+/// Whether it is a setting of a Postgres server that nothing here depends on. Dumps carry them, and functions set them.
+pub(crate) fn is_harmless(name: &str) -> bool {
+    HARMLESS.contains(&name)
+}
+
 const HARMLESS: &[&str] = &[
     "statement_timeout",
     "lock_timeout",
     "idle_in_transaction_session_timeout",
     "transaction_timeout",
+    "idle_session_timeout",
+    "deadlock_timeout",
     "client_encoding",
     "standard_conforming_strings",
     "check_function_bodies",

@@ -8,6 +8,7 @@ use plinth_sql::SqlError;
 use plinth_sql::catalog::{Catalog, QName};
 
 use super::call::{Args, Out, StatefulFunction, lenient, strict};
+use crate::exec::is_harmless;
 use crate::settings::{Lasting, search_path, shown_path};
 use crate::state::{ConnState, POSTGRES_EPOCH_MICROS};
 
@@ -114,7 +115,7 @@ fn set_config(args: &Args<'_>, state: &ConnState) -> Result<Out, SqlError> {
     }
     let known = name.contains('.')
         || name == "search_path"
-        || name.ends_with("_timeout")
+        || is_harmless(&name)
         || fixed_setting(&name).is_some();
     if !known {
         return Err(unrecognized(written));

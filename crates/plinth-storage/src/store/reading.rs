@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::BoxStream;
+use plinth_http::FileStretch;
 
 use super::folder::FileReading;
 use crate::error::StorageError;
@@ -33,6 +34,14 @@ impl Reading {
     /// Bytes that come.
     pub(crate) fn len(&self) -> u64 {
         self.range.end - self.range.start
+    }
+
+    /// What of which file comes, where it is one.
+    pub(crate) fn stretch(&self) -> Option<FileStretch> {
+        match &self.source {
+            Source::File(file) => Some(file.stretch()),
+            Source::Remote(_) => None,
+        }
     }
 
     /// All that comes, where that is little and in memory already; the stream is empty then.

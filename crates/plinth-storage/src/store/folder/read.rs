@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
+use plinth_http::FileStretch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -113,6 +114,14 @@ impl FileReading {
             at_once: cfg!(target_os = "linux"),
             spent: VecDeque::with_capacity(SPENT),
             waiting: None,
+        }
+    }
+
+    /// What has not been handed out.
+    pub(in crate::store) fn stretch(&self) -> FileStretch {
+        FileStretch {
+            file: Arc::clone(&self.file),
+            range: self.at..self.end,
         }
     }
 

@@ -48,8 +48,9 @@ async fn meet(db: &Db) {
     let held = tokio::task::spawn_blocking(move || held.recv_timeout(LONGEST));
     held.await.unwrap().unwrap();
     let meanwhile = async {
-        let running = "select count(*) as n from commerce.idempotency where state = 'running'";
-        while number(db, running).await == 0 {
+        let waiting = "select count(*) as n from pg_catalog.pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        while number(db, waiting).await == 0 {
             tokio::task::yield_now().await;
         }
         let repeated = place(&client).await;
