@@ -51,7 +51,7 @@ COMMANDS
       --media             only files and pictures beside nginx, libvips and PocketBase, nothing written
       --commerce          only orders beside the same statements by hand, nothing written
   guard                   counts the instructions of a request's steps and compares with bench/instructions.txt
-      --update            notes what is counted
+      --update            notes what is counted, for this processor
   pg                      a private PostgreSQL with the system schemas, until Ctrl-C
   tidy                    only the rules that are checked by reading: crate arrows, error codes, file sizes, docs/engines.md
   engines                 writes docs/engines.md anew from the notes in the case files

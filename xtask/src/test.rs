@@ -308,6 +308,8 @@ fn unit_tests() -> Command {
             "--test",
             "keys",
             "--test",
+            "policy_scans",
+            "--test",
             "safety",
         ]);
     }

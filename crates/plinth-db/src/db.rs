@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use plinth_embedded::{Durability, PolicyScan};
+use plinth_embedded::Durability;
 use plinth_postgres::{Options as ServerOptions, Target as ServerTarget};
 use plinth_sql::catalog::{AutoExpose, Catalog};
 use plinth_sql::session::{Outcome, ScriptOptions, Session};
 use plinth_sql::shape::{Answer, Filled, Read, Write};
 use tokio::sync::oneshot;
 
+use crate::policy_scans::{PolicyScan, missing_indexes};
 use crate::{Clock, Error, Param, Rows};
 
 /// How to open a database.
@@ -262,14 +263,19 @@ impl Db {
 
     /// Policies that read whole tables, which will be slow once those have many rows.
     pub async fn policy_scans(&self) -> Result<Vec<PolicyScan>, Error> {
-        match &self.engine {
+        let (for_a_row, keys_are_indexed) = match &self.engine {
             Engine::Embedded(engine) => {
                 let engine = engine.clone();
-                blocking(move || Ok(engine.policy_scans()?)).await
+                let found = blocking(move || Ok(engine.policy_scans()?)).await?;
+                (found, true)
             }
             // A server has statistics, by which its plans change as tables grow: what it would do today says little.
-            Engine::Postgres(_) => Ok(Vec::new()),
-        }
+            Engine::Postgres(_) => (Vec::new(), false),
+        };
+        let for_a_list = missing_indexes(&self.catalog(), keys_are_indexed);
+        let for_a_row = for_a_row.into_iter().map(PolicyScan::ForARow);
+        let for_a_list = for_a_list.into_iter().map(PolicyScan::ForAList);
+        Ok(for_a_row.chain(for_a_list).collect())
     }
 
     /// Whether the data are on a server, which has tools and an owner of its own, and may have other nodes. For messages to whoever runs us
@@ -411,5 +417,55 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(Error::Internal(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::thread::{self, ThreadId};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Known;
+
+    #[tokio::test]
+    async fn a_short_read_runs_on_its_callers_thread_and_a_long_one_moves_to_another() {
+        const LONG: &str = "with recursive c(i) as (select 1 union all select i + 1 from c where i < 300000) select count(*) as n from c";
+        let folder = std::env::temp_dir().join(format!("plinth-db-reads-{}", std::process::id()));
+        let _absent = std::fs::remove_dir_all(&folder);
+        let threads: Arc<Mutex<Vec<ThreadId>>> = Arc::default();
+        let noting = Arc::clone(&threads);
+        let engine = plinth_embedded::Engine::open(plinth_embedded::Options {
+            path: folder.join("plinth.db"),
+            // Every read asks for the time when it begins, on the thread where it runs.
+            clock: Arc::new(move || {
+                noting.lock().unwrap().push(thread::current().id());
+                0
+            }),
+            auto_expose: AutoExpose::Protected,
+            durability: Durability::Synced,
+        });
+        let db = Db {
+            engine: Engine::Embedded(engine.unwrap()),
+            clock: Clock::system(),
+        };
+        let read = async |sql: &str| -> (Vec<Value>, Vec<ThreadId>) {
+            threads.lock().unwrap().clear();
+            let known = Known::new(sql, &["n"], 0);
+            let rows = db.fetch(&Session::system(), &known, Vec::new()).await;
+            (rows.unwrap(), threads.lock().unwrap().clone())
+        };
+        let here = thread::current().id();
+        let (rows, ran_on) = read("select 1 as n").await;
+        assert_eq!((rows, ran_on), (vec![json!({ "n": 1 })], vec![here]));
+        let (rows, ran_on) = read(LONG).await;
+        assert_eq!(rows, [json!({ "n": 300_000 })]);
+        // It began here, where others would have had to wait for it.
+        assert_eq!((ran_on.len(), ran_on[0]), (2, here));
+        assert_ne!(ran_on[1], here);
+        db.close().await;
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::exec::{self, Tx};
 use crate::plans::Plans;
 use crate::readers::{Reader, Readers};
-use crate::scans::PolicyScan;
+use crate::scans::RowScan;
 use crate::state::Sequences;
 use crate::writer::{Job, Writer};
 use crate::{EngineError, store};
@@ -158,8 +158,8 @@ impl Engine {
         })
     }
 
-    /// Policies that read whole tables.
-    pub fn policy_scans(&self) -> Result<Vec<PolicyScan>, EngineError> {
+    /// Policies that read whole tables to decide about one row.
+    pub fn policy_scans(&self) -> Result<Vec<RowScan>, EngineError> {
         self.with_reader(&Session::system(), crate::scans::of_policies)
     }
 

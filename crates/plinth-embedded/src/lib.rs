@@ -26,4 +26,4 @@ pub use changes::{Change, ChangeKind};
 pub use engine::{Durability, Engine, Options};
 pub use error::EngineError;
 pub use exec::Tx;
-pub use scans::PolicyScan;
+pub use scans::RowScan;

@@ -1,24 +1,21 @@
-//! The benchmark: each work on each server in turn, medians of three, undisturbed.
+//! The benchmark: each work on each server in turn, the middle one of several runs, undisturbed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::calm::undisturbed;
 use crate::commerce;
 use crate::crowd;
+use crate::machine::flushes;
 use crate::media;
 use crate::on_postgres;
-use crate::process::{Usage, memory_kib};
-use crate::results::{self, Figure, Report};
+use crate::process::{forget_peak, memory_kib};
+use crate::results::{self, Figure, Measured, Report, Rest};
 pub use crate::servers::Kind;
 use crate::servers::{Places, Server, WARM_UP, measure_raw, serve_bare};
 use crate::workload::Work;
-
-/// How often a disturbed run is taken again.
-const TRIES: usize = 3;
-/// What others may use of the machine, in cores, before a run counts as disturbed.
-const DISTURBED_CORES: f64 = 0.15;
 
 /// What is measured, with how many clients.
 const PLAN: [(Work, usize); 10] = [
@@ -59,7 +56,7 @@ pub struct Options {
     pub media: bool,
     /// Only orders, beside the same statements by hand.
     pub commerce: bool,
-    /// Runs of each figure.
+    /// Runs of each figure that stands beside other servers.
     pub rounds: usize,
 }
 
@@ -78,9 +75,9 @@ pub fn hold(
     crowd::hold(target, (source, 0).into(), count, key)
 }
 
-/// Sends what no client should, for two minutes at most.
-pub fn be_hostile(target: std::net::SocketAddr) -> Result<()> {
-    crowd::be_hostile(target)
+/// Sends what no client should, until its input ends, and for two minutes at most.
+pub fn be_hostile(target: std::net::SocketAddr, key: &str) -> Result<()> {
+    crowd::be_hostile(target, key)
 }
 
 /// What SQLite does by itself, as a line.
@@ -89,38 +86,54 @@ pub fn raw(scratch: &Path) -> Result<String> {
     Ok(results::raw_line(&measure_raw(scratch)?))
 }
 
-/// Runs the benchmark. `say` hears of every step.
+/// Runs the benchmark. `say` hears of every step, and at the end of what was aimed at.
 pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
-    let all = [Kind::Plinth, Kind::PocketBase, Kind::Bare];
-    let is_wanted = |kind: &Kind| options.servers.is_empty() || options.servers.contains(kind);
     std::fs::create_dir_all(&options.scratch)?;
     let places = Places {
         plinth: options.plinth.clone(),
         pocketbase: options.pocketbase.clone(),
         scratch: options.scratch.clone(),
     };
-    if options.crowd {
-        crowd::measure(&places, options.time, say)?;
-        return Ok(());
+    let mut report = Report::begin(&places, options.rounds)?;
+    let one = options.crowd || options.on_postgres || options.media || options.commerce;
+    if !one {
+        beside_others(options, &places, &mut report, say)?;
     }
-    let mut report = Report::begin(&options.plinth)?;
-    if options.on_postgres {
-        on_postgres::measure(&places, options.time, say)?;
-        return Ok(());
+    let all = !one && options.servers.is_empty() && options.only.is_none();
+    if all || options.on_postgres {
+        report.on_postgres(on_postgres::measure(&places, options.time, say)?);
     }
-    if options.media {
-        media::measure(&places, options.time, say)?;
-        return Ok(());
+    if all || options.crowd {
+        report.crowd(crowd::measure(&places, options.time, say)?);
     }
-    if options.commerce {
-        commerce::measure(&places, options.time, say)?;
-        return Ok(());
+    if all || options.media {
+        report.media(media::measure(&places, options.time, say)?);
     }
+    if all || options.commerce {
+        report.orders(commerce::measure(&places, options.time, say)?);
+    }
+    say(&report.table_of_aims());
+    if let Some(output) = &options.output {
+        write(output, &report.text())?;
+        say(&format!("written to {}", output.display()));
+    }
+    Ok(())
+}
+
+/// All work on all servers, in turn, and what SQLite does by itself.
+fn beside_others(
+    options: &Options,
+    places: &Places,
+    report: &mut Report,
+    say: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let all = [Kind::Plinth, Kind::PocketBase, Kind::Bare];
+    let is_wanted = |kind: &Kind| options.servers.is_empty() || options.servers.contains(kind);
     for round in 0..options.rounds {
         for kind in all.into_iter().filter(is_wanted) {
             say(&format!("round {}: {} is filled", round + 1, kind.name()));
-            let server = Server::prepare(kind, &places)?;
-            report.rest(kind, server.started_in, memory_kib(server.process())?.0);
+            let mut server = Server::prepare(kind, places)?;
+            report.rest(rest(&mut server, places)?);
             for (work, clients) in PLAN {
                 let wanted = options
                     .only
@@ -130,46 +143,63 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
                     continue;
                 }
                 server.check(work)?;
-                let figure = measure(&server, work, clients, options.time)?;
-                say(&results::line(kind, work, clients, &figure));
-                report.add(kind, work, clients, figure);
+                let measured = measure(&server, work, clients, options.time, &places.scratch)?;
+                say(&results::line(&measured));
+                report.add(measured);
             }
         }
         if options.servers.is_empty() {
             say("raw SQLite");
-            report.raw(measure_raw(&options.scratch)?);
+            report.raw(measure_raw(&places.scratch)?);
         }
-    }
-    if options.servers.is_empty() && options.only.is_none() {
-        report.beside_pgbench(on_postgres::measure(&places, options.time, say)?);
-    }
-    if options.servers.is_empty() && options.only.is_none() {
-        report.crowd(crowd::measure(&places, options.time, say)?);
-        report.media(media::measure(&places, options.time, say)?);
-        report.orders(commerce::measure(&places, options.time, say)?);
-    }
-    if let Some(output) = &options.output {
-        write(output, &report.text())?;
-        say(&format!("written to {}", output.display()));
     }
     Ok(())
 }
 
-/// One figure; taken again when somebody else kept the machine busy.
-fn measure(server: &Server, work: Work, clients: usize, time: Duration) -> Result<Figure> {
-    let mut last = None;
-    for try_number in 0..TRIES {
-        let before = Usage::now(server.process())?;
-        let tally = server.load(work, clients, time, try_number as u64 + 7)?;
-        let used = Usage::now(server.process())?.since(before);
-        let figure = Figure::of(&tally, used, WARM_UP + time);
-        let calm = figure.others_cores < DISTURBED_CORES;
-        last = Some(figure);
-        if calm {
-            break;
-        }
-    }
-    last.context("nothing was measured")
+/// A server that was just filled, which is started anew for it: so everything after is measured on one that was started on its data.
+fn rest(server: &mut Server, places: &Places) -> Result<Rest> {
+    let (made_in, filled_kib) = (server.started_in, memory_kib(server.process())?.0);
+    server.restart(places, None)?;
+    Ok(Rest {
+        kind: server.kind,
+        made_in,
+        filled_kib,
+        started_in: server.started_in,
+        started_kib: memory_kib(server.process())?.0,
+    })
+}
+
+fn measure(
+    server: &Server,
+    work: Work,
+    clients: usize,
+    time: Duration,
+    scratch: &Path,
+) -> Result<Measured> {
+    let process = server.process();
+    let ((tally, flushed, memory), used) = undisturbed(process, |tries| {
+        forget_peak(process)?;
+        let before = flushes(scratch);
+        let tally = server.load(work, clients, time, tries as u64 + 7)?;
+        let flushed = flushes(scratch).zip(before);
+        let flushed = flushed.map(|(after, before)| after.saturating_sub(before));
+        Ok((tally, flushed, memory_kib(process)?))
+    })?;
+    let answers = tally.rate() * (WARM_UP + time).as_secs_f64();
+    Ok(Measured {
+        kind: server.kind,
+        work,
+        clients,
+        figure: Figure::of(&tally, used),
+        resident_kib: memory.0,
+        most_kib: memory.1,
+        flushes: flushed.map(|flushed| share(flushed, answers)),
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn share(part: u64, whole: f64) -> f64 {
+    part as f64 / whole
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

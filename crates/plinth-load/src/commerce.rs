@@ -4,11 +4,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
+use crate::calm::undisturbed;
 use crate::generator::{Pace, Plan, run};
-use crate::process::Usage;
-use crate::results::{Figure, millis};
+use crate::process::Disturbance;
+use crate::results::{Aim, Figure, middle, millis};
 use crate::servers::shop::{self, Goods, Road, Shop};
 use crate::servers::{Places, Postgres, WARM_UP};
 
@@ -25,6 +26,8 @@ pub(crate) struct Orders {
     by_hand: Figure,
     /// By `pgbench`, without HTTP.
     pgbench: Option<f64>,
+    /// The most of all that stands in the line.
+    disturbance: Disturbance,
 }
 
 /// Measures on both engines.
@@ -59,23 +62,31 @@ fn on(
     }
     for goods in [Goods::Hot, Goods::Any] {
         let (mut ours, mut by_hand, mut pgbench) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..ROUNDS {
-            let round = u64::try_from(round)?;
-            ours.push(load(shop, Road::Commerce, goods, round, time)?);
-            by_hand.push(load(shop, Road::ByHand, goods, round, time)?);
+        let mut runs = 0;
+        for _ in 0..ROUNDS {
+            ours.push(load(shop, Road::Commerce, goods, &mut runs, time)?);
+            by_hand.push(load(shop, Road::ByHand, goods, &mut runs, time)?);
             if let Some(postgres) = postgres {
                 let connections = crate::on_postgres::CONNECTIONS;
                 let script = shop::script(goods);
-                pgbench.push(postgres.pgbench("postgres", &script, connections, time)?);
+                let (rate, used) = undisturbed(std::process::id(), |_| {
+                    postgres.pgbench("postgres", &script, connections, time)
+                })?;
+                pgbench.push((rate, used.disturbance()));
             }
         }
-        pgbench.sort_by(f64::total_cmp);
+        let by_rate = |figure: &Figure| figure.rate;
+        let ours = middle(ours, by_rate).context("nothing was measured")?;
+        let by_hand = middle(by_hand, by_rate).context("nothing was measured")?;
+        let pgbench = middle(pgbench, |run| run.0);
+        let others = pgbench.map_or_else(Disturbance::default, |run| run.1);
         let orders = Orders {
             engine,
             goods,
-            ours: middle(ours),
-            by_hand: middle(by_hand),
-            pgbench: pgbench.get(ROUNDS / 2).copied(),
+            ours,
+            by_hand,
+            pgbench: pgbench.map(|run| run.0),
+            disturbance: ours.disturbance.worst(by_hand.disturbance).worst(others),
         };
         say(&orders.line());
         measured.push(orders);
@@ -83,8 +94,8 @@ fn on(
     Ok(())
 }
 
-/// Keeps all clients busy; any answer that is not good is an error.
-fn load(shop: &Shop, road: Road, goods: Goods, round: u64, time: Duration) -> Result<Figure> {
+/// Keeps all clients busy; any answer that is not good is an error. `runs` is how many there were, each with keys of its own.
+fn load(shop: &Shop, road: Road, goods: Goods, runs: &mut u64, time: Duration) -> Result<Figure> {
     let plan = Plan {
         target: shop.address,
         clients: CLIENTS,
@@ -92,27 +103,33 @@ fn load(shop: &Shop, road: Road, goods: Goods, round: u64, time: Duration) -> Re
         warm_up: WARM_UP,
         time,
     };
-    let before = Usage::now(shop.process())?;
-    let tally = run(&plan, shop.requests(road, goods, round))?;
-    let used = Usage::now(shop.process())?.since(before);
-    ensure!(
-        tally.other == 0 && tally.broken == 0 && tally.refused.is_empty() && !tally.good.is_empty(),
-        "{road:?}, {goods:?}: {} answers were not good, {} were refused, {} connections broke; the first: {}",
-        tally.other,
-        tally.refused.len(),
-        tally.broken,
-        tally.first_other.as_deref().unwrap_or("none")
-    );
-    Ok(Figure::of(&tally, used, WARM_UP + time))
-}
-
-/// The one in the middle, by rate.
-fn middle(mut figures: Vec<Figure>) -> Figure {
-    figures.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-    figures[figures.len() / 2]
+    let (tally, used) = undisturbed(shop.process(), |_| {
+        *runs += 1;
+        let tally = run(&plan, shop.requests(road, goods, *runs))?;
+        ensure!(
+            tally.other == 0
+                && tally.broken == 0
+                && tally.refused.is_empty()
+                && !tally.good.is_empty(),
+            "{road:?}, {goods:?}: {} answers were not good, {} were refused, {} connections broke; the first: {}",
+            tally.other,
+            tally.refused.len(),
+            tally.broken,
+            tally.first_other.as_deref().unwrap_or("none")
+        );
+        Ok(tally)
+    })?;
+    Ok(Figure::of(&tally, used))
 }
 
 impl Orders {
+    /// What was aimed at.
+    pub(crate) fn aim(&self) -> Aim {
+        let what = format!("orders, {}, {}", self.engine, self.goods.name());
+        let rival = "the statements by hand";
+        Aim::beside(&what, self.ours.rate, self.by_hand.rate, PROMISED, rival)
+    }
+
     fn share(&self) -> f64 {
         100.0 * self.ours.rate / self.by_hand.rate
     }
@@ -143,8 +160,9 @@ pub(crate) fn write(measured: &[Orders], out: &mut String) {
     let _ = writeln!(
         out,
         "\n## Orders\n\n`POST /commerce/v1/orders` with the provider `manual`, {CLIENTS} clients, every order on the disk before its answer. By hand: one function that writes the \
-         same rows into the same tables, through `/rest/v1/rpc`, and on PostgreSQL once more by pgbench on {} connections; promised is {:.0} % of it. Medians of three, taken in turn.\n\n\
-         | engine | goods | orders /s | p50 ms | p99 ms | CPU µs | by hand /s | p99 ms | of it | pgbench /s |\n|---|---|---|---|---|---|---|---|---|---|",
+         same rows into the same tables, through `/rest/v1/rpc`, and on PostgreSQL once more by pgbench on {} connections; promised is {:.0} % of it. Each figure is the middle one of {ROUNDS} runs, taken in turn; \
+         of others the most of the runs in a line.\n\n\
+         | engine | goods | orders /s | p50 ms | p99 ms | CPU µs | by hand /s | p99 ms | of it | pgbench /s | others / stolen |\n|---|---|---|---|---|---|---|---|---|---|---|",
         crate::on_postgres::CONNECTIONS,
         100.0 * PROMISED,
     );
@@ -154,7 +172,7 @@ pub(crate) fn write(measured: &[Orders], out: &mut String) {
             .map_or(String::new(), |rate| format!("{rate:.0}"));
         let _ = writeln!(
             out,
-            "| {} | {} | {:.0} | {:.1} | {:.1} | {:.0} | {:.0} | {:.1} | {:.0} % | {pgbench} |",
+            "| {} | {} | {:.0} | {:.1} | {:.1} | {:.0} | {:.0} | {:.1} | {:.0} % | {pgbench} | {} |",
             orders.engine,
             orders.goods.name(),
             orders.ours.rate,
@@ -164,6 +182,7 @@ pub(crate) fn write(measured: &[Orders], out: &mut String) {
             orders.by_hand.rate,
             millis(orders.by_hand.p99),
             orders.share(),
+            orders.disturbance.text(),
         );
     }
 }

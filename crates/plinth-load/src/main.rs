@@ -52,7 +52,7 @@ enum Command {
         /// Only orders, beside the same statements by hand
         #[arg(long)]
         commerce: bool,
-        /// Runs of each figure, of which the median counts
+        /// Runs of each figure that stands beside other servers; the middle one counts
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
@@ -79,6 +79,8 @@ enum Command {
     Hostile {
         /// The server
         target: SocketAddr,
+        /// The API key
+        key: String,
     },
     /// Serves the bare HTTP server that Plinth is compared with
     #[command(hide = true)]
@@ -97,7 +99,7 @@ fn main() -> ExitCode {
             count,
             key,
         } => bench::hold(target, source, count, &key),
-        Command::Hostile { target } => bench::be_hostile(target),
+        Command::Hostile { target, key } => bench::be_hostile(target, &key),
         Command::Raw { scratch } => bench::raw(&scratch).map(|figures| eprintln!("{figures}")),
         Command::Bench {
             plinth,

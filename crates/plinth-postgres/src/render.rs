@@ -33,7 +33,7 @@ mod write_tests;
 use plinth_sql::SqlError;
 use plinth_sql::ast::Statement;
 use plinth_sql::print;
-use plinth_sql::shape::{Argument, BodyFormat, Count, Fetch, FieldValue};
+use plinth_sql::shape::{Argument, BodyFormat, Count, Fetch, FieldValue, Read};
 
 use object::{Object, Objects, Style};
 use params::Params;
@@ -114,6 +114,11 @@ pub(crate) fn count(
         tells_inserted: false,
         inserts: false,
     })
+}
+
+/// The text of a read, for whoever counts what making it takes: an engine cannot be had without a server.
+pub fn text_of(read: &Read) -> Result<String, SqlError> {
+    Ok(fetch(&read.fetch, read.format, None)?.sql)
 }
 
 /// How rows are written.

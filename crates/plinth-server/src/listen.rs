@@ -215,8 +215,35 @@ fn body(incoming: Incoming) -> Body {
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::oneshot;
+    use tokio::time::Instant;
 
     use super::*;
+
+    /// Serves until the test ends.
+    async fn served<A, F>(answer: A) -> SocketAddr
+    where
+        A: Fn(Request) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response> + Send + 'static,
+    {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let without_end = std::future::pending();
+        tokio::spawn(serve(listener, answer, without_end, Duration::ZERO));
+        address
+    }
+
+    /// A connection that has been answered, and waits for its next request.
+    async fn waiting(address: SocketAddr) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        // This is answered however late it is.
+        let request = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"done") {
+            answer.push(client.read_u8().await.unwrap());
+        }
+        client
+    }
 
     #[tokio::test]
     async fn a_port_in_use_is_named() {
@@ -268,5 +295,70 @@ mod tests {
             "{answer}"
         );
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waited_too_long_is_refused_and_who_asks_how_we_are_is_not() {
+        const BUSY: Duration = Duration::from_millis(100);
+        /// The system may bring one request after the other, and then none of them has waited.
+        const TRIES: usize = 20;
+        fn is_done(answer: &str) -> bool {
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\ndone")
+        }
+        let address = served(|request: Request| async move {
+            if request.uri().path() == "/busy" {
+                // Nothing else runs on this thread meanwhile.
+                std::thread::sleep(BUSY);
+            }
+            Response::new(Body::from("done"))
+        })
+        .await;
+        for _ in 0..TRIES {
+            let mut clients = [
+                waiting(address).await,
+                waiting(address).await,
+                waiting(address).await,
+            ];
+            // The server does not run between these, and hears of all at once.
+            for (client, path) in clients.iter_mut().zip(["/busy", "/busy", "/health"]) {
+                let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+                client.write_all(head.as_bytes()).await.unwrap();
+            }
+            let mut answers = Vec::new();
+            for client in &mut clients {
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).await.unwrap();
+                answers.push(answer);
+            }
+            assert!(is_done(&answers[2]), "{answers:?}");
+            let Some(refused) = answers.iter().find(|answer| !is_done(answer)) else {
+                continue;
+            };
+            assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+            assert!(refused.contains("\r\nretry-after: 1\r\n"), "{refused}");
+            assert!(refused.contains("\"code\":\"overloaded\""), "{refused}");
+            return;
+        }
+        panic!("nobody was refused");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_end_and_a_connection_without_requests_are_given_up() {
+        let address = served(|_| async { Response::new(Body::from("done")) }).await;
+        let whole = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        for sent in ["", "GET / HTTP/1.1\r\nho", whole] {
+            let began = Instant::now();
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(sent.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert_eq!(answer.ends_with("done"), sent == whole, "{answer}");
+            let took = began.elapsed();
+            // Time goes on whenever nobody runs, so it may have been over once before the head was there.
+            assert!(
+                (HEAD_TIMEOUT..3 * HEAD_TIMEOUT).contains(&took),
+                "{sent}: {took:?}"
+            );
+        }
     }
 }

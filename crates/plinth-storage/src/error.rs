@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::http::header::{CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use plinth_http::{GateError, request_id};
+use plinth_http::{GateError, NoRoom, request_id};
 use serde_json::json;
 
 /// An error of the storage service. Its text is what the client reads, except for [`StorageError::is_ours`].
@@ -307,6 +307,14 @@ impl From<plinth_db::Error> for StorageError {
             }
             Error::DiskFull => StorageError::StoreFull,
             error => StorageError::Database(Arc::new(error)),
+        }
+    }
+}
+
+impl From<NoRoom> for StorageError {
+    fn from(busy: NoRoom) -> StorageError {
+        StorageError::Busy {
+            retry_after_seconds: busy.retry_after_seconds(),
         }
     }
 }

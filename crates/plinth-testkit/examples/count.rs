@@ -2,6 +2,16 @@
 //!
 //! `cargo xtask guard` runs it under callgrind, which counts only inside of [`measured`]. What is made before, and the
 //! first rounds, in which caches fill, are not counted. Every step works in one thread, with its data in one folder.
+//!
+//! - `parse`: the query string of a list as a request. `plan`: that request as a statement of Postgres, without policies.
+//! - `render`: that statement as text for PostgreSQL. What the server then does with it is counted nowhere.
+//! - `translate`: a whole read by key on the file of data, from its plan to its JSON, whose statement nobody has asked for yet. It
+//!   becomes SQL of SQLite's with the role's policies in it, SQLite prepares that and runs it, and its row is written.
+//! - `rows`: such a read whose statement was asked for before: what was made of it is found by comparing the whole statement, values
+//!   are bound, it is run, its row is written. What translating and preparing take is the difference of the two.
+//! - `insert`: one row by a statement of SQL within a transaction, from its text on, with its policies and references; no commit.
+//! - `request: …`: all from a request as it comes from the wire until its answer is ready to go there, where requests of its shape
+//!   came before; the insert with its commit.
 
 use std::sync::Arc;
 
@@ -83,6 +93,10 @@ fn main() -> Result<()> {
                 repeat(counted, || {
                     plan::read(&request, &context(&catalog), &asked()).map(drop)
                 })?;
+            }
+            "render" => {
+                let read = read(&db, LIST)?;
+                repeat(counted, || plinth_postgres::text_of(&read.what).map(drop))?;
             }
             "translate" => {
                 // A statement that nobody has asked for yet: another limit is another text.

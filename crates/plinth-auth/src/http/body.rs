@@ -66,6 +66,9 @@ async fn bytes(auth: &AuthApp, body: Body) -> Result<bytes::Bytes, AuthError> {
             BodyError::TooLarge { .. } => AuthError::TooLarge,
             BodyError::Incomplete => AuthError::BadJson(error.to_string()),
             BodyError::TooSlow => AuthError::SlowBody,
+            BodyError::NoRoom(busy) => AuthError::Busy {
+                retry_after_seconds: busy.retry_after_seconds(),
+            },
         })
 }
 

@@ -18,6 +18,8 @@ pub struct Applied {
     pub versions: Vec<String>,
     /// Versions that ran earlier and whose files are gone.
     pub missing: Vec<String>,
+    /// Policies that read whole tables, when something ran.
+    pub policy_scans: Vec<PolicyScan>,
 }
 
 /// What [`apply`] tells while it runs.
@@ -92,8 +94,9 @@ pub async fn apply(
         applied.versions.push(file.version.clone());
     }
     if !applied.versions.is_empty() {
-        for scan in db.policy_scans().await? {
-            progress(Event::PolicyScan(&scan));
+        applied.policy_scans = db.policy_scans().await?;
+        for scan in &applied.policy_scans {
+            progress(Event::PolicyScan(scan));
         }
     }
     Ok(applied)

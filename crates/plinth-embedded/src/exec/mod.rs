@@ -25,6 +25,7 @@ pub(crate) use function::call;
 #[cfg(test)]
 pub(crate) use infer::Inference;
 pub(crate) use kept::Kept;
+pub(crate) use row::bound_row;
 pub(crate) use session::is_harmless;
 pub use transaction::Tx;
 

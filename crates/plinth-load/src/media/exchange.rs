@@ -36,32 +36,30 @@ pub(super) fn beside_nginx(
     let (_, small) = server.stored(u64::try_from(SMALL)?)?;
     let nginx = Nginx::start(places, &root)?;
     let large = Nginx::download(large.first().context("the file is not in its folder")?);
-    let (ours, theirs) = in_turn(
+    let found = in_turn(
         |_| stream(server.address, &server.download("100%20MiB"), LARGE, time),
         |_| stream(nginx.address, &large, LARGE, time),
     )?;
     let large = Beside {
         work: "download 100 MiB, 1 client".to_owned(),
         unit: "MiB/s",
-        ours,
         rival: "nginx",
-        theirs,
+        found,
         promised: Some(0.8),
     };
     let asked: Vec<Request> = (0..FILES)
         .map(|file| server.download(&file.to_string()))
         .collect();
     let small: Vec<Request> = small.iter().map(|path| Nginx::download(path)).collect();
-    let (ours, theirs) = in_turn(
+    let found = in_turn(
         |_| rate(server.address, time, each(&asked)),
         |_| rate(nginx.address, time, each(&small)),
     )?;
     let small = Beside {
         work: format!("download 100 KiB, {CLIENTS} clients"),
         unit: "/s",
-        ours,
         rival: "nginx",
-        theirs,
+        found,
         promised: Some(0.5),
     };
     Ok(vec![large, small])
@@ -82,40 +80,39 @@ pub(super) fn beside_pocketbase(
         .map(|file| server.download(&file.to_string()))
         .collect();
     let mut next = 0;
-    let (up, up_there) = in_turn(
-        |round| {
+    let up = in_turn(
+        |number| {
             rate(server.address, time, || {
                 next += 1;
-                server.upload(&format!("up/{round}/{next}"), KIND, &content)
+                server.upload(&format!("up/{number}/{next}"), KIND, &content)
             })
         },
         |_| rate(rival.address, time, || rival.upload(KIND, &content)),
     )?;
-    let (up_again, alone) = in_turn(
-        |round| {
+    let again = in_turn(
+        |number| {
             rate(server.address, time, || {
                 next += 1;
-                server.upload(&format!("again/{round}/{next}"), KIND, &content)
+                server.upload(&format!("again/{number}/{next}"), KIND, &content)
             })
         },
         |_| disk_alone(places, time, &content),
     )?;
-    let (down, down_there) = in_turn(
+    let down = in_turn(
         |_| rate(server.address, time, each(&ours)),
         |_| rate(rival.address, time, each(&downloads)),
     )?;
-    let beside = |way: &str, ours, rival, theirs, promised| Beside {
+    let beside = |way: &str, found, rival, promised| Beside {
         work: format!("{way} 100 KiB, {CLIENTS} clients"),
         unit: "/s",
-        ours,
         rival,
-        theirs,
+        found,
         promised,
     };
     Ok(vec![
-        beside("upload", up, "PocketBase", up_there, Some(4.0)),
-        beside("upload", up_again, "the disk alone", alone, None),
-        beside("download", down, "PocketBase", down_there, Some(5.0)),
+        beside("upload", up, "PocketBase", Some(4.0)),
+        beside("upload", again, "the disk alone", None),
+        beside("download", down, "PocketBase", Some(5.0)),
     ])
 }
 

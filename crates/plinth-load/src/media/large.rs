@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use super::noise;
 use crate::http::{drain, send};
 use crate::process::{forget_peak, memory_kib};
+use crate::results::{Aim, Bound, mebibytes};
 use crate::servers::files::Plinth;
 
 const LENGTH: usize = 1 << 30;
@@ -52,15 +53,26 @@ impl Large {
             PROMISED_KIB / 1024
         )
     }
+
+    /// What was aimed at.
+    pub(super) fn aims(&self) -> Vec<Aim> {
+        vec![self.up.aim("upload"), self.down.aim("download")]
+    }
 }
 
 impl Way {
+    fn aim(&self, way: &str) -> Aim {
+        let what = format!("{way} of 1 GiB");
+        let limit = Bound::AtMost(mebibytes(PROMISED_KIB));
+        Aim::new(&what, mebibytes(self.grown_kib), limit, "MiB more memory")
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
     fn text(&self) -> String {
         format!(
             "{:.0} MiB/s with {:.1} MiB more memory",
             (LENGTH >> 20) as f64 / self.took.as_secs_f64(),
-            self.grown_kib as f64 / 1024.0
+            mebibytes(self.grown_kib)
         )
     }
 }

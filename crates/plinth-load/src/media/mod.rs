@@ -8,9 +8,11 @@ mod thumbnails;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::results::median;
+use crate::calm::undisturbed;
+use crate::process::Disturbance;
+use crate::results::{Aim, middle};
 use crate::servers::Places;
 use crate::servers::files::Plinth;
 use large::Large;
@@ -27,11 +29,19 @@ pub(crate) struct Media {
 pub(crate) struct Beside {
     work: String,
     unit: &'static str,
-    ours: f64,
     rival: &'static str,
-    theirs: f64,
+    found: InTurn,
     /// What share of theirs ours is to be; none where it only shows what the machine can do.
     promised: Option<f64>,
+}
+
+/// What two did at the same work, each the middle one of its runs.
+#[derive(Clone, Copy)]
+struct InTurn {
+    ours: f64,
+    theirs: f64,
+    /// The most of both.
+    disturbance: Disturbance,
 }
 
 /// Measures everything; some five gigabytes of scratch are filled and freed.
@@ -64,42 +74,60 @@ impl Media {
     /// As a chapter of the report.
     pub(crate) fn write(&self, out: &mut String) {
         *out += "\n## Files and pictures\n\n";
-        *out += "Policies are checked for every file and picture of Plinth; nginx, on the same files of the same disk, asks nobody. Every upload is on the \
-                 disk before its answer; PocketBase does not wait for it. Medians of three, taken in turn. Thumbnails are made anew each time, \
-                 on all cores, by `vipsthumbnail` in as many processes. *The disk alone* is as many threads that write files of the same length and sync \
-                 each, without syncing the folder, without rows, without HTTP.\n\n";
+        let _ = writeln!(
+            out,
+            "Policies are checked for every file and picture of Plinth; nginx, on the same files of the same disk, asks nobody. Every upload is on the \
+             disk before its answer; PocketBase does not wait for it. Each figure is the middle one of {ROUNDS} runs, taken in turn, but for 1 GiB, which goes there and back once; \
+             of others the most of the two. Thumbnails are made anew each time, \
+             on all cores, by `vipsthumbnail` in as many processes. *The disk alone* is as many threads that write files of the same length and sync \
+             each, without syncing the folder, without rows, without HTTP.\n"
+        );
         let _ = writeln!(out, "- {}", self.large.line());
-        *out += "\n| work | Plinth | beside | | of it | promised |\n|---|---|---|---|---|---|\n";
+        *out += "\n| work | Plinth | beside | | of it | promised | others / stolen |\n|---|---|---|---|---|---|---|\n";
         for beside in &self.rates {
             let _ = writeln!(
                 out,
-                "| {} | {:.0} {} | {} | {:.0} {} | {:.0} % | {} |",
+                "| {} | {:.0} {} | {} | {:.0} {} | {:.0} % | {} | {} |",
                 beside.work,
-                beside.ours,
+                beside.found.ours,
                 beside.unit,
                 beside.rival,
-                beside.theirs,
+                beside.found.theirs,
                 beside.unit,
                 100.0 * beside.share(),
                 beside.promise(),
+                beside.found.disturbance.text(),
             );
         }
+    }
+
+    /// What was aimed at.
+    pub(crate) fn aims(&self) -> Vec<Aim> {
+        let mut aims = self.large.aims();
+        aims.extend(self.rates.iter().filter_map(Beside::aim));
+        aims
     }
 }
 
 impl Beside {
     fn share(&self) -> f64 {
-        self.ours / self.theirs
+        self.found.ours / self.found.theirs
+    }
+
+    fn aim(&self) -> Option<Aim> {
+        let InTurn { ours, theirs, .. } = self.found;
+        let least = self.promised?;
+        Some(Aim::beside(&self.work, ours, theirs, least, self.rival))
     }
 
     fn line(&self) -> String {
         format!(
             "{:<32} Plinth {:>8.1} {}  {} {:>8.1}  {:>4.0} % of it (promised: {})",
             self.work,
-            self.ours,
+            self.found.ours,
             self.unit,
             self.rival,
-            self.theirs,
+            self.found.theirs,
             100.0 * self.share(),
             self.promise(),
         )
@@ -113,18 +141,36 @@ impl Beside {
     }
 }
 
-/// Medians of both, measured in turn; each is told its round.
+/// Both, measured in turn; each is told how often it was run before.
 fn in_turn(
     mut ours: impl FnMut(usize) -> Result<f64>,
     mut theirs: impl FnMut(usize) -> Result<f64>,
-) -> Result<(f64, f64)> {
+) -> Result<InTurn> {
     let (mut our_runs, mut their_runs) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        our_runs.push(ours(round)?);
-        their_runs.push(theirs(round)?);
+    let (mut our_number, mut their_number) = (0, 0);
+    for _ in 0..ROUNDS {
+        our_runs.push(calm(&mut ours, &mut our_number)?);
+        their_runs.push(calm(&mut theirs, &mut their_number)?);
     }
-    let of = |runs: Vec<f64>| median(runs.into_iter()).unwrap_or_default();
-    Ok((of(our_runs), of(their_runs)))
+    let (ours, others) = middle(our_runs, |run| run.0).context("nothing was measured")?;
+    let (theirs, still_others) = middle(their_runs, |run| run.0).context("nothing was measured")?;
+    Ok(InTurn {
+        ours,
+        theirs,
+        disturbance: others.worst(still_others),
+    })
+}
+
+fn calm(
+    work: &mut impl FnMut(usize) -> Result<f64>,
+    number: &mut usize,
+) -> Result<(f64, Disturbance)> {
+    let (rate, used) = undisturbed(std::process::id(), |_| {
+        let rate = work(*number);
+        *number += 1;
+        rate
+    })?;
+    Ok((rate, used.disturbance()))
 }
 
 /// Bytes by chance, so that nothing on the way can make them fewer.

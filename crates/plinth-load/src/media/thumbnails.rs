@@ -50,7 +50,7 @@ pub(super) const SIZES: [Size; 3] = [
     },
 ];
 
-/// Pixels of the small picture; one more each round, so that no result of the last is kept for it.
+/// Pixels of the small picture; one more each run, so that no result of the last is kept for it.
 const WIDTH: usize = 300;
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
@@ -68,16 +68,15 @@ pub(super) fn measure(server: &Plinth, places: &Places, size: Size) -> Result<Be
         let answer = send(server.address, &request)?;
         ensure!(answer.status == 200, "an upload answers {}", answer.status);
     }
-    let (ours, theirs) = in_turn(
-        |round| rate(size, || make(server, size, WIDTH + round)),
-        |round| rate(size, || vips(&files, WIDTH + round)),
+    let found = in_turn(
+        |number| rate(size, || make(server, size, WIDTH + number)),
+        |number| rate(size, || vips(&files, WIDTH + number)),
     )?;
     Ok(Beside {
         work: format!("thumbnail of {} megapixels", size.megapixels),
         unit: "/s",
-        ours,
         rival: "vipsthumbnail",
-        theirs,
+        found,
         promised: Some(size.promised),
     })
 }

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -42,9 +43,7 @@ pub(crate) fn serve(address: SocketAddr) -> Result<()> {
 
 pub(super) fn prepare(folder: &Path) -> Result<Server> {
     let address = free_address()?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["bare", &address.to_string()]);
-    let (child, started_in) = start(&mut command, address, "/", &folder.join("log"))?;
+    let (child, started_in) = launch(folder, address)?;
     Ok(Server {
         kind: Kind::Bare,
         address,
@@ -53,4 +52,10 @@ pub(super) fn prepare(folder: &Path) -> Result<Server> {
         users: Vec::new(),
         key: "sb_publishable_AAAAAAAAAAAAAAAAAAAAAA_BBBBBBBB".to_owned(),
     })
+}
+
+pub(super) fn launch(folder: &Path, address: SocketAddr) -> Result<(Child, Duration)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["bare", &address.to_string()]);
+    start(&mut command, address, "/", &folder.join("log"))
 }

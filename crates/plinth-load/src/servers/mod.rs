@@ -80,7 +80,7 @@ struct User {
 impl Server {
     /// Starts a server in an empty folder and fills it.
     pub(crate) fn prepare(kind: Kind, places: &Places) -> Result<Server> {
-        let folder = places.scratch.join(kind.name().replace(' ', "-"));
+        let folder = folder_of(kind, places);
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
@@ -109,11 +109,15 @@ impl Server {
         self.users.first().map_or("", |user| &user.id)
     }
 
-    /// Stops Plinth and starts it again on the same data, on one core alone when one is named.
+    /// Stops it and starts it again on the same data; Plinth on one core alone when one is named.
     pub(crate) fn restart(&mut self, places: &Places, core: Option<usize>) -> Result<()> {
         self.stop();
-        let folder = places.scratch.join(self.kind.name());
-        let (child, started_in) = plinth::launch(&places.plinth, &folder, self.address, core)?;
+        let folder = folder_of(self.kind, places);
+        let (child, started_in) = match self.kind {
+            Kind::Plinth => plinth::launch(&places.plinth, &folder, self.address, core)?,
+            Kind::PocketBase => pocketbase::launch(&places.pocketbase, &folder, self.address)?,
+            Kind::Bare => bare::launch(&folder, self.address)?,
+        };
         self.child = child;
         self.started_in = started_in;
         Ok(())
@@ -243,6 +247,10 @@ fn start(
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+fn folder_of(kind: Kind, places: &Places) -> PathBuf {
+    places.scratch.join(kind.name().replace(' ', "-"))
 }
 
 fn free_address() -> Result<SocketAddr> {

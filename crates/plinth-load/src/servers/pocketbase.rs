@@ -1,7 +1,9 @@
 //! `PocketBase`: its shipped binary, collections and users made through its API, rows through its batch API.
 
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -15,9 +17,8 @@ const ADMIN: &str = "admin@example.com";
 const CHUNK: usize = 1000;
 
 pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
-    let dir = format!("--dir={}", folder.join("data").display());
     let made = Command::new(program)
-        .args(["superuser", "upsert", ADMIN, PASSWORD, &dir])
+        .args(["superuser", "upsert", ADMIN, PASSWORD, &data_of(folder)])
         .output()?;
     ensure!(
         made.status.success(),
@@ -25,9 +26,7 @@ pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
         String::from_utf8_lossy(&made.stderr)
     );
     let address = free_address()?;
-    let mut command = Command::new(program);
-    command.args(["serve", &format!("--http={address}"), &dir]);
-    let (child, started_in) = start(&mut command, address, "/api/health", &folder.join("log"))?;
+    let (child, started_in) = launch(program, folder, address)?;
     let mut server = Server {
         kind: Kind::PocketBase,
         address,
@@ -38,6 +37,21 @@ pub(super) fn prepare(program: &Path, folder: &Path) -> Result<Server> {
     };
     fill(&mut server)?;
     Ok(server)
+}
+
+/// Starts the program in a folder.
+pub(super) fn launch(
+    program: &Path,
+    folder: &Path,
+    address: SocketAddr,
+) -> Result<(Child, Duration)> {
+    let mut command = Command::new(program);
+    command.args(["serve", &format!("--http={address}"), &data_of(folder)]);
+    start(&mut command, address, "/api/health", &folder.join("log"))
+}
+
+fn data_of(folder: &Path) -> String {
+    format!("--dir={}", folder.join("data").display())
 }
 
 /// Fifteen characters, as `PocketBase` has them.

@@ -50,8 +50,8 @@ impl Postgres {
         )
     }
 
-    /// Runs SQL as the superuser.
-    pub(crate) fn run(&self, sql: &str) -> Result<()> {
+    /// Runs SQL as the superuser; what it says, without any frame.
+    pub(crate) fn run(&self, sql: &str) -> Result<String> {
         self.run_in(DATABASE, sql)
     }
 
@@ -88,16 +88,18 @@ impl Postgres {
             .with_context(|| format!("pgbench names no rate: {said}"))
     }
 
-    fn run_in(&self, database: &str, sql: &str) -> Result<()> {
+    fn run_in(&self, database: &str, sql: &str) -> Result<String> {
         let mut command = self.cluster.program("psql");
         command
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"])
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+            .args(["-U", "postgres", "-h"])
             .arg(&self.folder)
             .args(["-d", database, "-c", sql]);
         let output = command.stdin(Stdio::null()).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "psql: {said}");
-        Ok(())
+        let answer = String::from_utf8_lossy(&output.stdout);
+        Ok(answer.trim().to_owned())
     }
 }
 

@@ -6,17 +6,20 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rusqlite::{Connection, params};
 
+use crate::calm::undisturbed;
+use crate::machine::flushes;
+use crate::process::Disturbance;
 use crate::workload;
 
 /// How long each figure is taken.
 const TIME: Duration = Duration::from_secs(2);
 
 /// Rows a second.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RawFigures {
     /// Selects of one row by its key.
     pub(crate) read: f64,
-    /// Inserts, 1 in each commit, `synchronous=FULL`.
+    /// Inserts, 1 in each commit.
     pub(crate) insert_1: f64,
     /// 64 in each.
     pub(crate) insert_64: f64,
@@ -24,6 +27,13 @@ pub(crate) struct RawFigures {
     pub(crate) insert_256: f64,
     /// Passwords hashed, on all cores.
     pub(crate) hash: f64,
+    /// What the connection says of itself.
+    pub(crate) journal: String,
+    pub(crate) synchronous: &'static str,
+    /// How often the disk was flushed for each commit of one row, where the system counts it.
+    pub(crate) flushes: Option<f64>,
+    /// The most of all runs.
+    pub(crate) disturbance: Disturbance,
 }
 
 /// Measures in a file in this folder.
@@ -48,8 +58,11 @@ pub(crate) fn measure(folder: &Path) -> Result<RawFigures> {
         insert(&db, &mut next)?;
     }
     db.execute_batch("commit")?;
+    let journal: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous: i64 = db.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    let mut disturbance = Disturbance::default();
     let mut chance = workload::Chance::new(1);
-    let read = rate(1, || {
+    let read = rate(1, &mut disturbance, || {
         let id = i64::try_from(chance.below(workload::MESSAGES))?;
         let mut select = db.prepare_cached("select * from messages where id = ?1")?;
         let mut rows = select.query([id])?;
@@ -58,21 +71,44 @@ pub(crate) fn measure(folder: &Path) -> Result<RawFigures> {
         }
         Ok(())
     })?;
-    let mut grouped = |group: usize| {
-        rate(group, || {
-            db.execute_batch("begin")?;
-            for _ in 0..group {
-                insert(&db, &mut next)?;
-            }
-            Ok(db.execute_batch("commit")?)
-        })
-    };
+    let (first, flushed_before) = (next, flushes(folder));
+    let insert_1 = grouped(&db, 1, &mut next, &mut disturbance)?;
+    let flushed = flushes(folder).zip(flushed_before);
+    let commits = next - first;
+    let insert_64 = grouped(&db, 64, &mut next, &mut disturbance)?;
+    let insert_256 = grouped(&db, 256, &mut next, &mut disturbance)?;
+    let (hash, used) = undisturbed(std::process::id(), |_| Ok(hashes()))?;
     Ok(RawFigures {
         read,
-        insert_1: grouped(1)?,
-        insert_64: grouped(64)?,
-        insert_256: grouped(256)?,
-        hash: hashes(),
+        insert_1,
+        insert_64,
+        insert_256,
+        hash,
+        journal,
+        synchronous: match synchronous {
+            0 => "off",
+            1 => "normal",
+            2 => "full",
+            _ => "extra",
+        },
+        flushes: flushed.map(|(after, before)| each(after.saturating_sub(before), commits)),
+        disturbance: disturbance.worst(used.disturbance()),
+    })
+}
+
+/// Inserts a second with so many in each commit.
+fn grouped(
+    db: &Connection,
+    group: usize,
+    next: &mut usize,
+    disturbance: &mut Disturbance,
+) -> Result<f64> {
+    rate(group, disturbance, || {
+        db.execute_batch("begin")?;
+        for _ in 0..group {
+            insert(db, next)?;
+        }
+        Ok(db.execute_batch("commit")?)
     })
 }
 
@@ -119,13 +155,27 @@ fn insert(db: &Connection, next: &mut usize) -> Result<()> {
     Ok(())
 }
 
+/// Rows a second of work that does so many at a time.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-fn rate(rows: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
-    let begin = Instant::now();
-    let mut done = 0;
-    while begin.elapsed() < TIME {
-        work()?;
-        done += rows;
-    }
-    Ok(done as f64 / begin.elapsed().as_secs_f64())
+fn rate(
+    rows: usize,
+    disturbance: &mut Disturbance,
+    mut work: impl FnMut() -> Result<()>,
+) -> Result<f64> {
+    let (rate, used) = undisturbed(std::process::id(), |_| {
+        let begin = Instant::now();
+        let mut done = 0;
+        while begin.elapsed() < TIME {
+            work()?;
+            done += rows;
+        }
+        Ok(done as f64 / begin.elapsed().as_secs_f64())
+    })?;
+    *disturbance = disturbance.worst(used.disturbance());
+    Ok(rate)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn each(flushes: u64, commits: usize) -> f64 {
+    flushes as f64 / commits as f64
 }

@@ -140,6 +140,22 @@ impl Catalog {
             && (table.force_row_security || !self.has_role(role, &relation.owner))
     }
 
+    /// The roles that a relation's policies are for and hold; none where it has no policies. What is for everybody is for those that requests
+    /// without the service key have.
+    pub fn held_by_policies<'r>(&self, relation: &'r Relation) -> BTreeSet<&'r str> {
+        let table = relation.table().filter(|table| table.row_security);
+        let policies = table.into_iter().flat_map(|table| &table.policies);
+        let mut roles = BTreeSet::new();
+        for role in policies.flat_map(|policy| &policy.roles) {
+            match role.as_str() {
+                "public" => roles.extend(API_ROLES[..2].iter().copied()),
+                role => _ = roles.insert(role),
+            }
+        }
+        roles.retain(|role| self.row_security_applies(role, relation));
+        roles
+    }
+
     /// Whether `role` is `other` or a member of it through roles that inherit.
     pub fn has_role(&self, role: &str, other: &str) -> bool {
         if role == other || self.is_superuser(role) {

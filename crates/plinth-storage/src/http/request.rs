@@ -177,6 +177,7 @@ pub(crate) async fn json<T: DeserializeOwned>(body: Body) -> Result<T, StorageEr
         BodyError::TooLarge { .. } => StorageError::TooLarge,
         BodyError::Incomplete => StorageError::Incomplete,
         BodyError::TooSlow => StorageError::TooSlow,
+        BodyError::NoRoom(busy) => busy.into(),
     })?;
     parse(&bytes)
 }

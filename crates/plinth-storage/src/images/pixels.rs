@@ -1,7 +1,8 @@
 //! Decoded images: cut and resized, turned, and brought into the colours of the web.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions};
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, GrayImage, RgbImage, RgbaImage};
 use moxcms::{ColorProfile, DataColorSpace, TransformOptions};
@@ -27,14 +28,6 @@ pub(super) enum Layout {
 }
 
 impl Layout {
-    fn pixel_type(self) -> PixelType {
-        match self {
-            Layout::Gray => PixelType::U8,
-            Layout::Rgb => PixelType::U8x3,
-            Layout::Rgba => PixelType::U8x4,
-        }
-    }
-
     pub(super) fn color_type(self) -> ExtendedColorType {
         match self {
             Layout::Gray => ExtendedColorType::L8,
@@ -94,13 +87,6 @@ fn scale(
     filter: FilterType,
     alpha: bool,
 ) -> Result<Pixels, StorageError> {
-    let impossible = |error: &dyn std::error::Error| {
-        StorageError::Internal(format!("an image could not be resized: {error}"))
-    };
-    let pixel_type = pixels.layout.pixel_type();
-    let source = ImageRef::new(pixels.width, pixels.height, &pixels.bytes, pixel_type)
-        .map_err(|error| impossible(&error))?;
-    let mut made = Image::new(plan.width, plan.height, pixel_type);
     let Part {
         left,
         top,
@@ -111,16 +97,39 @@ fn scale(
         .resize_alg(ResizeAlg::Convolution(filter))
         .crop(left, top, width, height)
         .use_alpha(alpha);
-    scratch
-        .resizer
-        .resize(&source, &mut made, &options)
-        .map_err(|error| impossible(&error))?;
+    let bytes = match pixels.layout {
+        Layout::Gray => scale_as::<U8>(scratch, pixels, plan, &options),
+        Layout::Rgb => scale_as::<U8x3>(scratch, pixels, plan, &options),
+        Layout::Rgba => scale_as::<U8x4>(scratch, pixels, plan, &options),
+    };
     Ok(Pixels {
         width: plan.width,
         height: plan.height,
         layout: pixels.layout,
-        bytes: made.into_vec(),
+        bytes: bytes?,
     })
+}
+
+/// The bytes of the result. The kind of pixel is said to the compiler, which leaves out the library's code for ten others.
+fn scale_as<P: PixelTrait>(
+    scratch: &mut Scratch,
+    pixels: &Pixels,
+    plan: &Plan,
+    options: &ResizeOptions,
+) -> Result<Vec<u8>, StorageError> {
+    let impossible = |error: &dyn std::error::Error| {
+        StorageError::Internal(format!("an image could not be resized: {error}"))
+    };
+    let source = TypedImageRef::<P>::from_buffer(pixels.width, pixels.height, &pixels.bytes)
+        .map_err(|error| impossible(&error))?;
+    let mut bytes = vec![0; plan.width as usize * plan.height as usize * size_of::<P>()];
+    let mut made = TypedImage::<P>::from_buffer(plan.width, plan.height, &mut bytes)
+        .map_err(|error| impossible(&error))?;
+    scratch
+        .resizer
+        .resize_typed(&source, &mut made, options)
+        .map_err(|error| impossible(&error))?;
+    Ok(bytes)
 }
 
 impl Pixels {

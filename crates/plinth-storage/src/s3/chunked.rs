@@ -13,8 +13,7 @@ use bytes::{Buf as _, Bytes};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
-
-use crate::buffers::{Buffers, Room};
+use plinth_http::{Budget, Room};
 
 /// Largest chunk with a signature. It is held in memory until it is proved; SDKs send 64 KiB to 1 MiB.
 const SIGNED_CHUNK_BYTES: u64 = 2 << 20;
@@ -59,7 +58,7 @@ where
 
 /// The same bytes, with an error where a chunk is too large, where there is no room to hold one, or where the last one is
 /// missing.
-pub(super) fn guard<S>(body: S, buffers: Buffers) -> BoxStream<'static, io::Result<Bytes>>
+pub(super) fn guard<S>(body: S, buffers: Budget) -> BoxStream<'static, io::Result<Bytes>>
 where
     S: Stream<Item = io::Result<Bytes>> + Send + 'static,
 {
@@ -82,7 +81,7 @@ where
 struct Guarding {
     body: BoxStream<'static, io::Result<Bytes>>,
     chunks: Chunks,
-    buffers: Buffers,
+    buffers: Budget,
     /// For the largest chunk so far, which whoever proves the signatures holds.
     room: Room,
 }
@@ -299,7 +298,7 @@ mod tests {
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
-        guard(body, Buffers::of_process())
+        guard(body, crate::buffers::of_process())
     }
 
     const BODY: &[u8] =

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 use super::chunked;
 use crate::PREFIX;
-use crate::buffers::Buffers;
+use crate::buffers;
 
 /// Longest silence of a client in the middle of a body.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -111,7 +111,7 @@ impl Proof<'_> {
         let (signed, aside) = match incoming {
             Some(incoming) if kind == UNSIGNED_CHUNKS.as_bytes() => (None, Some(incoming)),
             Some(incoming) if kind.starts_with(b"STREAMING-") => {
-                (Some(chunked::guard(incoming, Buffers::of_process())), None)
+                (Some(chunked::guard(incoming, buffers::of_process())), None)
             }
             other => (other, None),
         };

@@ -33,10 +33,11 @@ use object_store::signer::{Method, SignedUrlOptions, Signer};
 use object_store::{
     BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig,
 };
+use plinth_http::Budget;
 use uuid::Uuid;
 
 use super::{SaidByStore, within};
-use crate::buffers::Buffers;
+use crate::buffers;
 use crate::error::StorageError;
 pub(super) use copy::copy;
 pub(super) use parts::Incoming;
@@ -98,7 +99,7 @@ pub(crate) struct S3 {
     /// Empty, or with a slash at its end.
     prefix: String,
     /// Where bytes on their way are held.
-    buffers: Buffers,
+    buffers: Budget,
 }
 
 struct Signing {
@@ -227,7 +228,7 @@ impl S3 {
                 bucket: config.bucket.clone(),
             }),
             prefix,
-            buffers: Buffers::of_process(),
+            buffers: buffers::of_process(),
         })
     }
 
@@ -240,7 +241,7 @@ impl S3 {
             multipart: memory,
             signing: None,
             prefix: "media/".to_owned(),
-            buffers: Buffers::of_process(),
+            buffers: buffers::of_process(),
         }
     }
 

@@ -10,6 +10,7 @@ mod accounts;
 mod bodies;
 mod command_line;
 mod connections;
+mod crowd;
 mod data_files;
 mod functions;
 mod injection;

@@ -124,6 +124,7 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
         test(servers, schema::a_table_that_is_gone_is_not_found),
         test(servers, schema::a_column_may_change_its_type),
         test(servers, schema::nodes_may_change_the_schema_at_once),
+        test(servers, schema::a_policy_that_wants_an_index_is_told),
         test(servers, refusals::whoever_is_not_let_in_is_told_why),
         test(servers, refusals::what_cannot_be_reached_is_named),
         test(servers, refusals::a_url_that_is_none_is_refused),

@@ -3,6 +3,7 @@
 use std::thread;
 
 use plinth_testkit::http::Request;
+use plinth_testkit::server::write_migration;
 use serde_json::json;
 
 use crate::Servers;
@@ -171,4 +172,28 @@ pub(crate) fn nodes_may_change_the_schema_at_once(servers: &Servers) {
             is_served(&nodes[table % nodes.len()], &format!("t_{number}_{table}"));
         }
     }
+}
+
+/// A server has no index for a foreign key unless somebody makes one, as the engine of a file does.
+pub(crate) fn a_policy_that_wants_an_index_is_told(servers: &Servers) {
+    let url = servers.shared.url(&servers.shared.database().unwrap());
+    let tables = "create table letters (
+           id bigint generated always as identity primary key,
+           owner uuid not null references auth.users (id),
+           state text not null
+         );
+         alter table letters enable row level security;
+         create policy own on letters for select to authenticated
+           using (owner = (select auth.uid()) and state = 'sent');";
+    let application = Application::new(&url, &[("0001_letters.sql", tables)]);
+    let warning = "warning: lists of letters read every row, because policy \"own\" compares owner and no index begins with it; \
+                   create index on letters (owner)";
+    application
+        .run(&["migrate", "."])
+        .is(0, &[warning, "applied 1 migration"]);
+    let index = "create index on letters (owner);";
+    write_migration(application.folder(), "0002_index.sql", index);
+    let ended = application.run(&["migrate", "."]);
+    ended.is(0, &["applied 1 migration"]);
+    assert!(!ended.stderr.contains("warning: "), "{ended:?}");
 }

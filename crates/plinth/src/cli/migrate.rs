@@ -84,8 +84,11 @@ impl End {
                 eprintln!("{text}");
                 None
             }
-            Reply::Applied { versions } => Some(End {
-                json: json!({ "applied": versions }),
+            Reply::Applied {
+                versions,
+                policy_scans,
+            } => Some(End {
+                json: json!({ "applied": versions, "policy_scans": policy_scans }),
                 text: match versions.len() {
                     0 => "nothing to do: every migration has been applied\n".to_owned(),
                     1 => "applied 1 migration\n".to_owned(),

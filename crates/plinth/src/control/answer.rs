@@ -14,6 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{
     CheckReport, DatabaseReport, FileReport, MigrateMode, Reply, Request, RotateReport,
     RotateRequest, S3KeyReport, S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
+    policy_scans,
 };
 use crate::cli::VERSION;
 use crate::key_ring::KeyRing;
@@ -134,6 +135,11 @@ impl Owner {
             replies,
             Reply::Applied {
                 versions: applied.versions,
+                policy_scans: applied
+                    .policy_scans
+                    .iter()
+                    .map(policy_scans::report)
+                    .collect(),
             },
         );
         Ok(())
@@ -325,17 +331,7 @@ pub(crate) fn describe(event: &Event<'_>) -> (String, bool) {
             format!("applied {} in {} ms", file.file_name(), took.as_millis()),
             false,
         ),
-        Event::PolicyScan(scan) => (
-            format!(
-                "whenever {} asks for a row of {}, its policies read all of {}; an index on the columns that they compare there helps",
-                scan.roles.join(" or "),
-                scan.table.display(),
-                scan.scanned
-                    .strip_prefix("public.")
-                    .unwrap_or(&scan.scanned),
-            ),
-            true,
-        ),
+        Event::PolicyScan(scan) => (policy_scans::text(scan), true),
         Event::Notice(file, notice) => {
             let place = notice.span.map_or_else(String::new, |span| {
                 let place = migrations::position(&file.sql, span.start as usize);

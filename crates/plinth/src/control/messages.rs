@@ -112,6 +112,9 @@ pub(crate) enum Reply {
     Applied {
         /// Their versions.
         versions: Vec<String>,
+        /// Policies that read whole tables now. A server of an earlier version says nothing of them.
+        #[serde(default)]
+        policy_scans: Vec<PolicyScanReport>,
     },
     /// What pending migrations would do.
     Checked {
@@ -354,6 +357,17 @@ impl From<plinth_commerce::Finding> for LedgerFinding {
             found: finding.found,
         }
     }
+}
+
+/// A policy that reads a whole table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyScanReport {
+    /// The table that the policy protects, with its schema.
+    pub table: String,
+    /// What is slow and why, as the warning says it.
+    pub message: String,
+    /// The statement that mends it, where there is one.
+    pub statement: Option<String>,
 }
 
 /// Keys that were replaced. The new ones are in a [`StatusReport`].

@@ -10,6 +10,7 @@ mod client;
 mod commerce;
 mod listen;
 mod messages;
+mod policy_scans;
 mod socket_path;
 mod storage;
 
@@ -18,6 +19,6 @@ pub(crate) use backend::{Backend, Choice};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
     CheckReport, ColumnKind, ColumnReply, DatabaseReport, Diagnostic, FileReport, LedgerFinding,
-    MigrateMode, Reply, Request, RotateReport, RotateRequest, S3KeyReport, S3KeysRequest,
-    ScriptRequest, StatementReply, StatusReport,
+    MigrateMode, PolicyScanReport, Reply, Request, RotateReport, RotateRequest, S3KeyReport,
+    S3KeysRequest, ScriptRequest, StatementReply, StatusReport,
 };

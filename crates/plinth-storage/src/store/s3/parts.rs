@@ -8,12 +8,12 @@ use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
 use plinth_db::Db;
+use plinth_http::Room;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Claim, LARGE, S3, bounded};
-use crate::buffers::Room;
 use crate::error::StorageError;
 use crate::store::digest::Digest;
 use crate::store::{Part, Stored, UploadState, quoted, rows};

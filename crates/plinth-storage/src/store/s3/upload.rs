@@ -10,11 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use object_store::{ObjectStoreExt, PutPayload};
+use plinth_http::Room;
 use uuid::Uuid;
 
 use super::parts::{PART, Sending};
 use super::{Claim, LARGE, S3, bounded};
-use crate::buffers::Room;
 use crate::error::StorageError;
 use crate::store::{Part, Stored, UploadState};
 
