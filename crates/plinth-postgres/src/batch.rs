@@ -54,10 +54,11 @@ impl<'a> Batch<'a> {
             statements: 0,
             prepares: Vec::new(),
         };
+        batch.push(how);
         if lease.gives_up(catalog) {
+            // Not before: it looks at the data, and then the level of isolation is settled.
             batch.push("deallocate all");
         }
-        batch.push(how);
         let settings = Settings::of(session, lease.pooled());
         if lease.pooled() {
             batch.push(&settings.as_sql(true)?);

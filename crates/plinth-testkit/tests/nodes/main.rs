@@ -121,6 +121,10 @@ fn tests(servers: Option<&Arc<Servers>>) -> Vec<Trial> {
             schema::a_table_made_through_one_node_is_served_by_the_other,
         ),
         test(servers, schema::a_table_made_with_psql_is_served),
+        test(
+            servers,
+            schema::a_list_with_its_total_is_read_after_a_change,
+        ),
         test(servers, schema::a_table_that_is_gone_is_not_found),
         test(servers, schema::a_column_may_change_its_type),
         test(servers, schema::nodes_may_change_the_schema_at_once),

@@ -25,6 +25,7 @@ pub(crate) const NOTES: (&str, &str) = (
        owner uuid default auth.uid(),
        body text
      );
+     create index on notes (owner);
      alter table notes enable row level security;
      create policy own on notes for all to authenticated using (owner = auth.uid()) with check (owner = auth.uid());
      create policy open on notes for select to anon using (id < 10);

@@ -72,6 +72,24 @@ pub(crate) fn a_table_made_through_one_node_is_served_by_the_other(servers: &Ser
     eventually(NOTICED, read, |status| *status == 200);
 }
 
+/// What a connection has prepared is given up then, in the transaction of a read that wants one snapshot for two statements.
+pub(crate) fn a_list_with_its_total_is_read_after_a_change(servers: &Servers) {
+    let (nodes, _) = nodes(servers, 1);
+    nodes[0].sql(&open_table("counted"));
+    let list = Request::get("/rest/v1/counted").header("prefer", "count=exact");
+    for change in ["add column more integer", "drop column more"] {
+        // Every connection that has been used has prepared something.
+        for _ in 0..REQUESTS {
+            assert_eq!(nodes[0].ask(&list).status, 200);
+        }
+        nodes[0].sql(&format!("alter table counted {change}"));
+        let answer = nodes[0].ask(&list);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let head = answer.head.to_lowercase();
+        assert!(head.contains("content-range: 0-0/1"), "{head}");
+    }
+}
+
 pub(crate) fn a_table_made_with_psql_is_served(servers: &Servers) {
     let (nodes, database) = nodes(servers, 2);
     let made = open_table("made_there");
