@@ -19,6 +19,7 @@ mod store;
 mod tus;
 mod unfinished;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,17 +71,20 @@ pub struct Config {
     pub redirect: Option<RedirectConfig>,
 }
 
-/// Everything the routes of this service need. Cheap to clone.
+/// Everything the routes of this service need. Cheap to clone: a request does so several times.
 #[derive(Clone)]
-pub struct Storage {
+pub struct Storage(Arc<Parts>);
+
+/// What a [`Storage`] is made of.
+pub struct Parts {
     app: App,
-    config: Arc<Config>,
+    config: Config,
     store: Store,
     signer: UrlSigner,
     images: Images,
     check: Option<Check>,
     /// Woken when bytes have become superfluous.
-    sweeper: Arc<Notify>,
+    sweeper: Notify,
     /// Who writes which resumable upload now.
     locks: tus::Locks,
     /// What unfinished uploads hold.
@@ -106,18 +110,18 @@ impl Storage {
             .map_err(|error| OpenError(error.to_string()))?
             .map_err(|error| OpenError(error.to_string()))?;
         let check = config.check.as_ref().map(Check::open).transpose();
-        let storage = Storage {
+        let storage = Storage(Arc::new(Parts {
             signer: UrlSigner::new(Arc::clone(&app.gate), app.db.clock().clone()),
             check: check.map_err(OpenError)?,
-            config: Arc::new(config),
+            config,
             store,
             images,
-            sweeper: Arc::default(),
+            sweeper: Notify::new(),
             locks: tus::Locks::default(),
             unfinished: Unfinished::default(),
             s3: s3::State::new(keys),
             app,
-        };
+        }));
         store::sweep::recover(&storage).await.map_err(opened)?;
         Ok(storage)
     }
@@ -125,6 +129,14 @@ impl Storage {
     /// Removes bytes that are needed no more as they come up, until it is dropped.
     pub async fn run_sweeper(self) {
         store::sweep::run(&self).await;
+    }
+}
+
+impl Deref for Storage {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
 
