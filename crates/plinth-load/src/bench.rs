@@ -96,25 +96,34 @@ pub fn bench(options: &Options, say: &mut dyn FnMut(&str)) -> Result<()> {
     };
     let mut report = Report::begin(&places, options.rounds)?;
     let one = options.crowd || options.on_postgres || options.media || options.commerce;
+    let all = !one && options.servers.is_empty() && options.only.is_none();
+    // Whatever fails later does not take with it what has been found.
+    let keep = |report: &Report| match &options.output {
+        Some(output) => write(output, &report.text()),
+        None => Ok(()),
+    };
     if !one {
         beside_others(options, &places, &mut report, say)?;
+        keep(&report)?;
     }
-    let all = !one && options.servers.is_empty() && options.only.is_none();
     if all || options.on_postgres {
         report.on_postgres(on_postgres::measure(&places, options.time, say)?);
-    }
-    if all || options.crowd {
-        report.crowd(crowd::measure(&places, options.time, say)?);
+        keep(&report)?;
     }
     if all || options.media {
         report.media(media::measure(&places, options.time, say)?);
+        keep(&report)?;
     }
     if all || options.commerce {
         report.orders(commerce::measure(&places, options.time, say)?);
+        keep(&report)?;
+    }
+    if all || options.crowd {
+        report.crowd(crowd::measure(&places, options.time, say)?);
+        keep(&report)?;
     }
     say(&report.table_of_aims());
     if let Some(output) = &options.output {
-        write(output, &report.text())?;
         say(&format!("written to {}", output.display()));
     }
     Ok(())
@@ -180,7 +189,7 @@ fn measure(
     let ((tally, flushed, memory), used) = undisturbed(process, |tries| {
         forget_peak(process)?;
         let before = flushes(scratch);
-        let tally = server.load(work, clients, time, tries as u64 + 7)?;
+        let tally = server.load_all(work, clients, time, tries as u64 + 7)?;
         let flushed = flushes(scratch).zip(before);
         let flushed = flushed.map(|(after, before)| after.saturating_sub(before));
         Ok((tally, flushed, memory_kib(process)?))

@@ -23,6 +23,7 @@ pub use pressure::REFUSED;
 pub use routes::routes;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ use plinth_db::{Error, Session};
 use plinth_http::{ApiError, App, internal_error, request_id};
 use plinth_rest::Rest;
 use serde_json::json;
+use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
 use log::Route;
@@ -124,6 +126,22 @@ impl Site {
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(not_found);
         Site(Arc::new(Parts { app, rest, others }))
+    }
+
+    /// Serves until `shutdown` is ready, then takes no more connections and waits up to `drain` for requests under way.
+    ///
+    /// Not generic, so that all that a request goes through is compiled here and not in the program, which is made small rather than fast.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: Pin<&mut dyn Future<Output = ()>>,
+        drain: Duration,
+    ) {
+        let answer = move |request| {
+            let site = self.clone();
+            async move { site.answer(request).await }
+        };
+        serve(listener, answer, shutdown, drain).await;
     }
 
     /// Answers a request, whatever happens to it.

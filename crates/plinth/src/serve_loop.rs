@@ -1,6 +1,7 @@
 //! From a directory to a server that listens, and back down again.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -128,11 +129,7 @@ impl Ready {
             ..
         } = self;
         let socket = owner.project.data(owner.stage).control_socket();
-        let answer = move |request| {
-            let site = site.clone();
-            async move { site.answer(request).await }
-        };
-        plinth_server::serve(listener, answer, stop, DRAIN).await;
+        site.serve(listener, pin!(stop), DRAIN).await;
         control.abort();
         for task in background {
             task.abort();

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use plinth_http::{ApiError, read_body};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// Largest body: 200 lines with their ids have some 20 KiB.
@@ -35,6 +36,15 @@ pub(crate) fn parse_optional<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Api
         true => parse(b"{}"),
         false => parse(bytes),
     }
+}
+
+/// For members that may be left out, and are no null where they are there.
+pub(crate) fn present<'de, T, D>(value: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(value).map(Some)
 }
 
 /// Something in the request is not of the right form.

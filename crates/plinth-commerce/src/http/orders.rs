@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use plinth_http::ApiError;
 use serde::Deserialize;
 use serde_json::json;
@@ -191,7 +191,9 @@ fn pending(
     provider: String,
 ) -> Order {
     let id = Uuid::now_v7();
-    let now = commerce.app.db.clock().now();
+    // As fine as the database keeps it, so that everybody is told the same.
+    let now = commerce.app.db.clock().now().as_microsecond();
+    let now = Timestamp::from_microsecond(now).unwrap_or_default();
     let secret = || guest::digest(&commerce.guest_key.secret(Opens::Order, id));
     let found = commerce.providers.get(&provider);
     let is_by_hand = found.is_some_and(Payments::is_by_hand);

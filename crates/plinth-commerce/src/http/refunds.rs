@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::acts::{TURNS, check_reason};
-use super::body::invalid;
+use super::body::{self, invalid};
 use super::once::{Answer, Failure, StaffWrite, Stored, once};
 use super::orders::{PROVIDER_WAIT, actable};
 use super::who::{Staff, Who};
@@ -28,6 +28,8 @@ use crate::work;
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct New {
+    /// All that is left where it is not there. A null is a mistake of the client's, and must not give everything back.
+    #[serde(default, deserialize_with = "body::present")]
     amount: Option<i64>,
     reason: Option<String>,
     #[serde(default)]

@@ -85,6 +85,8 @@ async fn an_answer_is_the_same_for_the_same_caller_alone() {
     let again = send(As::User(ANN), "k").await.is(201);
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(first.json(), again.json());
+    let shown = app.get(As::User(ANN), &of(&first.json(), "")).await;
+    assert_eq!(shown.is(200).json(), first.json());
     let other = send(As::User(BOB), "k").await.is(201);
     assert_ne!(first.json()["id"], other.json()["id"]);
 }

@@ -94,7 +94,11 @@ pub async fn apply(
         applied.versions.push(file.version.clone());
     }
     if !applied.versions.is_empty() {
-        applied.policy_scans = db.policy_scans().await?;
+        // A look at the plans. What was applied is applied, whatever comes of it.
+        applied.policy_scans = db.policy_scans().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the plans of the policies could not be looked at");
+            Vec::new()
+        });
         for scan in &applied.policy_scans {
             progress(Event::PolicyScan(scan));
         }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::helper::{self, Helper};
 use super::{CLIENTS, closed};
+use crate::calm::TRIES;
 use crate::http::{Request, exchange};
 use crate::process::{Disturbance, memory_kib};
 use crate::servers::Server;
@@ -85,7 +86,15 @@ pub(crate) fn hold(target: SocketAddr, source: SocketAddr, count: usize, key: &s
         socket.bind(&source.into())?;
         socket.connect(&target.into())?;
         let mut stream = TcpStream::from(socket);
-        let answer = exchange(&mut stream, &request)?;
+        let mut answer = exchange(&mut stream, &request)?;
+        // Whoever is refused for want of time asks again, as a client does.
+        for _ in 0..TRIES {
+            if answer.status != 503 {
+                break;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+            answer = exchange(&mut stream, &request)?;
+        }
         ensure!(answer.status < 500, "{}", answer.status);
         held.push(stream);
     }

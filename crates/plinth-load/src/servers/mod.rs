@@ -153,7 +153,27 @@ impl Server {
         move || made[chance.below(KINDS)].clone()
     }
 
-    /// Keeps so many clients busy with a work, each as fast as it is answered. Any answer that is not good is an error.
+    /// The same where nobody is to be refused either.
+    pub(crate) fn load_all(
+        &self,
+        work: Work,
+        clients: usize,
+        time: Duration,
+        seed: u64,
+    ) -> Result<Tally> {
+        let tally = self.load(work, clients, time, seed)?;
+        ensure!(
+            tally.refused.is_empty(),
+            "{} at {}: {} requests were refused",
+            self.kind.name(),
+            work.name(),
+            tally.refused.len()
+        );
+        Ok(tally)
+    }
+
+    /// Keeps so many clients busy with a work, each as fast as it is answered. Any answer is an error that is neither good nor a refusal for want
+    /// of time.
     pub(crate) fn load(
         &self,
         work: Work,

@@ -184,6 +184,13 @@ pub(crate) fn a_url_of_another_database_than_the_running_server_s_is_refused(ser
         on_node(&[command, ".", "--database-url", &url]).is(0, &[]);
         run_with(node.application.folder(), &[command, "."], &[]).is(0, &[]);
     }
+    // A file from before is not what the server is on, whatever a backup without the URL finds.
+    let unused = node.application.folder().join("data/plinth.db");
+    std::fs::write(unused, "").unwrap();
+    let backup = ["backup", ".", "unused.tar.zst"];
+    let ended = run_with(node.application.folder(), &backup, &[]);
+    ended.is(1, &[&running, "pg_dump"]);
+    assert!(!node.application.folder().join("unused.tar.zst").exists());
 
     let folder = TempDir::new("nodes").unwrap();
     write_migration(folder.path(), NOTES.0, NOTES.1);

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::progress::{Steps, size};
 use super::{Data, Directory, Shared, application, output};
 use crate::backup::{create, default_name};
+use crate::control::running_on;
 use crate::project::{Project, Stage, make_private_folder};
 
 /// Save an application's data in one file, while it runs
@@ -38,6 +39,14 @@ pub(super) fn run(args: &Backup, shared: &Shared) -> anyhow::Result<ExitCode> {
     let (project, config) = application(&args.directory.dir, shared)?;
     super::refuse_server(&config)?;
     let stage = Data { dev: args.dev }.stage();
+    // It may have been told of the server by a flag or a variable that this command has not got.
+    let running = super::runtime()?.block_on(running_on(&project, stage))?;
+    if let Some(server) = running {
+        anyhow::bail!(
+            "the server that runs on {} keeps its data on {server}: back it up with pg_dump or pg_basebackup",
+            project.dir.display()
+        );
+    }
     let file = target(&project, stage, args.file.clone())?;
     let mut steps = Steps::new(shared.json);
     let store = config.storage.store(&project.data(stage));

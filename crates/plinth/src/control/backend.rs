@@ -64,6 +64,7 @@ impl Backend {
                 ),
             },
         };
+        tell_of_new_data(project, config, choice);
         let (db, keys) = open_database(project, config, choice.stage).await?;
         let owner = Owner {
             app: app(&db, &keys, config, choice.stage),
@@ -110,6 +111,18 @@ impl Backend {
     }
 }
 
+/// Whoever has only ever run `plinth dev` should not take an empty answer for the truth.
+fn tell_of_new_data(project: &Project, config: &Config, choice: Choice) {
+    let file = project.data(choice.stage).database();
+    let is_other = choice.stage == Stage::Serve && project.data(Stage::Dev).database().is_file();
+    if is_other && !config.database.is_server() && !file.is_file() {
+        eprintln!(
+            "note: {} is made now, and is empty; add --dev for the data of `plinth dev`",
+            file.display()
+        );
+    }
+}
+
 /// The server on this directory, whichever it is.
 async fn running(project: &Project, config: &Config) -> anyhow::Result<Option<Client>> {
     for stage in [Stage::Dev, Stage::Serve] {
@@ -123,9 +136,19 @@ async fn running(project: &Project, config: &Config) -> anyhow::Result<Option<Cl
     Ok(None)
 }
 
-/// Whoever names a database means that one. A server that is on another would do the work there, and report that it went well.
-async fn refuse_another(client: &mut Client, project: &Project, url: &str) -> anyhow::Result<()> {
-    let wanted = DatabaseReport::from(ServerTarget::of(url)?);
+/// The PostgreSQL server that the running server of this stage keeps its data on; none where nobody runs, or on a file.
+pub(crate) async fn running_on(
+    project: &Project,
+    stage: Stage,
+) -> anyhow::Result<Option<DatabaseReport>> {
+    match Client::connect(&project.data(stage).control_socket()).await {
+        Some(mut client) => database_of(&mut client).await,
+        None => Ok(None),
+    }
+}
+
+/// Which server the running server is on; none is its file.
+async fn database_of(client: &mut Client) -> anyhow::Result<Option<DatabaseReport>> {
     let (mut told, mut failed) = (None, String::new());
     let asked = client.ask(&Request::Database, |reply| match reply {
         Reply::Database { server } => told = Some(server),
@@ -133,9 +156,15 @@ async fn refuse_another(client: &mut Client, project: &Project, url: &str) -> an
         _ => {}
     });
     asked.await?;
-    let running = told.with_context(|| {
+    told.with_context(|| {
         format!("the running server does not say which database it is on ({failed}); it is of another version of plinth: start it anew")
-    })?;
+    })
+}
+
+/// Whoever names a database means that one. A server that is on another would do the work there, and report that it went well.
+async fn refuse_another(client: &mut Client, project: &Project, url: &str) -> anyhow::Result<()> {
+    let wanted = DatabaseReport::from(ServerTarget::of(url)?);
+    let running = database_of(client).await?;
     if running.as_ref() == Some(&wanted) {
         return Ok(());
     }

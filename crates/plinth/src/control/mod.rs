@@ -15,7 +15,7 @@ mod socket_path;
 mod storage;
 
 pub(crate) use answer::{Owner, RunningServer, describe};
-pub(crate) use backend::{Backend, Choice};
+pub(crate) use backend::{Backend, Choice, running_on};
 pub(crate) use listen::listen;
 pub(crate) use messages::{
     CheckReport, ColumnKind, ColumnReply, DatabaseReport, Diagnostic, FileReport, LedgerFinding,
