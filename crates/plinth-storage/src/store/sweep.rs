@@ -86,6 +86,10 @@ async fn remove_due(storage: &Storage) -> Result<usize, StorageError> {
             storage.images.forget(*version).await;
         }
         removed += gone.len();
+        // What has come meanwhile wakes us again. Waiting until nothing comes would keep all else that is to be swept waiting, too.
+        if i64::try_from(due.len()).is_ok_and(|found| found < BATCH) {
+            return Ok(removed);
+        }
     }
 }
 
