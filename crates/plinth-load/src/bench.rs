@@ -189,7 +189,9 @@ fn measure(
     let ((tally, flushed, memory), used) = undisturbed(process, |tries| {
         forget_peak(process)?;
         let before = flushes(scratch);
-        let tally = server.load_all(work, clients, time, tries as u64 + 7)?;
+        let tally = server
+            .load(work, clients, time, tries as u64 + 7)?
+            .all_good()?;
         let flushed = flushes(scratch).zip(before);
         let flushed = flushed.map(|(after, before)| after.saturating_sub(before));
         Ok((tally, flushed, memory_kib(process)?))

@@ -10,6 +10,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -89,6 +90,25 @@ impl Tally {
             unanswered: 0,
             first_other: None,
         }
+    }
+
+    /// Fails when anything but good answers and refusals for want of time came, or nothing good.
+    pub(crate) fn answered(self) -> Result<Tally> {
+        ensure!(
+            self.other == 0 && self.broken == 0 && !self.good.is_empty(),
+            "{} answers were not good, {} connections broke; the first: {}",
+            self.other,
+            self.broken,
+            self.first_other.as_deref().unwrap_or("none")
+        );
+        Ok(self)
+    }
+
+    /// Fails when anybody was refused, too.
+    pub(crate) fn all_good(self) -> Result<Tally> {
+        let refused = self.refused.len();
+        ensure!(refused == 0, "{refused} requests were refused");
+        self.answered()
     }
 
     /// Good answers a second.

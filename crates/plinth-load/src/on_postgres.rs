@@ -58,7 +58,9 @@ pub(crate) fn measure(places: &Places, time: Duration, say: &mut dyn FnMut(&str)
         let (mut ours, mut plain, mut pipelined) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..ROUNDS {
             let (tally, used) = undisturbed(server.process(), |tries| {
-                server.load_all(work, CLIENTS, time, (round + tries) as u64 + 7)
+                server
+                    .load(work, CLIENTS, time, (round + tries) as u64 + 7)?
+                    .all_good()
             })?;
             ours.push(Figure::of(&tally, used));
             let by_pgbench = |pipeline| {

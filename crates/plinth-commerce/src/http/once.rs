@@ -22,10 +22,11 @@ use uuid::Uuid;
 
 use super::guest::Opens;
 use super::who::Who;
-use super::{body, carts, render};
+use super::{body, carts, not_found, render};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::model::idempotency::{self, Begun, Held, KeptKey};
+use crate::model::orders;
 
 /// The header that carries the key.
 const KEY: &str = "idempotency-key";
@@ -103,27 +104,23 @@ pub(crate) struct Answer {
 impl Answer {
     /// 201.
     pub(crate) fn created(body: Value) -> Answer {
-        Answer {
-            status: StatusCode::CREATED,
-            body: Some(body),
-            is_kept: false,
-        }
+        Answer::new(StatusCode::CREATED, Some(body))
     }
 
     /// 200.
     pub(crate) fn ok(body: Value) -> Answer {
-        Answer {
-            status: StatusCode::OK,
-            body: Some(body),
-            is_kept: false,
-        }
+        Answer::new(StatusCode::OK, Some(body))
     }
 
     /// 204.
     pub(crate) fn nothing() -> Answer {
+        Answer::new(StatusCode::NO_CONTENT, None)
+    }
+
+    fn new(status: StatusCode, body: Option<Value>) -> Answer {
         Answer {
-            status: StatusCode::NO_CONTENT,
-            body: None,
+            status,
+            body,
             is_kept: false,
         }
     }
@@ -270,11 +267,7 @@ fn as_answer(failure: Failure) -> Result<Answer, Failure> {
         Failure::Failed(error) if error.may_pass() => return Err(Failure::Failed(error)),
         Failure::Failed(error) => error.into(),
     };
-    Ok(Answer {
-        status: error.status,
-        body: Some(render::error(&error)),
-        is_kept: false,
-    })
+    Ok(Answer::new(error.status, Some(render::error(&error))))
 }
 
 async fn given_before(
@@ -287,7 +280,11 @@ async fn given_before(
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let body = match serde_json::from_value::<Stored>(answer).map_err(unreadable)? {
         Stored::Body(body) => body,
-        Stored::Placed { id, body } => Some(render::placed(commerce, id, body).await?),
+        Stored::Placed { id, body } => {
+            let found = orders::find(commerce, id).await?;
+            let order = found.ok_or_else(not_found)?;
+            Some(render::placed(body, order.number, order.placed_at))
+        }
         Stored::Order(id) => {
             // Whoever placed an order may pay it. A guest had no secret then by which he could be known.
             let asks = Some(who).filter(|_| status != StatusCode::CREATED);
@@ -296,11 +293,7 @@ async fn given_before(
         Stored::Refund(id) => Some(render::stored_refund(commerce, id).await?),
         Stored::Cart(id) => Some(carts::stored(commerce, id).await?),
     };
-    Ok(Answer {
-        status,
-        body,
-        is_kept: true,
-    })
+    Ok(Answer::new(status, body).as_kept())
 }
 
 /// What was done is done: a failure to keep its answer must not look like a failure to do it.

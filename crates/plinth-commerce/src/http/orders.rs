@@ -121,34 +121,35 @@ async fn place_once(
         ..pending(commerce, who, &goods, &quote, provider)
     };
     let payment = new_payment(commerce, &order)?;
-    let stored = match payment.state {
-        // What the provider will say is not known yet.
-        PaymentState::Created => Stored::Order(order.id),
-        _ => Stored::Placed {
-            id: order.id,
-            body: render::order_with(&order, Some(&payment), true),
-        },
+    // What a provider will say is not known before it has been asked.
+    let told = match payment.state {
+        PaymentState::Created => None,
+        _ => Some(render::order_with(&order, Some(&payment), true)),
     };
+    let stored = match &told {
+        Some(body) => Stored::Placed {
+            id: order.id,
+            body: body.clone(),
+        },
+        None => Stored::Order(order.id),
+    };
+    let payment_id = payment.id;
     let placement = Placement {
         cart: goods.cart,
         codes: goods.codes,
         kept: Some(stored.kept(held, StatusCode::CREATED)),
-        payment: payment.clone(),
+        payment,
         actor: who.actor(),
         order,
     };
     let order = orders::place(commerce, placement).await?;
-    match payment.state {
-        PaymentState::Created => {
-            ask_provider(commerce, payment.id).await;
-            let value = render::stored_order(commerce, order.id, None).await?;
-            Ok(Answer::created(value))
-        }
-        _ => {
-            let value = render::order_with(&order, Some(&payment), true);
-            Ok(Answer::created(value).as_kept())
-        }
+    if let Some(body) = told {
+        let body = render::placed(body, order.number, order.placed_at);
+        return Ok(Answer::created(body).as_kept());
     }
+    ask_provider(commerce, payment_id).await;
+    let value = render::stored_order(commerce, order.id, None).await?;
+    Ok(Answer::created(value))
 }
 
 /// What the request or its cart names.

@@ -1,5 +1,6 @@
 //! Answers: orders, carts, payments and refunds as clients read them. Digests and keys are in none.
 
+use jiff::Timestamp;
 use plinth_http::ApiError;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -112,19 +113,13 @@ pub(crate) fn error(error: &ApiError) -> Value {
     })
 }
 
-/// The answer to whoever placed an order, with what the database gave the order.
-pub(crate) async fn placed(
-    commerce: &Commerce,
-    id: Uuid,
-    mut body: Value,
-) -> Result<Value, Failure> {
-    let found = orders::find(commerce, id).await?;
-    let this = found.ok_or_else(super::not_found)?;
-    let at = this.placed_at.to_string();
-    body["number"] = json!(this.number);
+/// The answer to whoever places an order, with what the database gave the order.
+pub(crate) fn placed(mut body: Value, number: i64, at: Timestamp) -> Value {
+    let at = at.to_string();
+    body["number"] = json!(number);
     body["placed_at"] = json!(at);
     body["updated_at"] = json!(at);
-    Ok(body)
+    body
 }
 
 /// An order as it is now, for whoever placed it, or for whom `asks` says.

@@ -48,7 +48,6 @@ impl Scratch {
     }
 
     fn send(&self, session: Session, sql: &str) -> mpsc::Receiver<Result<RowSet, EngineError>> {
-        let (reply, answer) = mpsc::channel();
         let sql = sql.to_owned();
         let work = move |tx: &mut Tx| {
             let mut last = RowSet::default();
@@ -57,6 +56,15 @@ impl Scratch {
             }
             Ok(last)
         };
+        self.submit(session, work)
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        session: Session,
+        work: impl Fn(&mut Tx) -> Result<T, EngineError> + Send + 'static,
+    ) -> mpsc::Receiver<Result<T, EngineError>> {
+        let (reply, answer) = mpsc::channel();
         self.engine
             .submit(
                 session,
@@ -70,20 +78,12 @@ impl Scratch {
 
     /// Writes a row and gives the thread on which that was done.
     fn write_somewhere(&self) -> ThreadId {
-        let (reply, answer) = mpsc::channel();
         let insert = plinth_sql::parse::statement("insert into t values (0)").unwrap();
         let work = move |tx: &mut Tx| -> Result<ThreadId, EngineError> {
             tx.execute(&insert, &[])?;
             Ok(thread::current().id())
         };
-        self.engine
-            .submit(
-                Session::system(),
-                work,
-                |error| error,
-                move |result| reply.send(result).unwrap(),
-            )
-            .unwrap();
+        let answer = self.submit(Session::system(), work);
         answer.recv().unwrap().unwrap()
     }
 
@@ -407,20 +407,12 @@ fn writes_that_wait_together_are_committed_together() {
     // One that does not end before all the others wait behind it.
     let (begin, begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel();
-    let (reply, held) = mpsc::channel();
     let work = move |_: &mut Tx| -> Result<(), EngineError> {
         begin.send(()).unwrap();
         may_go_on.recv().unwrap();
         Ok(())
     };
-    db.engine
-        .submit(
-            Session::system(),
-            work,
-            |error| error,
-            move |result| reply.send(result).unwrap(),
-        )
-        .unwrap();
+    let held = db.submit(Session::system(), work);
     begun.recv().unwrap();
     let before = db.commits();
     let answers: Vec<_> = (0..WRITES)
