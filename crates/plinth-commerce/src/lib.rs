@@ -29,6 +29,7 @@ pub use model::ledger::{Finding, check_ledger};
 pub use work::reconcile::{ReconcileError, Report, reconcile};
 
 use http::guest::GuestKey;
+use model::offers::Remembered;
 use providers::Providers;
 
 /// The prefix that all routes have.
@@ -87,6 +88,7 @@ pub struct Commerce {
     config: Arc<Config>,
     providers: Providers,
     guest_key: GuestKey,
+    offers: Arc<Remembered>,
     /// Woken when there is work that no request does itself.
     worker: Arc<Notify>,
 }
@@ -109,6 +111,7 @@ impl Commerce {
             config: Arc::new(config),
             providers,
             guest_key: GuestKey::derive(keys.root.expose().as_bytes()),
+            offers: Arc::default(),
             worker: Arc::default(),
         })
     }
@@ -155,6 +158,11 @@ pub fn module() -> SystemModule {
                 "0005",
                 "begun_in_passing",
                 include_str!("../migrations/0005_begun_in_passing.sql"),
+            ),
+            (
+                "0006",
+                "at_once",
+                include_str!("../migrations/0006_at_once.sql"),
             ),
         ],
     }

@@ -20,8 +20,8 @@ use super::{Id, not_found, render};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::model::carts::{self, Cart, CartChange, CartLine, CartState};
-use crate::model::catalog;
 use crate::model::idempotency::Held;
+use crate::model::offers::{self, Market};
 use crate::money::Currency;
 
 /// What `POST /carts` reads.
@@ -207,14 +207,16 @@ async fn cart_lines(
         return Ok(Vec::new());
     }
     // Where they go may be said later: a rate that is missing is the quote's to tell.
-    let items = catalog::priced(commerce, wanted, currency, region, false).await?;
-    let prices: BTreeSet<Uuid> = items.iter().map(|item| item.price).collect();
-    if prices.len() < items.len() {
+    let market = Market { currency, region };
+    let offers = offers::read(commerce, &items::wanted(wanted), market).await?;
+    let prices: BTreeSet<Uuid> = offers.iter().map(|offer| offer.price_id).collect();
+    if prices.len() < offers.len() {
         return Err(invalid("lines names a product both by itself and by its price").into());
     }
-    let lines = items.iter().map(|item| CartLine {
-        price_id: item.price,
-        quantity: item.quantity,
+    let lines = wanted.iter().zip(&offers);
+    let lines = lines.map(|((_, quantity), offer)| CartLine {
+        price_id: offer.price_id,
+        quantity: *quantity,
     });
     Ok(lines.collect())
 }
@@ -254,7 +256,11 @@ async fn shown(commerce: &Commerce, cart: &Cart) -> Result<Value, CommerceError>
     let quoted = match lines.is_empty() {
         true => None,
         false => {
-            Some(items::quote(commerce, &lines, cart.currency, &cart.region, &cart.codes).await)
+            let market = Market {
+                currency: cart.currency,
+                region: &cart.region,
+            };
+            Some(items::quote(commerce, &lines, market, &cart.codes).await)
         }
     };
     let (quote, problem) = match quoted {

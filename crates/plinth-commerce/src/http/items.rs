@@ -10,6 +10,7 @@ use super::body::invalid;
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::model::catalog;
+use crate::model::offers::{self, Market, Offer};
 use crate::money::Currency;
 use crate::price::{self, Quote};
 
@@ -97,16 +98,41 @@ pub(crate) fn read_codes(codes: Option<Vec<String>>) -> Result<Vec<String>, ApiE
     Ok(codes)
 }
 
+/// What these lines name, each once.
+pub(crate) fn wanted(lines: &[(Uuid, i64)]) -> Vec<Uuid> {
+    lines.iter().map(|(id, _)| *id).collect()
+}
+
 /// What these lines cost now.
 pub(crate) async fn quote(
     commerce: &Commerce,
     lines: &[(Uuid, i64)],
-    currency: Currency,
-    region: &str,
+    market: Market<'_>,
     codes: &[String],
 ) -> Result<Quote, CommerceError> {
-    let needs_rate = commerce.config.require_tax_rate;
-    let items = catalog::priced(commerce, lines, currency, region, needs_rate).await?;
+    let offers = offers::read(commerce, &wanted(lines), market).await?;
+    quote_of(commerce, lines, &offers, market, codes).await
+}
+
+/// What these lines cost by these offers, one for each.
+///
+/// # Errors
+/// [`CommerceError::NoTaxRate`] for the first of which the region does not say how it is taxed, where the shop wants that to be said.
+pub(crate) async fn quote_of(
+    commerce: &Commerce,
+    lines: &[(Uuid, i64)],
+    offers: &[Offer],
+    market: Market<'_>,
+    codes: &[String],
+) -> Result<Quote, CommerceError> {
+    let untaxed = offers.iter().find(|offer| !offer.has_rate());
+    if let Some(offer) = untaxed.filter(|_| commerce.config.require_tax_rate) {
+        return Err(CommerceError::NoTaxRate {
+            product: offer.product_id,
+            region: market.region.to_owned(),
+        });
+    }
+    let currency = market.currency;
     let discounts = match codes.is_empty() {
         true => Vec::new(),
         false => {
@@ -114,7 +140,9 @@ pub(crate) async fn quote(
             catalog::discounts(commerce, codes, currency, now).await?
         }
     };
-    Ok(price::quote(currency, items, &discounts)?)
+    let items = lines.iter().zip(offers);
+    let items = items.map(|((_, quantity), offer)| offer.item(*quantity, currency));
+    Ok(price::quote(currency, items.collect(), &discounts)?)
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use plinth_http::{ApiError, internal_error};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::guest::Opens;
@@ -25,7 +24,7 @@ use super::who::Who;
 use super::{body, carts, not_found, render};
 use crate::Commerce;
 use crate::error::CommerceError;
-use crate::model::idempotency::{self, Begun, Held, KeptKey};
+use crate::model::idempotency::{self, Begun, Claim, Held, KeptKey};
 use crate::model::orders;
 
 /// The header that carries the key.
@@ -196,6 +195,16 @@ impl Stored {
     }
 }
 
+/// What came of an attempt to take the key and do the work in one turn.
+pub(crate) enum Attempt {
+    /// Nothing: it must be done step by step.
+    Untried,
+    /// Somebody else has the key, or this request has it and nothing more was done.
+    Begun(Begun),
+    /// The key was taken, and this came of the work. Where it failed for a reason that may pass, nobody holds the key.
+    Done(Result<Answer, Failure>),
+}
+
 /// Does the work of a write, or gives the answer that it was given before. `opens` says what kind of secret a guest is told with what
 /// is made.
 pub(crate) async fn once<W, F>(
@@ -208,9 +217,27 @@ where
     W: FnOnce(Commerce, Who, Held) -> F + Send + 'static,
     F: Future<Output = Result<Answer, Failure>> + Send + 'static,
 {
+    let attempt = async |_, _, _| Attempt::Untried;
+    once_at_once(commerce, write, opens, attempt, work).await
+}
+
+/// The same for work that can often be done in one turn with taking the key; `attempt` tries that first.
+pub(crate) async fn once_at_once<A, T, W, F>(
+    commerce: Commerce,
+    write: Write,
+    opens: Option<Opens>,
+    attempt: A,
+    work: W,
+) -> Result<Response, ApiError>
+where
+    A: FnOnce(Commerce, Who, Claim) -> T + Send + 'static,
+    T: Future<Output = Attempt> + Send + 'static,
+    W: FnOnce(Commerce, Who, Held) -> F + Send + 'static,
+    F: Future<Output = Result<Answer, Failure>> + Send + 'static,
+{
     let shop = commerce.clone();
     // On a task of its own, which nobody cancels.
-    let running = tokio::spawn(async move { run(&shop, write, work).await });
+    let running = tokio::spawn(async move { run(&shop, write, attempt, work).await });
     let done = running.await.map_err(internal_error)?;
     let (mut answer, is_replayed) = done.map_err(ApiError::from)?;
     if let (Some(opens), Some(body)) = (opens, &mut answer.body) {
@@ -228,13 +255,25 @@ where
 }
 
 /// The answer, and whether it was given before.
-async fn run<W, F>(commerce: &Commerce, write: Write, work: W) -> Result<(Answer, bool), Failure>
+async fn run<A, T, W, F>(
+    commerce: &Commerce,
+    write: Write,
+    attempt: A,
+    work: W,
+) -> Result<(Answer, bool), Failure>
 where
+    A: FnOnce(Commerce, Who, Claim) -> T + Send + 'static,
+    T: Future<Output = Attempt> + Send + 'static,
     W: FnOnce(Commerce, Who, Held) -> F + Send + 'static,
     F: Future<Output = Result<Answer, Failure>> + Send + 'static,
 {
-    let fingerprint = hex::encode(Sha256::digest(&write.bytes));
-    let begun = idempotency::begin(commerce, &write.scope, &write.key, &fingerprint).await?;
+    let claim = Claim::new(&write.scope, &write.key, &write.bytes);
+    let tried = attempt(commerce.clone(), write.who.clone(), claim.clone()).await;
+    let begun = match tried {
+        Attempt::Done(done) => return Ok((settled(commerce, &claim.held, done).await?, false)),
+        Attempt::Begun(begun) => begun,
+        Attempt::Untried => idempotency::begin(commerce, &claim).await?,
+    };
     let held = match begun {
         Begun::Fresh(held) => held,
         Begun::Running => return Err(is_running().into()),
@@ -244,20 +283,30 @@ where
             return Ok((given, true));
         }
     };
-    let answer = match work(commerce.clone(), write.who, held.clone()).await {
+    let done = work(commerce.clone(), write.who, held.clone()).await;
+    Ok((settled(commerce, &held, done).await?, false))
+}
+
+/// What came of the work, kept under its key, or the key let go.
+async fn settled(
+    commerce: &Commerce,
+    held: &Held,
+    done: Result<Answer, Failure>,
+) -> Result<Answer, Failure> {
+    let answer = match done {
         Ok(answer) => answer,
         Err(failure) => match as_answer(failure) {
             Ok(answer) => answer,
             Err(failure) => {
-                forget(commerce, &held).await;
+                forget(commerce, held).await;
                 return Err(failure);
             }
         },
     };
     if !answer.is_kept {
-        keep(commerce, &held, &answer).await;
+        keep(commerce, held, &answer).await;
     }
-    Ok((answer, false))
+    Ok(answer)
 }
 
 /// A refusal is an answer like any other. What may pass is none: a repeat may find it gone.

@@ -1,6 +1,7 @@
 //! Orders: placed, listed, shown.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -9,20 +10,21 @@ use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use plinth_http::ApiError;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::body::invalid;
 use super::guest::{self, Opens};
 use super::items::{self, AskedLine};
-use super::once::{Answer, Failure, Stored, Write, once};
+use super::once::{Answer, Attempt, Failure, Stored, Write, once_at_once};
 use super::who::Who;
 use super::{Id, Parameters, carts, not_found, render};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::machine::State as OrderState;
-use crate::model::idempotency::Held;
-use crate::model::orders::{self, Filter, Order, OrderLine, Placement};
+use crate::model::idempotency::{self, Begun, Claim, Held};
+use crate::model::offers::{self, Market, Offer};
+use crate::model::orders::{self, AtOnce, Filter, Order, OrderLine, Placement};
 use crate::model::payments::{self, Payment, PaymentState};
 use crate::money::{Currency, Money};
 use crate::price::{Line, Quote};
@@ -81,34 +83,102 @@ pub(crate) async fn place(
     if asked.provider.is_some() {
         write.who.must_be_staff()?;
     }
-    let work = move |commerce: Commerce, who: Who, held: Held| async move {
-        place_once(&commerce, &who, &held, asked).await
+    let asked = Arc::new(asked);
+    let same = Arc::clone(&asked);
+    let attempt = move |commerce: Commerce, who: Who, claim: Claim| async move {
+        place_at_once(&commerce, &who, &claim, &same).await
     };
-    once(commerce, write, Some(Opens::Order), work).await
+    let work = move |commerce: Commerce, who: Who, held: Held| async move {
+        place_once(&commerce, &who, &held, &asked).await
+    };
+    once_at_once(commerce, write, Some(Opens::Order), attempt, work).await
+}
+
+/// In one turn with taking the key, reckoned with what is remembered of the catalog.
+async fn place_at_once(commerce: &Commerce, who: &Who, claim: &Claim, asked: &New) -> Attempt {
+    let Ok(reckoned) = reckon(commerce, who, asked, Prices::Remembered).await else {
+        // What is refused is refused under the key.
+        return Attempt::Untried;
+    };
+    let wanted = items::wanted(&reckoned.goods.lines);
+    let offers = offers::document(&wanted, &reckoned.offers);
+    let (placement, told) = reckoned.placement(who, &claim.held);
+    let market = Market {
+        currency: placement.order.currency,
+        region: &placement.order.region.clone(),
+    };
+    let payment = placement.payment.id;
+    match orders::place_at_once(commerce, claim, offers, placement).await {
+        Ok(AtOnce::Begun(begun)) => {
+            if matches!(begun, Begun::Fresh(_)) {
+                commerce.offers.forget(&wanted, market);
+            }
+            Attempt::Begun(begun)
+        }
+        Ok(AtOnce::Placed(Ok(order))) => {
+            Attempt::Done(answer(commerce, &order, payment, told).await)
+        }
+        Ok(AtOnce::Placed(Err(error))) => Attempt::Done(Err(error.into())),
+        Err(error) if error.may_pass() && !idempotency::is_being_taken(&error) => {
+            Attempt::Done(Err(error.into()))
+        }
+        // Undone, key and all: step by step it is refused again, and that is kept.
+        Err(_) => Attempt::Untried,
+    }
 }
 
 async fn place_once(
     commerce: &Commerce,
     who: &Who,
     held: &Held,
-    mut asked: New,
+    asked: &New,
 ) -> Result<Answer, Failure> {
-    let email = asked.email.take().or_else(|| who.email.clone());
-    let metadata = json!(asked.metadata);
-    let provider = asked.provider.take();
-    let provider = provider.unwrap_or_else(|| commerce.config.provider.clone());
+    let reckoned = reckon(commerce, who, asked, Prices::Read).await?;
+    let (placement, told) = reckoned.placement(who, held);
+    let payment = placement.payment.id;
+    let order = orders::place(commerce, placement).await?;
+    answer(commerce, &order, payment, told).await
+}
+
+/// An order that is reckoned and not placed.
+struct Reckoned {
+    goods: Goods,
+    /// What it was reckoned with, one for each line.
+    offers: Vec<Offer>,
+    order: Order,
+    payment: Payment,
+}
+
+/// Where prices are from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prices {
+    /// The catalog, now.
+    Read,
+    /// What the catalog said when it was asked last.
+    Remembered,
+}
+
+async fn reckon(
+    commerce: &Commerce,
+    who: &Who,
+    asked: &New,
+    prices: Prices,
+) -> Result<Reckoned, Failure> {
     let goods = goods(commerce, who, asked).await?;
-    let quote = items::quote(
-        commerce,
-        &goods.lines,
-        goods.currency,
-        &goods.region,
-        &goods.codes,
-    );
-    let quote = quote.await?;
-    let provider = match quote.total {
-        0 => FREE.to_owned(),
-        _ => provider,
+    let market = Market {
+        currency: goods.currency,
+        region: &goods.region,
+    };
+    let wanted = items::wanted(&goods.lines);
+    let offers = match prices {
+        Prices::Read => offers::read(commerce, &wanted, market).await?,
+        Prices::Remembered => offers::recall(commerce, &wanted, market).await?,
+    };
+    let quote = items::quote_of(commerce, &goods.lines, &offers, market, &goods.codes).await?;
+    let provider = match (quote.total, &asked.provider) {
+        (0, _) => FREE.to_owned(),
+        (_, Some(provider)) => provider.clone(),
+        (_, None) => commerce.config.provider.clone(),
     };
     if let Some(provider) = commerce.providers.get(&provider) {
         // Before goods are held for it.
@@ -116,54 +186,74 @@ async fn place_once(
         provider.check_amount(total).map_err(invalid)?;
     }
     let order = Order {
-        email,
-        metadata,
+        email: asked.email.clone().or_else(|| who.email.clone()),
+        metadata: json!(asked.metadata),
         ..pending(commerce, who, &goods, &quote, provider)
     };
-    let payment = new_payment(commerce, &order)?;
-    // What a provider will say is not known before it has been asked.
-    let told = match payment.state {
-        PaymentState::Created => None,
-        _ => Some(render::order_with(&order, Some(&payment), true)),
-    };
-    let stored = match &told {
-        Some(body) => Stored::Placed {
-            id: order.id,
-            body: body.clone(),
-        },
-        None => Stored::Order(order.id),
-    };
-    let payment_id = payment.id;
-    let placement = Placement {
-        cart: goods.cart,
-        codes: goods.codes,
-        kept: Some(stored.kept(held, StatusCode::CREATED)),
-        payment,
-        actor: who.actor(),
+    Ok(Reckoned {
+        payment: new_payment(commerce, &order)?,
+        goods,
+        offers,
         order,
-    };
-    let order = orders::place(commerce, placement).await?;
+    })
+}
+
+impl Reckoned {
+    /// For the statement that places it, and its answer where that is known before: without the order's number and times.
+    fn placement(self, who: &Who, held: &Held) -> (Placement, Option<Value>) {
+        let order = self.order;
+        // What a provider will say is not known before it has been asked.
+        let told = match self.payment.state {
+            PaymentState::Created => None,
+            _ => Some(render::order_with(&order, Some(&self.payment), true)),
+        };
+        let stored = match &told {
+            Some(body) => Stored::Placed {
+                id: order.id,
+                body: body.clone(),
+            },
+            None => Stored::Order(order.id),
+        };
+        let placement = Placement {
+            cart: self.goods.cart,
+            codes: self.goods.codes,
+            kept: Some(stored.kept(held, StatusCode::CREATED)),
+            payment: self.payment,
+            actor: who.actor(),
+            order,
+        };
+        (placement, told)
+    }
+}
+
+/// Answers for an order that is placed, whose provider may have to be asked yet.
+async fn answer(
+    commerce: &Commerce,
+    order: &Order,
+    payment: Uuid,
+    told: Option<Value>,
+) -> Result<Answer, Failure> {
     if let Some(body) = told {
         let body = render::placed(body, order.number, order.placed_at);
         return Ok(Answer::created(body).as_kept());
     }
-    ask_provider(commerce, payment_id).await;
+    ask_provider(commerce, payment).await;
     let value = render::stored_order(commerce, order.id, None).await?;
     Ok(Answer::created(value))
 }
 
 /// What the request or its cart names.
-async fn goods(commerce: &Commerce, who: &Who, asked: New) -> Result<Goods, Failure> {
+async fn goods(commerce: &Commerce, who: &Who, asked: &New) -> Result<Goods, Failure> {
     let Some(id) = asked.cart_id else {
-        let lines = asked.lines.unwrap_or_default();
+        let lines = asked.lines.as_deref().unwrap_or_default();
         let currency = asked.currency.as_deref();
         let currency = currency.ok_or_else(|| invalid("an order needs a currency"))?;
         return Ok(Goods {
             cart: None,
-            lines: items::read_lines(&lines)?,
+            lines: items::read_lines(lines)?,
             currency: items::read_currency(currency)?,
-            region: items::read_region(asked.region)?,
-            codes: items::read_codes(asked.codes)?,
+            region: items::read_region(asked.region.clone())?,
+            codes: items::read_codes(asked.codes.clone())?,
         });
     };
     let says_more = asked.lines.is_some()
@@ -294,7 +384,7 @@ pub(super) async fn shown(
     commerce: &Commerce,
     order: &Order,
     to_customer: bool,
-) -> Result<serde_json::Value, Failure> {
+) -> Result<Value, Failure> {
     let payments = payments::of_order(commerce, order.id).await?;
     Ok(render::order_with(order, payments.last(), to_customer))
 }

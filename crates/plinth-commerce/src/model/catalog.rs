@@ -1,4 +1,4 @@
-//! What is for sale: products with their prices, tax and stock, and the codes that make them cheaper.
+//! What is in the store, and the codes that make it cheaper. What things cost is in `offers`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use super::{Time, answer, array, fetch, refused, run, unreadable};
 use crate::Commerce;
 use crate::error::CommerceError;
 use crate::money::{Currency, Money};
-use crate::price::{Discount, Item, TaxRate};
+use crate::price::Discount;
 
 /// What is in the store of a product, as the database and answers have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,91 +22,6 @@ pub(crate) struct Stock {
     pub(crate) on_hand: i64,
     /// How many of them belong to orders already.
     pub(crate) reserved: i64,
-}
-
-/// A price with its product and their tax.
-#[derive(Deserialize)]
-struct Offer {
-    price_id: Uuid,
-    product_id: Uuid,
-    amount: i64,
-    name: String,
-    ppm: i64,
-    included: bool,
-    /// Whether the region has a rate for it.
-    has_rate: bool,
-}
-
-/// What things cost now, in the order in which they are wanted: prices by their id, or products by theirs, which cost what their
-/// newest price in this currency says.
-///
-/// # Errors
-/// [`CommerceError::NotForSale`] for the first that is not known, not active, or not sold in this currency. Where `needs_rate` is set,
-/// [`CommerceError::NoTaxRate`] for the first of which the region does not say how it is taxed.
-pub(crate) async fn priced(
-    commerce: &Commerce,
-    wanted: &[(Uuid, i64)],
-    currency: Currency,
-    region: &str,
-    needs_rate: bool,
-) -> Result<Vec<Item>, CommerceError> {
-    static OFFERS: LazyLock<Known> = LazyLock::new(|| {
-        let sql = "select price.id as price_id, price.product_id, price.amount, product.name,
-                          coalesce(rate.ppm, 0) as ppm, coalesce(rate.included, false) as included,
-                          rate.ppm is not null as has_rate
-            from commerce.prices price
-            join commerce.products product on product.id = price.product_id
-            left join commerce.tax_rates rate on rate.region = $3 and rate.tax_class = product.tax_class
-            where price.id in (
-                select id from commerce.prices where id = any($1::uuid[])
-                union all
-                select id from commerce.prices where product_id = any($1::uuid[]) and currency = $2
-              )
-              and price.currency = $2 and price.active and product.active
-            order by price.created_at desc, price.id desc";
-        let fields = [
-            "price_id",
-            "product_id",
-            "amount",
-            "name",
-            "ppm",
-            "included",
-            "has_rate",
-        ];
-        Known::new(sql, &fields, 3)
-    });
-    let ids = array(wanted.iter().map(|(id, _)| id.to_string()));
-    let params = vec![
-        Param::from(ids),
-        Param::from(currency.code()),
-        Param::from(region),
-    ];
-    let offers: Vec<Offer> = fetch(commerce, &OFFERS, params).await?;
-    let item = |(id, quantity): &(Uuid, i64)| {
-        let by_price = offers.iter().find(|offer| offer.price_id == *id);
-        let by_product = || offers.iter().find(|offer| offer.product_id == *id);
-        let Some(offer) = by_price.or_else(by_product) else {
-            return Err(CommerceError::NotForSale { id: *id, currency });
-        };
-        if needs_rate && !offer.has_rate {
-            return Err(CommerceError::NoTaxRate {
-                product: offer.product_id,
-                region: region.to_owned(),
-            });
-        }
-        Ok(Item {
-            product: offer.product_id,
-            price: offer.price_id,
-            name: offer.name.clone(),
-            quantity: *quantity,
-            unit: Money::new(offer.amount, currency),
-            tax: TaxRate {
-                ppm: offer.ppm,
-                included: offer.included,
-            },
-        })
-    };
-    wanted.iter().map(item).collect()
 }
 
 /// A code's row.

@@ -3,9 +3,10 @@
 //! Each request that begins holds its key by a `holder` of its own. One that has died gives its key up after a while; should it
 //! live on after all, it is no longer the holder, and nothing that it wants to write with its answer is written.
 
-use plinth_db::Param;
+use plinth_db::{Error, Param};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{call, run};
@@ -61,9 +62,18 @@ pub(crate) struct KeptKey {
     pub(crate) answer: Value,
 }
 
-/// What the function gives.
+/// What is asked for when a key is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// What the request holds once it has it.
+    pub(crate) held: Held,
+    /// Of its body.
+    fingerprint: String,
+}
+
+/// What the functions give that take a key.
 #[derive(Deserialize)]
-struct Found {
+pub(super) struct Found {
     #[serde(default)]
     fresh: bool,
     #[serde(default)]
@@ -74,39 +84,22 @@ struct Found {
     answer: Option<Value>,
 }
 
-/// Takes the key, or says what is under it. `fingerprint` is of the body.
-pub(crate) async fn begin(
-    commerce: &Commerce,
-    scope: &str,
-    key: &str,
-    fingerprint: &str,
-) -> Result<Begun, CommerceError> {
-    let held = Held {
-        scope: scope.to_owned(),
-        key: key.to_owned(),
-        holder: Uuid::new_v4(),
-    };
-    let document = json!({
-        "scope": scope,
-        "key": key,
-        "fingerprint": fingerprint,
-        "holder": held.holder,
-        "lease_seconds": LEASE_SECONDS,
-        "kept_seconds": KEPT_SECONDS,
-    });
+/// Another transaction is just taking the key.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// Takes the key, or says what is under it.
+pub(crate) async fn begin(commerce: &Commerce, claim: &Claim) -> Result<Begun, CommerceError> {
     let sql = "select commerce.begin_request($1::jsonb) as answer";
-    let found: Found = call(commerce, sql, document).await?;
-    Ok(match found {
-        Found { fresh: true, .. } => Begun::Fresh(held),
-        Found { running: true, .. } => Begun::Running,
-        Found {
-            other_body: true, ..
-        } => Begun::OtherBody,
-        Found { status, answer, .. } => Begun::Kept {
-            status: status.unwrap_or(200),
-            answer: answer.unwrap_or_default(),
-        },
-    })
+    match call::<Found>(commerce, sql, claim.document()).await {
+        Ok(found) => Ok(found.begun(&claim.held)),
+        Err(error) if is_being_taken(&error) => Ok(Begun::Running),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether somebody else is at work under this key, in a transaction that has not ended.
+pub(crate) fn is_being_taken(error: &CommerceError) -> bool {
+    matches!(error, CommerceError::Database(Error::Sql(sql)) if sql.code == LOCK_NOT_AVAILABLE)
 }
 
 /// Keeps the answer. One that was kept already with what it tells of may so be made fuller. Gives whether the request still
@@ -150,6 +143,49 @@ pub(crate) async fn sweep(commerce: &Commerce, now: jiff::Timestamp) -> Result<u
                  (select scope, key from commerce.idempotency where expires_at < $1::timestamptz order by expires_at limit $2::bigint)";
     let params = vec![Param::from(now), Param::from(SWEPT)];
     Ok(run(commerce, sql, params).await?.affected)
+}
+
+impl Claim {
+    /// For a request with this body.
+    pub(crate) fn new(scope: &str, key: &str, body: &[u8]) -> Claim {
+        Claim {
+            held: Held {
+                scope: scope.to_owned(),
+                key: key.to_owned(),
+                holder: Uuid::new_v4(),
+            },
+            fingerprint: hex::encode(Sha256::digest(body)),
+        }
+    }
+
+    /// As the functions of the schema take it.
+    pub(super) fn document(&self) -> Value {
+        json!({
+            "scope": self.held.scope,
+            "key": self.held.key,
+            "fingerprint": self.fingerprint,
+            "holder": self.held.holder,
+            "lease_seconds": LEASE_SECONDS,
+            "kept_seconds": KEPT_SECONDS,
+        })
+    }
+}
+
+impl Found {
+    /// For whom asked for the key, and holds it if nobody else does.
+    pub(super) fn begun(self, claimed: &Held) -> Begun {
+        match self {
+            Found { fresh: true, .. } => Begun::Fresh(claimed.clone()),
+            Found { running: true, .. } => Begun::Running,
+            Found {
+                other_body: true, ..
+            } => Begun::OtherBody,
+            Found { status, answer, .. } => Begun::Kept {
+                status: status.unwrap_or(200),
+                answer: answer.unwrap_or_default(),
+            },
+        }
+    }
 }
 
 impl KeptKey {

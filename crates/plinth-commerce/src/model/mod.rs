@@ -12,6 +12,7 @@ pub(crate) mod disputes;
 pub(crate) mod events;
 pub(crate) mod idempotency;
 pub(crate) mod ledger;
+pub(crate) mod offers;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod refunds;

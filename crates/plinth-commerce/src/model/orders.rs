@@ -1,6 +1,6 @@
 //! Orders: how they are placed, read and changed.
 //!
-//! Everything that decides stands in `price` and `machine`. Here it is stored: [`place`] and [`advance`] each are one statement.
+//! Everything that decides stands in `price` and `machine`. Here it is stored: [`place`], [`place_at_once`] and [`advance`] each are one statement.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::actor::Actor;
-use super::idempotency::KeptKey;
+use super::idempotency::{Begun, Claim, Found, KeptKey};
 use super::payments::Payment;
 use super::refunds::Refund;
 use super::{Time, call, currency, of_rows, run, text, unreadable};
@@ -189,47 +189,63 @@ struct Columns {
     lines: Vec<OrderLine>,
 }
 
+/// What came of an attempt to take a key and place an order in one turn.
+#[derive(Debug)]
+pub(crate) enum AtOnce {
+    /// The key is not this request's, or it is and nothing was placed: something costs something else by now.
+    Begun(Begun),
+    /// The key is held. The order is placed, with its answer, or was refused.
+    Placed(Result<Order, CommerceError>),
+}
+
+/// What the functions give that place an order.
+#[derive(Deserialize)]
+struct Placed {
+    refused: Option<String>,
+    product: Option<Uuid>,
+    wanted: Option<i64>,
+    available: Option<i64>,
+    number: Option<i64>,
+    customer_id: Option<Uuid>,
+    placed_at: Option<Time>,
+}
+
 /// Places an order: its rows, its stock, the use of its discounts, the intent to be paid and the answer, together or not at all.
 pub(crate) async fn place(
     commerce: &Commerce,
     placement: Placement,
 ) -> Result<Order, CommerceError> {
+    let sql = "select commerce.place($1::jsonb) as answer";
+    let placed: Placed = call(commerce, sql, placement.document()).await?;
+    placed.order(placement.order)
+}
+
+/// The same in one turn with taking the key of its request, if all still costs what it was reckoned with: `offers` is of
+/// [`offers::document`](super::offers::document).
+///
+/// # Errors
+/// Of a statement that was undone: the key is not held.
+pub(crate) async fn place_at_once(
+    commerce: &Commerce,
+    claim: &Claim,
+    offers: Value,
+    placement: Placement,
+) -> Result<AtOnce, CommerceError> {
     /// What the function gives.
     #[derive(Deserialize)]
     struct Answer {
-        refused: Option<String>,
-        product: Option<Uuid>,
-        wanted: Option<i64>,
-        available: Option<i64>,
-        number: Option<i64>,
-        customer_id: Option<Uuid>,
-        placed_at: Option<Time>,
+        begun: Found,
+        placed: Option<Placed>,
     }
 
-    let document = placement.document();
-    let sql = "select commerce.place($1::jsonb) as answer";
-    let placed: Answer = call(commerce, sql, document).await?;
-    match placed.refused.as_deref() {
-        Some("cart_gone") => return Err(CommerceError::CartGone),
-        Some("out_of_stock") => {
-            return Err(CommerceError::OutOfStock {
-                product: placed.product.unwrap_or_default(),
-                wanted: placed.wanted.unwrap_or_default(),
-                left: placed.available.unwrap_or_default(),
-            });
-        }
-        Some(other) => return Err(unreadable(other).into()),
-        None => {}
-    }
-    let (Some(number), Some(Time(at))) = (placed.number, placed.placed_at) else {
-        return Err(unreadable("an order was placed without a number").into());
-    };
-    Ok(Order {
-        number,
-        customer_id: placed.customer_id,
-        placed_at: at,
-        updated_at: at,
-        ..placement.order
+    let mut document = placement.document();
+    document["begin"] = claim.document();
+    document["offers"] = offers;
+    let sql = "select commerce.place_at_once($1::jsonb) as answer";
+    let answer: Answer = call(commerce, sql, document).await?;
+    Ok(match answer.placed {
+        Some(placed) => AtOnce::Placed(placed.order(placement.order)),
+        None => AtOnce::Begun(answer.begun.begun(&claim.held)),
     })
 }
 
@@ -369,6 +385,34 @@ impl Order {
             owed: self.owed,
             moved,
         }
+    }
+}
+
+impl Placed {
+    /// The order that was to be placed, as it is now.
+    fn order(self, pending: Order) -> Result<Order, CommerceError> {
+        match self.refused.as_deref() {
+            Some("cart_gone") => return Err(CommerceError::CartGone),
+            Some("out_of_stock") => {
+                return Err(CommerceError::OutOfStock {
+                    product: self.product.unwrap_or_default(),
+                    wanted: self.wanted.unwrap_or_default(),
+                    left: self.available.unwrap_or_default(),
+                });
+            }
+            Some(other) => return Err(unreadable(other).into()),
+            None => {}
+        }
+        let (Some(number), Some(Time(at))) = (self.number, self.placed_at) else {
+            return Err(unreadable("an order was placed without a number").into());
+        };
+        Ok(Order {
+            number,
+            customer_id: self.customer_id,
+            placed_at: at,
+            updated_at: at,
+            ..pending
+        })
     }
 }
 

@@ -48,6 +48,10 @@ fn fixed_setting(name: &str) -> Option<&'static str> {
         "lc_collate" | "lc_ctype" => "C.UTF-8",
         "transaction_isolation" | "default_transaction_isolation" => "serializable",
         "max_identifier_length" => "63",
+        "lock_timeout" | "idle_in_transaction_session_timeout" | "idle_session_timeout" => "0",
+        "deadlock_timeout" => "1s",
+        "check_function_bodies" | "escape_string_warning" | "synchronous_commit" => "on",
+        "session_replication_role" => "origin",
         _ => return None,
     })
 }
