@@ -10,6 +10,7 @@ create function commerce.take_key(doc jsonb) returns jsonb
 declare
   there record;
   patience text;
+  half_a_second text;
   is_taken boolean;
 begin
   -- Twice: whoever waited for another finds the other's row then.
@@ -17,8 +18,7 @@ begin
     -- A look that waits for nobody: whoever keeps his answer has the row locked for as long as others keep him waiting, and is under way.
     select * into there from commerce.idempotency where scope = doc ->> 'scope' and key = doc ->> 'key';
     exit when found;
-    patience := current_setting('lock_timeout');
-    perform set_config('lock_timeout', '500ms', true);
+    select current_setting('lock_timeout'), set_config('lock_timeout', '500ms', true) into patience, half_a_second;
     insert into commerce.idempotency (scope, key, fingerprint, holder, expires_at)
       values (doc ->> 'scope', doc ->> 'key', doc ->> 'fingerprint', (doc ->> 'holder')::uuid,
               now() + make_interval(secs => (doc ->> 'kept_seconds')::integer))
@@ -75,34 +75,26 @@ $$;
 create function commerce.still_offered(doc jsonb) returns boolean
   language plpgsql security definer set search_path = ''
   as $$
-declare
-  region_of_order text := doc -> 'order' ->> 'region';
-  currency_of_order text := doc -> 'order' ->> 'currency';
-  seen record;
-  offer record;
 begin
-  for seen in
-    select * from jsonb_to_recordset(doc -> 'offers') as seen(price_id uuid, product_id uuid, amount bigint, name text, ppm bigint,
+  -- A look by its key for each: how few there are is not known to the planner of PostgreSQL, which would rather read whole tables.
+  return (
+    select coalesce(bool_and((
+      select true
+        from commerce.prices price
+        join commerce.products product on product.id = price.product_id
+        left join commerce.tax_rates rate on rate.region = doc -> 'order' ->> 'region' and rate.tax_class = product.tax_class
+        where price.id = seen.price_id and price.product_id = seen.product_id and price.currency = doc -> 'order' ->> 'currency'
+          and price.amount = seen.amount and price.active and product.active and product.name = seen.name
+          and rate.ppm is not distinct from seen.ppm and coalesce(rate.included, false) = seen.included
+          and (not seen.newest or not exists (
+            select 1 from commerce.prices newer
+              where newer.product_id = seen.product_id and newer.currency = price.currency and newer.active
+                and (newer.created_at > price.created_at or (newer.created_at = price.created_at and newer.id > price.id))
+          ))
+    ) is not null), false)
+    from jsonb_to_recordset(doc -> 'offers') as seen(price_id uuid, product_id uuid, amount bigint, name text, ppm bigint,
       included boolean, newest boolean)
-  loop
-    select price.created_at, rate.ppm, coalesce(rate.included, false) as included into offer
-      from commerce.prices price
-      join commerce.products product on product.id = price.product_id
-      left join commerce.tax_rates rate on rate.region = region_of_order and rate.tax_class = product.tax_class
-      where price.id = seen.price_id and price.product_id = seen.product_id and price.currency = currency_of_order
-        and price.amount = seen.amount and price.active and product.active and product.name = seen.name;
-    if not found or offer.ppm is distinct from seen.ppm or offer.included <> seen.included then
-      return false;
-    end if;
-    if seen.newest and exists (
-      select 1 from commerce.prices newer
-        where newer.product_id = seen.product_id and newer.currency = currency_of_order and newer.active
-          and (newer.created_at > offer.created_at or (newer.created_at = offer.created_at and newer.id > seen.price_id))
-    ) then
-      return false;
-    end if;
-  end loop;
-  return true;
+  );
 end
 $$;
 
@@ -120,7 +112,6 @@ declare
   cart_state text;
   its_code text;
   its_codes text[] := '{}';
-  still_there bigint;
   line record;
 begin
   if doc -> 'order' -> 'codes' <> '[]'::jsonb then
@@ -128,16 +119,18 @@ begin
     its_codes := array(select distinct jsonb_array_elements_text(doc -> 'order' -> 'codes') order by 1);
   end if;
   -- What is sold out is said before anything is written: in a rush most requests end here.
-  for line in
-    select wanted.product_id, wanted.quantity
-      from jsonb_to_recordset(doc -> 'stock') as wanted(product_id uuid, quantity bigint) order by wanted.product_id
-  loop
-    select on_hand - reserved into still_there from commerce.inventory where product_id = line.product_id;
-    if still_there < line.quantity then
-      return jsonb_build_object('refused', 'out_of_stock', 'product', line.product_id, 'wanted', line.quantity,
-                                'available', still_there);
-    end if;
-  end loop;
+  select wanted.product_id, wanted.quantity, wanted.still_there into line
+    from (
+      select asked.product_id, asked.quantity,
+             (select on_hand - reserved from commerce.inventory where product_id = asked.product_id) as still_there
+        from jsonb_to_recordset(doc -> 'stock') as asked(product_id uuid, quantity bigint)
+    ) wanted
+    where wanted.still_there < wanted.quantity
+    order by wanted.product_id limit 1;
+  if found then
+    return jsonb_build_object('refused', 'out_of_stock', 'product', line.product_id, 'wanted', line.quantity,
+                              'available', line.still_there);
+  end if;
   if doc ->> 'cart' is not null then
     select state into cart_state from commerce.carts where id = (doc ->> 'cart')::uuid for update;
     if cart_state is distinct from 'open' then

@@ -165,14 +165,18 @@ fn beside_others(
     Ok(())
 }
 
-/// A server that was just filled, which is started anew for it: so everything after is measured on one that was started on its data.
+/// A server that was just filled, which is started anew for it, after a kill and after an orderly end: so everything after is measured on one that
+/// was started on its data.
 fn rest(server: &mut Server, places: &Places) -> Result<Rest> {
     let (made_in, filled_kib) = (server.started_in, memory_kib(server.process())?.0);
     server.restart(places, None)?;
+    let recovered_in = server.started_in;
+    server.stop_and_start(places)?;
     Ok(Rest {
         kind: server.kind,
         made_in,
         filled_kib,
+        recovered_in,
         started_in: server.started_in,
         started_kib: memory_kib(server.process())?.0,
     })

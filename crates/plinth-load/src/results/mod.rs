@@ -69,7 +69,9 @@ pub(crate) struct Rest {
     pub(crate) made_in: Duration,
     /// Its memory when it was just filled.
     pub(crate) filled_kib: u64,
-    /// Time to the first answer when it was started on what it had been filled with.
+    /// Time to the first answer after it was killed with what it had been filled with.
+    pub(crate) recovered_in: Duration,
+    /// The same after an orderly end.
     pub(crate) started_in: Duration,
     /// Its memory then.
     pub(crate) started_kib: u64,
@@ -254,9 +256,9 @@ impl Report {
         }
         let _ = writeln!(
             out,
-            "\n## At rest\n\nEach figure is {}: a server in an empty folder, the same when 100,000 messages and what belongs to them were just put in, and stopped and \
-             started on this data. Plinth's binary has {:.1} MiB.\n\n\
-             | at rest | start, empty ms | just filled MiB | start on this data ms | started on this data MiB |\n|---|---|---|---|---|",
+            "\n## At rest\n\nEach figure is {}: a server in an empty folder, the same when 100,000 messages and what belongs to them were just put in, killed (`kill -9`) and \
+             started on this data, and stopped (`SIGTERM`) and started on it. Plinth's binary has {:.1} MiB.\n\n\
+             | at rest | start, empty ms | just filled MiB | start after the kill ms | start after the stop ms | started on this data MiB |\n|---|---|---|---|---|---|",
             self.of_rounds(),
             mebibytes(self.binary_bytes / 1024)
         );
@@ -269,11 +271,12 @@ impl Report {
                 continue;
             };
             let filled = of(|rest| mebibytes(rest.filled_kib)).unwrap_or_default();
+            let recovered_ms = of(|rest| rest.recovered_in.as_secs_f64() * 1e3).unwrap_or_default();
             let start_ms = of(|rest| rest.started_in.as_secs_f64() * 1e3).unwrap_or_default();
             let started = of(|rest| mebibytes(rest.started_kib)).unwrap_or_default();
             let _ = writeln!(
                 out,
-                "| {} | {made_ms:.0} | {filled:.1} | {start_ms:.0} | {started:.1} |",
+                "| {} | {made_ms:.0} | {filled:.1} | {recovered_ms:.0} | {start_ms:.0} | {started:.1} |",
                 kind.name()
             );
         }

@@ -72,6 +72,7 @@ fn report() -> Report {
             kind: Kind::Plinth,
             made_in: Duration::from_millis(20),
             filled_kib: 75 * 1024,
+            recovered_in: Duration::from_millis(60),
             started_in: Duration::from_millis(45),
             started_kib: 24 * 1024,
         }],
@@ -193,7 +194,7 @@ fn the_middle_run_counts_and_a_disturbed_one_is_marked() {
             "| read by key | 64 | Plinth | 50000 | 1.50 | 2.50 | 20 | 10 | 20 | 0.02 / 0.01 | 12.5 |",
             "| read by key | 64 | PocketBase | 4000 | 1.50 | 2.50 | 20 | 10 | 20 | 0.02 / 0.01 | 1.0 |",
             "| read by key | 64 | bare axum | 120000 | 1.50 | 2.50 | 20 | 10 | 20 | 0.31 / 0.00 disturbed | 30.0 |",
-            "| Plinth | 20 | 75.0 | 45 | 24.0 |",
+            "| Plinth | 20 | 75.0 | 60 | 45 | 24.0 |",
         ],
     );
 }

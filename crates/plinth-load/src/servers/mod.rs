@@ -18,6 +18,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::generator::{Pace, Plan, Tally, run};
@@ -111,7 +112,19 @@ impl Server {
 
     /// Stops it and starts it again on the same data; Plinth on one core alone when one is named.
     pub(crate) fn restart(&mut self, places: &Places, core: Option<usize>) -> Result<()> {
-        self.stop();
+        self.kill();
+        self.start_again(places, core)
+    }
+
+    /// The same after an orderly end.
+    pub(crate) fn stop_and_start(&mut self, places: &Places) -> Result<()> {
+        let process = Pid::from_child(&self.child);
+        kill_process(process, Signal::TERM).context("a server cannot be told to end")?;
+        self.child.wait()?;
+        self.start_again(places, None)
+    }
+
+    fn start_again(&mut self, places: &Places, core: Option<usize>) -> Result<()> {
         let folder = folder_of(self.kind, places);
         let (child, started_in) = match self.kind {
             Kind::Plinth => plinth::launch(&places.plinth, &folder, self.address, core)?,
@@ -128,8 +141,8 @@ impl Server {
         &self.key
     }
 
-    fn stop(&mut self) {
-        // It is killed: what it would do at its end is not measured here.
+    fn kill(&mut self) {
+        // What it would do at its end is not measured here.
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
@@ -204,7 +217,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        self.kill();
     }
 }
 
