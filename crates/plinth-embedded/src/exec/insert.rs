@@ -142,7 +142,7 @@ impl Executor {
 }
 
 /// `VALUES (new.*)` with the fields of each record variable written out; none when there is nothing of the kind.
-fn expand_records(insert: &Insert, params: &Params) -> Option<Insert> {
+pub(super) fn expand_records(insert: &Insert, params: &Params) -> Option<Insert> {
     let names = params.names.as_ref()?;
     let InsertSource::Query(query) = &insert.source else {
         return None;

@@ -9,6 +9,7 @@ use plinth_sql::shape::StatementId;
 use super::foreign_keys::Incoming;
 use super::insert::InsertPlan;
 use super::row::{Demands, RowPolicies};
+use super::within::Within;
 use crate::translate::Plan;
 
 /// Entries of each kind; over it the kind begins anew.
@@ -23,6 +24,7 @@ pub(crate) struct Kept {
     matches: HashMap<MatchKey, Arc<Plan>>,
     incoming: HashMap<u32, Arc<Vec<Incoming>>>,
     inserts: HashMap<StatementId, (String, Arc<InsertPlan>)>,
+    within: Within,
 }
 
 /// All that the demands on new rows depend on beside the catalog.
@@ -140,6 +142,12 @@ impl Kept {
             self.inserts.clear();
         }
         self.inserts.insert(id, (role.to_owned(), plan));
+    }
+
+    /// The plans of statements in functions.
+    pub(super) fn within(&mut self, catalog: &Arc<Catalog>) -> &mut Within {
+        self.follow(catalog);
+        &mut self.within
     }
 
     fn is_of(&self, catalog: &Arc<Catalog>) -> bool {

@@ -19,6 +19,7 @@ mod session;
 pub(crate) mod transaction;
 mod trigger;
 mod update;
+mod within;
 
 pub(crate) use deferred::Deferred;
 pub(crate) use function::call;

@@ -10,7 +10,7 @@ use super::column::row_value;
 use super::{Bind, Ex, ExKind, Frame, Translator};
 
 /// Every name in sight, outermost first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Variables {
     /// Levels; the first holds the arguments in order, which are `$1`, `$2`, … too.
     pub(crate) levels: Vec<Level>,
@@ -19,7 +19,7 @@ pub(crate) struct Variables {
 }
 
 /// The names of one function or block.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Level {
     /// The function's name or the block's label.
     pub(crate) label: Option<String>,
@@ -28,7 +28,7 @@ pub(crate) struct Level {
 }
 
 /// What a name stands for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Held {
     /// The parameter at this place, from 1.
     Value(usize),

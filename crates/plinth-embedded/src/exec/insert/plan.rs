@@ -36,7 +36,7 @@ impl InsertPlan {
     }
 
     /// Whether it holds at any time: no constant like `'now'` is in it.
-    pub(super) fn is_timeless(&self) -> bool {
+    pub(in crate::exec) fn is_timeless(&self) -> bool {
         self.source.is_timeless()
             && self.conflict.as_ref().is_none_or(Conflict::is_timeless)
             && self.rules.is_timeless()

@@ -33,6 +33,8 @@ const MAX_ROWS: usize = 5_000_000;
 /// A function, trigger or `DO` block that runs.
 struct Run<'e> {
     pub(super) exec: &'e mut Executor,
+    /// What runs, where it stays as it is: plans of its statements are kept.
+    pub(super) body: Option<Arc<Body>>,
     pub(super) scopes: Scopes,
     pub(super) returns: Returning,
     /// Rows collected by `RETURN NEXT` and `RETURN QUERY`, or the one row of `RETURN`.
@@ -100,6 +102,7 @@ impl Executor {
             }
         }
         let mut run = self.start(&function.name.name, &body, slots, returns);
+        run.body = Some(Arc::clone(&body));
         let flow = run.block(&body.block)?;
         run.finish(&flow, &outs)
     }
@@ -192,6 +195,7 @@ impl<'e> Run<'e> {
     fn new(exec: &'e mut Executor, scopes: Scopes, returns: Returning) -> Run<'e> {
         Run {
             exec,
+            body: None,
             scopes,
             returns,
             rows: Vec::new(),

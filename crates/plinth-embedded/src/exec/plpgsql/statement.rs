@@ -277,23 +277,31 @@ impl Run<'_> {
     /// Rows of a statement or of a text.
     pub(super) fn rows_of(&mut self, rows: &Rows) -> Result<Executed> {
         match rows {
-            Rows::Static(statement) => {
-                let params = self.scopes.params();
-                self.exec.statement(statement, &params)
-            }
+            Rows::Static(statement) => self.run_sql(statement),
             Rows::Dynamic { text, using } => self.execute_text(text, using),
+        }
+    }
+
+    /// Runs a statement of the body.
+    fn run_sql(&mut self, statement: &Sql) -> Result<Executed> {
+        let params = self.scopes.params();
+        match &self.body {
+            Some(body) => self.exec.statement_within(body, statement, &params),
+            None => self.exec.statement(statement, &params),
         }
     }
 
     fn query(&mut self, query: &Query) -> Result<Executed> {
         let params = self.scopes.params();
+        if let Some(body) = &self.body {
+            return self.exec.query_within(body, query, &params);
+        }
         let statement = Sql::Query(Box::new(query.clone()));
         self.exec.statement(&statement, &params)
     }
 
     fn sql(&mut self, statement: &Sql, into: Option<&Into>) -> Result<()> {
-        let params = self.scopes.params();
-        let done = self.exec.statement(statement, &params)?;
+        let done = self.run_sql(statement)?;
         // `SELECT … INTO` takes one row, whatever there is.
         self.row_count = match (statement, into) {
             (Sql::Query(_), Some(_)) => done.affected.min(1),

@@ -76,6 +76,7 @@ impl Executor {
                 slots,
                 Returning::Trigger(ty.clone()),
             );
+            run.body = Some(Arc::clone(&body));
             let flow = run.block(&body.block)?;
             if flow != Flow::Return {
                 return Err(SqlError::new(
