@@ -200,7 +200,7 @@ pub(crate) enum AtOnce {
 
 /// What the functions give that place an order.
 #[derive(Deserialize)]
-struct Placed {
+struct Told {
     refused: Option<String>,
     product: Option<Uuid>,
     wanted: Option<i64>,
@@ -216,8 +216,8 @@ pub(crate) async fn place(
     placement: Placement,
 ) -> Result<Order, CommerceError> {
     let sql = "select commerce.place($1::jsonb) as answer";
-    let placed: Placed = call(commerce, sql, placement.document()).await?;
-    placed.order(placement.order)
+    let told: Told = call(commerce, sql, placement.document()).await?;
+    told.order(placement.order)
 }
 
 /// The same in one turn with taking the key of its request, if all still costs what it was reckoned with: `offers` is of
@@ -235,7 +235,7 @@ pub(crate) async fn place_at_once(
     #[derive(Deserialize)]
     struct Answer {
         begun: Found,
-        placed: Option<Placed>,
+        placed: Option<Told>,
     }
 
     let mut document = placement.document();
@@ -388,7 +388,7 @@ impl Order {
     }
 }
 
-impl Placed {
+impl Told {
     /// The order that was to be placed, as it is now.
     fn order(self, pending: Order) -> Result<Order, CommerceError> {
         match self.refused.as_deref() {
