@@ -19,6 +19,8 @@ use crate::error::StorageError;
 const BATCH: i64 = 200;
 /// How often everything is looked for.
 const ROUND: Duration = Duration::from_mins(1);
+/// The same after a look that failed.
+const ANOTHER_TRY: Duration = Duration::from_secs(10);
 /// How long what becomes superfluous is gathered before it is removed.
 const GATHER: Duration = Duration::from_millis(500);
 
@@ -42,16 +44,26 @@ pub(crate) async fn run(storage: &Storage) {
         error => tracing::error!(%error, "superfluous files cannot be removed"),
     };
     loop {
-        sweep(storage).await.map_err(told).unwrap_or_default();
-        let next_round = Instant::now() + ROUND;
-        // What an earlier run or another node left has nobody who wakes us.
-        while tokio::time::timeout_at(next_round, storage.sweeper.notified())
-            .await
-            .is_ok()
+        let wait = match sweep(storage).await {
+            Ok(_) => ROUND,
+            Err(error) => {
+                told(error);
+                ANOTHER_TRY
+            }
+        };
+        let next_round = Instant::now() + wait;
+        // What an earlier run or another node left has nobody who wakes us. Where we are woken again and again a timeout alone never ends the
+        // wait: it looks at the time only when there is nothing else.
+        while Instant::now() < next_round
+            && tokio::time::timeout_at(next_round, storage.sweeper.notified())
+                .await
+                .is_ok()
         {
             // Under load each upload that replaces another wakes us: once for many will do.
             tokio::time::sleep(GATHER).await;
-            remove_due(storage).await.map_err(told).unwrap_or_default();
+            if let Err(error) = remove_due(storage).await {
+                told(error);
+            }
         }
     }
 }

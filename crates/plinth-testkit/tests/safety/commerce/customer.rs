@@ -104,10 +104,10 @@ impl Customer {
             return self.ask(at, ask);
         }
         let ask = match self.random.below(20) {
-            0..=7 => Some(self.order()),
-            8..=12 => return self.pay(at, stripe),
-            13 | 14 => self.about_order("cancel", json!({}), false),
-            15 | 16 => self.refund(),
+            0..=5 => Some(self.order()),
+            6..=11 => return self.pay(at, stripe),
+            12 | 13 => self.about_order("cancel", json!({}), false),
+            14..=16 => self.refund(),
             17 => self.about_order("fulfil", json!({}), true),
             18 => self.about_order("pay", json!({}), false),
             _ => self.about_order("paid", json!({}), true),

@@ -16,7 +16,7 @@ use super::client::{admin, object};
 pub(super) const BUCKET: &str = "files";
 const SCHEMA: &str = "insert into storage.buckets (id, name) values ('files', 'files');";
 /// How long the sweep may take to find what it has to do.
-const SWEPT: Duration = Duration::from_mins(1);
+const SWEPT: Duration = Duration::from_secs(150);
 /// Below this the store keeps the parts of uploads that have not ended, by what it calls each upload.
 const PARTS: &str = "/.uploads/";
 
