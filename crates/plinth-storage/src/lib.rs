@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 
 pub use check::CheckConfig;
 pub use delivery::RedirectConfig;
-pub use http::{ROUTES, router};
+pub use http::{Download, ROUTES, router};
 pub use images::ImageConfig;
 pub use s3::keys as s3_keys;
 pub use store::fsck::{Checked, Finding, FsckError, FsckOptions, check_store};
@@ -167,6 +167,7 @@ pub fn module() -> SystemModule {
                 "public_buckets",
                 include_str!("../migrations/0004_public_buckets.sql"),
             ),
+            ("0005", "parts", include_str!("../migrations/0005_parts.sql")),
         ],
     }
 }

@@ -414,9 +414,9 @@ pub(super) async fn abort(
         &input.key,
     );
     let found = found.await?;
-    if !found.claim(storage).await? {
+    let Some(_claim) = found.claim(storage).await? else {
         return Err(conflict());
-    }
+    };
     found.remove(storage).await?;
     Ok(S3Response::new(AbortMultipartUploadOutput::default()))
 }
@@ -463,13 +463,14 @@ pub(super) async fn complete(
     };
     let (object, _) = target.check(storage).await?;
     object::may_put(storage, &who, &object).await?;
-    if !found.claim(storage).await? {
+    let Some(claim) = found.claim(storage).await? else {
         return Err(conflict());
-    }
+    };
     // By itself: a client that goes away must not leave it half done.
     let storage = storage.clone();
     let work = async move {
         let joined = found.join(&storage, &who, &object, &chosen).await;
+        drop(claim);
         if joined.is_err() {
             found.unclaim(&storage).await;
         }

@@ -132,7 +132,7 @@ impl Store {
                 Receiving::Folder(folder::Incoming::begin(Arc::clone(folder), version))
             }
             Kind::S3(s3) => {
-                rows::announce(db, version).await?;
+                rows::announce(db, version, None).await?;
                 Receiving::S3(s3::Incoming::begin(Arc::clone(s3), db.clone(), version))
             }
         }))
@@ -258,7 +258,7 @@ impl Store {
         match &self.0 {
             Kind::Folder(folder) => folder::copy(folder, version, copy, etag).await,
             Kind::S3(s3) => {
-                rows::announce(db, copy).await?;
+                rows::announce(db, copy, None).await?;
                 s3::copy(s3, version, copy, etag).await
             }
         }
@@ -274,6 +274,14 @@ impl Store {
         match &self.0 {
             Kind::Folder(folder) => folder::remove(folder, versions).await,
             Kind::S3(s3) => s3.remove(versions).await,
+        }
+    }
+
+    /// Ends what a killed server had begun to send in parts, to become this version.
+    pub(crate) async fn end_parts(&self, version: Uuid, upload: &str) -> Result<(), StorageError> {
+        match &self.0 {
+            Kind::Folder(_) => Ok(()),
+            Kind::S3(s3) => s3.end_parts(version, upload).await,
         }
     }
 
@@ -328,7 +336,7 @@ impl Store {
         match &self.0 {
             Kind::Folder(folder) => folder::finish_upload(folder, id, state.offset, etag).await,
             Kind::S3(s3) => {
-                rows::announce(db, id).await?;
+                rows::announce(db, id, None).await?;
                 s3::finish_upload(s3, id, state, etag).await
             }
         }
@@ -369,6 +377,7 @@ impl Store {
     /// Receives one part; a part of the same number is replaced by it. Parts may arrive side by side.
     pub(crate) async fn put_part<E>(
         &self,
+        db: &Db,
         id: Uuid,
         state: &UploadState,
         number: u16,
@@ -383,7 +392,10 @@ impl Store {
             Kind::Folder(folder) => {
                 Receiving::Folder(folder::Incoming::part(Arc::clone(folder), id, number))
             }
-            Kind::S3(s3) => Receiving::S3(s3::Incoming::part(Arc::clone(s3), id, state, number)?),
+            Kind::S3(s3) => {
+                let s3 = Arc::clone(s3);
+                Receiving::S3(s3::Incoming::part(s3, db.clone(), id, state, number)?)
+            }
         };
         while let Some(bytes) = body.next().await {
             let bytes = bytes.map_err(Into::<StorageError>::into)?;
@@ -416,7 +428,7 @@ impl Store {
         match &self.0 {
             Kind::Folder(folder) => folder::join_parts(folder, id, parts, etag).await,
             Kind::S3(s3) => {
-                rows::announce(db, id).await?;
+                rows::announce(db, id, None).await?;
                 s3::join_parts(s3, id, &state, parts, etag).await
             }
         }

@@ -11,12 +11,27 @@ use crate::error::StorageError;
 pub(crate) const BATCH: usize = 500;
 
 /// Says, before the first byte is written, that a version is to be removed in a day unless a row names it: the row's trigger
-/// takes that back. An upload is over long before that.
-pub(crate) async fn announce(db: &Db, version: Uuid) -> Result<(), StorageError> {
+/// takes that back. `upload` is what the store calls an upload in parts that is to become the version, and ends with it.
+pub(crate) async fn announce(
+    db: &Db,
+    version: Uuid,
+    upload: Option<&str>,
+) -> Result<(), StorageError> {
     db.query(
         &Session::system(),
-        "insert into storage.removals (version, due_at) values ($1, now() + interval '24 hours') \
-         on conflict (version) do update set due_at = excluded.due_at",
+        "insert into storage.removals (version, due_at, upload) values ($1, now() + interval '24 hours', $2) \
+         on conflict (version) do update set due_at = excluded.due_at, upload = excluded.upload",
+        vec![version.into(), upload.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Says that nobody needs an announced version any more.
+pub(crate) async fn dismiss(db: &Db, version: Uuid) -> Result<(), StorageError> {
+    db.query(
+        &Session::system(),
+        "update storage.removals set due_at = now() where version = $1",
         vec![version.into()],
     )
     .await?;

@@ -1,14 +1,13 @@
 //! The store in a bucket of an S3-compatible store.
 //!
 //! ```text
-//! PREFIX/objects/VERSION          bytes
-//! PREFIX/uploads/ID/tail.N        what an upload in several requests has behind its part N, too little for a part
-//! PREFIX/uploads/ID/part.N.UUID   a large part on its way into a multipart upload
+//! PREFIX/objects/VERSION     bytes; those of a large part, on their way into a multipart upload, have a version of their own
+//! PREFIX/uploads/ID/tail.N   what an upload in several requests has behind its part N, too little for a part
 //! ```
 //!
 //! Whatever is larger than one part goes up as a multipart upload, in parts of 8 MiB: one is sent while the next one fills, so an
 //! upload holds 16 MiB at most, and all together hold what [`crate::buffers`] lets them. Bytes without a row are found by rows
-//! in `storage.removals` that were written before them.
+//! in `storage.removals` that were written before them, and so are parts, by what the store calls their upload.
 //!
 //! Every wait is bounded. Requests are tried again only where that changes nothing: `object_store` marks which.
 
@@ -356,7 +355,12 @@ impl S3 {
         self.clear_upload(id).await
     }
 
-    /// Removes what lies beside an upload: tails and large parts.
+    /// See [`Store::end_parts`](super::Store::end_parts).
+    pub(super) async fn end_parts(&self, version: Uuid, upload: &str) -> Result<(), StorageError> {
+        self.abort_multipart(&self.key(version), upload).await
+    }
+
+    /// Removes what lies beside an upload: its tails.
     pub(super) async fn clear_upload(&self, id: Uuid) -> Result<(), StorageError> {
         let within = self.upload_folder(id);
         let listed = self.objects.list(Some(&within));
@@ -409,15 +413,6 @@ impl S3 {
     /// `PREFIX/uploads/ID/tail.N`.
     fn tail(&self, id: Uuid, parts: usize) -> Path {
         Path::from(format!("{}uploads/{id}/tail.{parts}", self.prefix))
-    }
-
-    /// `PREFIX/uploads/ID/part.N.UUID`, which no other request writes.
-    fn large_part(&self, id: Uuid, number: u16) -> Path {
-        let unique = Uuid::now_v7();
-        Path::from(format!(
-            "{}uploads/{id}/part.{number}.{unique}",
-            self.prefix
-        ))
     }
 }
 

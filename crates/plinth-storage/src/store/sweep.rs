@@ -113,32 +113,54 @@ fn is_held(storage: &Storage) -> bool {
         .is_some_and(|folder| folder.is_held())
 }
 
-/// The versions that are due longest.
-async fn due(db: &Db) -> Result<Vec<String>, StorageError> {
+/// What is to be removed.
+struct Due {
+    version: String,
+    /// What was to become the version, as the store calls it.
+    upload: Option<String>,
+}
+
+/// What is due longest.
+async fn due(db: &Db) -> Result<Vec<Due>, StorageError> {
     let rows = db
         .query(
             &Session::system(),
-            "select r.version from storage.removals r where r.due_at <= now() order by r.due_at, r.version limit $1::bigint",
+            "select r.version, r.upload from storage.removals r where r.due_at <= now() order by r.due_at, r.version limit $1::bigint",
             vec![BATCH.into()],
         )
         .await?;
-    let version = |row: plinth_db::Row<'_>| row.text("version");
-    Ok(rows.iter().map(version).collect::<Result<_, Error>>()?)
+    let due = |row: plinth_db::Row<'_>| {
+        Ok(Due {
+            version: row.text("version")?,
+            upload: row.get("upload").map(str::to_owned),
+        })
+    };
+    Ok(rows.iter().map(due).collect::<Result<_, Error>>()?)
 }
 
 /// Removes the bytes of these versions and then what says so. Gives those whose bytes are gone.
-async fn remove(storage: &Storage, due: &[String]) -> Result<Vec<Uuid>, StorageError> {
+async fn remove(storage: &Storage, due: &[Due]) -> Result<Vec<Uuid>, StorageError> {
     let db = &storage.app.db;
     // What another service left in the table's rows is no version of ours and has no bytes here.
-    let ours: Vec<Uuid> = due.iter().filter_map(|text| text.parse().ok()).collect();
+    let ours = due.iter().filter_map(|due| {
+        let version: Uuid = due.version.parse().ok()?;
+        Some((version, due.upload.as_deref()))
+    });
+    let ours: Vec<(Uuid, Option<&str>)> = ours.collect();
+    let versions: Vec<Uuid> = ours.iter().map(|(version, _)| *version).collect();
     // A row that was brought back by SQL has its bytes as long as they are there.
-    let named: HashSet<Uuid> = rows::named(db, &ours).await?;
-    let gone: Vec<Uuid> = ours
+    let named: HashSet<Uuid> = rows::named(db, &versions).await?;
+    let gone: Vec<Uuid> = versions
         .into_iter()
         .filter(|version| !named.contains(version))
         .collect();
     storage.store.remove_all(gone.clone()).await?;
-    let due = due.to_vec();
+    for (version, upload) in ours {
+        if let Some(upload) = upload {
+            storage.store.end_parts(version, upload).await?;
+        }
+    }
+    let due: Vec<String> = due.iter().map(|due| due.version.clone()).collect();
     db.transaction(&Session::system(), move |tx| -> Result<(), Error> {
         for version in &due {
             // An upload that is tried again meanwhile has announced its version anew.

@@ -114,3 +114,23 @@ async fn a_completion_beside_a_put() {
     }
     leaves_one_file(&app).await;
 }
+
+#[tokio::test]
+async fn a_completion_whose_node_was_killed_keeps_others_away_for_a_minute() {
+    let app = start().await;
+    let s3 = S3Client::of(&app).await;
+    let id = s3.begin("a").await;
+    let tag = s3.part("a", &id, b"bytes").await;
+    let since = async |seconds: i32| {
+        let sql = format!(
+            "update storage.s3_multipart_uploads set completing_at = now() - interval '{seconds} s'"
+        );
+        app.query(&sql).await;
+    };
+    since(45).await;
+    let refused = s3.complete("a", &id, &tag).await.is(409);
+    assert!(refused.text().contains("OperationAborted"));
+    since(61).await;
+    s3.complete("a", &id, &tag).await.is(200);
+    assert_eq!(s3.get("a").await.is(200).body, b"bytes");
+}

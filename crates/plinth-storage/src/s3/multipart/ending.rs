@@ -70,9 +70,9 @@ pub(crate) async fn abort_all(storage: &Storage, bucket: &str) -> Result<(), Sto
 
 /// Removes an upload, unless it is being completed. That its bytes cannot be removed now keeps no others.
 pub(super) async fn remove_logged(storage: &Storage, upload: &Upload) -> Result<(), StorageError> {
-    if !upload.claim(storage).await? {
+    let Some(_claim) = upload.claim(storage).await? else {
         return Ok(());
-    }
+    };
     match upload.remove(storage).await {
         Err(error @ StorageError::Database(_)) => Err(error),
         Err(error) => {

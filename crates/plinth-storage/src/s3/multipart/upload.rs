@@ -1,14 +1,16 @@
 //! One upload in parts: its row, and what is done with it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use plinth_db::{Error, Param, Row, Session, Transaction};
 use plinth_http::request_id;
 use s3s::{S3Error, S3Result, s3_error};
 use serde_json::Value;
+use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use super::ending::remove_logged;
@@ -21,8 +23,8 @@ use crate::unfinished;
 
 /// Least bytes of a part that is not the last, as in S3.
 const MIN_PART_BYTES: u64 = 5 << 20;
-/// How long a completion keeps others from the same upload, should nobody hear of its end.
-const CLAIM: SignedDuration = SignedDuration::from_mins(15);
+/// How often whoever ends an upload says that it is still at it. Others may take its place a minute after the last time.
+const STILL_AT_IT: Duration = Duration::from_secs(15);
 
 /// A row of `storage.s3_multipart_uploads`.
 #[derive(Clone, Debug)]
@@ -39,6 +41,9 @@ pub(super) struct Upload {
     pub(super) state: UploadState,
     pub(super) created_at: Timestamp,
 }
+
+/// The right to end an upload, as long as it is held; for somewhat longer if its holder was killed.
+pub(super) struct Claim(AbortHandle);
 
 /// What [`Upload::read`] wants.
 pub(super) const COLUMNS: &str =
@@ -157,7 +162,7 @@ impl Upload {
         let storage = storage.clone();
         let work = async move {
             let store = &storage.store;
-            let received = store.put_part(self.id, &self.state, number, body, limit);
+            let received = store.put_part(&storage.app.db, self.id, &self.state, number, body, limit);
             let part = match received.await {
                 Ok(part) => part,
                 Err(error) => return Ok(Err(error)),
@@ -230,29 +235,28 @@ impl Upload {
         chosen(&mut parts.map_err(StorageError::from)?, named)
     }
 
-    /// Keeps every other end of this upload away, for some time.
-    pub(super) async fn claim(&self, storage: &Storage) -> Result<bool, StorageError> {
-        let stale = storage.app.db.clock().now().checked_sub(CLAIM);
-        let sql = "update storage.s3_multipart_uploads set completing_at = $2 \
-                   where id = $1 and (completing_at is null or completing_at < $3)";
-        let params = vec![
-            Param::from(self.id.to_string()),
-            Param::from(storage.app.db.clock().now()),
-            Param::from(stale.unwrap_or(Timestamp::MIN)),
-        ];
+    /// Keeps every other end of this upload away; none where another does so.
+    pub(super) async fn claim(&self, storage: &Storage) -> Result<Option<Claim>, StorageError> {
+        let sql = "update storage.s3_multipart_uploads set completing_at = now() \
+                   where id = $1 and (completing_at is null or completing_at < now() - interval '1 minute')";
+        let params = vec![Param::from(self.id.to_string())];
         let rows = storage
             .app
             .db
             .query(&Session::system(), sql, params)
             .await?;
-        Ok(rows.affected > 0)
+        if rows.affected == 0 {
+            return Ok(None);
+        }
+        let renewing = tokio::spawn(renew(storage.clone(), self.id));
+        Ok(Some(Claim(renewing.abort_handle())))
     }
 
     pub(super) async fn unclaim(&self, storage: &Storage) {
         let sql = "update storage.s3_multipart_uploads set completing_at = null where id = $1";
         let params = vec![Param::from(self.id.to_string())];
         if let Err(error) = storage.app.db.query(&Session::system(), sql, params).await {
-            tracing::warn!(upload.id = %self.id, %error, "an upload cannot be completed for some minutes");
+            tracing::warn!(upload.id = %self.id, %error, "an upload cannot be completed for a minute");
         }
     }
 
@@ -300,6 +304,24 @@ impl Upload {
             .store
             .abandon_upload(self.id, self.state.clone())
             .await
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Says again and again that the upload is being ended.
+async fn renew(storage: Storage, id: Uuid) {
+    let sql = "update storage.s3_multipart_uploads set completing_at = now() where id = $1 and completing_at is not null";
+    loop {
+        tokio::time::sleep(STILL_AT_IT).await;
+        let params = vec![Param::from(id.to_string())];
+        if let Err(error) = storage.app.db.query(&Session::system(), sql, params).await {
+            tracing::warn!(upload.id = %id, %error, "that an upload is being ended could not be said again");
+        }
     }
 }
 

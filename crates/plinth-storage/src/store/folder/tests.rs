@@ -338,7 +338,7 @@ async fn parts_come_in_any_order_and_again() {
     let bytes = pattern(1_200_000);
     let put = async |number: u16, bytes: &[u8]| {
         store
-            .put_part(id, &state, number, body(bytes, 50_000), u64::MAX)
+            .put_part(&stage.db, id, &state, number, body(bytes, 50_000), u64::MAX)
             .await
             .unwrap()
     };
@@ -358,7 +358,7 @@ async fn parts_come_in_any_order_and_again() {
     assert_eq!((first.number, first.size), (3, 700_000));
     assert_eq!(format!("\"{}\"", first.etag), etag(&bytes[..700_000]));
     let large = store
-        .put_part(id, &state, 4, body(&bytes, 50_000), 1_000_000)
+        .put_part(&stage.db, id, &state, 4, body(&bytes, 50_000), 1_000_000)
         .await;
     assert!(matches!(large, Err(StorageError::TooLarge)));
 
@@ -385,7 +385,7 @@ async fn parts_come_in_any_order_and_again() {
     stage.becomes_empty("uploads").await;
     assert!(stage.names("incoming").is_empty());
 
-    let late = store.put_part(id, &state, 1, body(b"late", 2), 100).await;
+    let late = store.put_part(&stage.db, id, &state, 1, body(b"late", 2), 100).await;
     assert!(matches!(late, Err(StorageError::NoSuchUpload)));
 }
 

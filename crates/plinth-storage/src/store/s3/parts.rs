@@ -26,7 +26,7 @@ const PARTS: usize = 10_000;
 const BLOCK: usize = 1024 * 1024;
 /// Room is taken in steps of this many bytes within the first piece, and a piece at a time after it.
 const STEP: usize = 64 * 1024;
-/// An upload that took longer is announced once more before its bytes are in their place.
+/// An upload that takes longer is announced once more, so that the sweeper lets it be.
 const ANNOUNCED: Duration = Duration::from_hours(1);
 
 /// An upload that is being received.
@@ -39,10 +39,18 @@ pub(in crate::store) struct Incoming {
 
 /// What the bytes become.
 enum Target {
-    /// A version of their own.
-    Version { db: Db, since: Instant },
-    /// A part of somebody's multipart upload.
+    /// The version.
+    Version,
+    /// A part of somebody's multipart upload of that version.
     Part { upload: String, number: u16 },
+}
+
+/// What `storage.removals` says of bytes that are on their way.
+struct Announced {
+    db: Db,
+    version: Uuid,
+    upload: Option<String>,
+    at: Instant,
 }
 
 /// Bytes on their way into one key.
@@ -63,8 +71,9 @@ pub(super) struct Sending {
     digest: Option<Digest>,
     /// The digest at the end of the last of `parts`, once one has arrived here.
     pub(super) mark: Option<String>,
-    /// Whether the multipart upload ends when this is dropped.
-    temporary: bool,
+    /// Until the bytes are in their place: the multipart upload ends when this is dropped, or else when the sweeper comes by. None of
+    /// an upload that outlives this, whose own row names it.
+    announced: Option<Announced>,
 }
 
 /// Bytes of one part, in pieces of our own: what is held is what is counted.
@@ -76,31 +85,29 @@ struct Blocks {
 }
 
 impl Incoming {
-    /// A new version.
+    /// A new version, which has just been announced.
     pub(in crate::store) fn begin(s3: Arc<S3>, db: Db, version: Uuid) -> Incoming {
-        let key = s3.key(version);
-        let since = Instant::now();
         Incoming {
             version,
             size: 0,
-            sending: Sending::new(s3, key, Digest::default()),
-            target: Target::Version { db, since },
+            sending: Sending::new(s3, Announced::new(db, version)),
+            target: Target::Version,
         }
     }
 
-    /// A part of an upload. Small ones go straight into it; a large one becomes an object that is copied into it.
+    /// A part of an upload. Small ones go straight into it; a large one becomes a version that is copied into it.
     pub(in crate::store) fn part(
         s3: Arc<S3>,
+        db: Db,
         id: Uuid,
         state: &UploadState,
         number: u16,
     ) -> Result<Incoming, StorageError> {
         let upload = state.upload.clone().ok_or(StorageError::NoSuchUpload)?;
-        let key = s3.large_part(id, number);
         Ok(Incoming {
             version: id,
             size: 0,
-            sending: Sending::new(s3, key, Digest::default()),
+            sending: Sending::new(s3, Announced::new(db, Uuid::now_v7())),
             target: Target::Part { upload, number },
         })
     }
@@ -117,11 +124,6 @@ impl Incoming {
 
     /// Waits until everything is in its place.
     pub(in crate::store) async fn finish(mut self) -> Result<Stored, StorageError> {
-        if let Target::Version { db, since } = &self.target
-            && since.elapsed() > ANNOUNCED
-        {
-            rows::announce(db, self.version).await?;
-        }
         let digest = self.sending.finish().await?;
         Ok(Stored {
             version: self.version,
@@ -144,11 +146,16 @@ impl Incoming {
         let sent = if self.sending.upload.is_none() {
             self.sending.finish_into(&into, upload, number).await
         } else {
+            let announced = self.sending.announced.as_ref();
+            let copied = announced.map(|announced| (announced.db.clone(), announced.version));
             self.sending.finish().await?;
-            let copied = s3.copy_part(&self.sending.key, None, &into, upload, number);
-            let etag = copied.await;
-            if let Err(error) = s3.delete(vec![self.sending.key.clone()]).await {
-                tracing::warn!(%error, "a part that was copied could not be removed yet");
+            let etag = s3.copy_part(&self.sending.key, None, &into, upload, number);
+            let etag = etag.await;
+            if let Some((db, version)) = copied {
+                let removed = s3.remove(vec![version]).await;
+                if let Err(error) = removed.and(rows::dismiss(&db, version).await) {
+                    tracing::warn!(%error, "a part that was copied is removed later");
+                }
             }
             etag
         };
@@ -162,19 +169,19 @@ impl Incoming {
 }
 
 impl Sending {
-    pub(super) fn new(s3: Arc<S3>, key: Path, digest: Digest) -> Sending {
+    fn new(s3: Arc<S3>, announced: Announced) -> Sending {
         Sending {
+            key: s3.key(announced.version),
             s3,
-            key,
             upload: None,
             parts: Vec::new(),
             filling: Blocks::default(),
             room: Room::default(),
             seen: 0,
             flight: None,
-            digest: Some(digest),
+            digest: Some(Digest::default()),
             mark: None,
-            temporary: true,
+            announced: Some(announced),
         }
     }
 
@@ -201,7 +208,7 @@ impl Sending {
             flight: None,
             digest: Some(digest),
             mark: None,
-            temporary: false,
+            announced: None,
         }
     }
 
@@ -257,6 +264,7 @@ impl Sending {
                 self.upload.insert(upload).clone()
             }
         };
+        self.announce().await?;
         let digest = self.take_digest()?;
         let (blocks, seen) = (self.filling.take(), std::mem::take(&mut self.seen));
         let (s3, key, index) = (Arc::clone(&self.s3), self.key.clone(), self.parts.len());
@@ -273,8 +281,17 @@ impl Sending {
         Ok(())
     }
 
+    /// Sees to it that whoever sweeps knows of what the store has, and lets it be for now.
+    async fn announce(&mut self) -> Result<(), StorageError> {
+        match &mut self.announced {
+            Some(announced) => announced.renew(self.upload.as_deref()).await,
+            None => Ok(()),
+        }
+    }
+
     /// The rest, and the digest of everything. The key holds the bytes then.
     async fn finish(&mut self) -> Result<Digest, StorageError> {
+        self.announce().await?;
         if self.upload.is_none() {
             let digest = self.take_digest()?;
             let (blocks, seen) = (self.filling.take(), self.seen);
@@ -292,7 +309,7 @@ impl Sending {
         self.land().await?;
         let upload = self.upload.clone().ok_or(StorageError::NoSuchUpload)?;
         self.s3.complete(&self.key, &upload, &self.parts).await?;
-        self.temporary = false;
+        self.announced = None;
         self.take_digest()
     }
 
@@ -343,7 +360,7 @@ impl Drop for Sending {
         if let Some(flight) = self.flight.take() {
             flight.abort();
         }
-        let Some(upload) = self.upload.take().filter(|_| self.temporary) else {
+        let (Some(upload), Some(_)) = (self.upload.take(), &self.announced) else {
             return;
         };
         let (s3, key) = (Arc::clone(&self.s3), self.key.clone());
@@ -354,6 +371,27 @@ impl Drop for Sending {
                 }
             });
         }
+    }
+}
+
+impl Announced {
+    fn new(db: Db, version: Uuid) -> Announced {
+        Announced {
+            db,
+            version,
+            upload: None,
+            at: Instant::now(),
+        }
+    }
+
+    /// Says it once more where that is long ago, or the upload is new.
+    async fn renew(&mut self, upload: Option<&str>) -> Result<(), StorageError> {
+        if self.upload.as_deref() != upload || self.at.elapsed() > ANNOUNCED {
+            rows::announce(&self.db, self.version, upload).await?;
+            self.upload = upload.map(str::to_owned);
+            self.at = Instant::now();
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The bucket, on `object_store`'s store in memory. What needs signatures is proved on a real store elsewhere.
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use uuid::Uuid;
 
@@ -69,6 +70,28 @@ async fn a_version_is_announced_before_its_bytes() {
     stage.name("a", stored.version, 100).await;
     assert_eq!(stage.sql(due, Vec::new()).await.len(), 0);
     store.keep(stored).await;
+}
+
+#[tokio::test]
+async fn parts_of_a_killed_server_are_found_and_ended() {
+    let stage = Stage::new().await;
+    let store = Stage::bucket();
+    let bytes = pattern(9 * MIB);
+    let mut incoming = store.begin(&stage.db).await.unwrap();
+    incoming.write(Bytes::from(bytes)).await.unwrap();
+    let noted = "select version, upload from storage.removals where upload is not null";
+    let noted = stage.sql(noted, Vec::new()).await;
+    let row = noted.first().unwrap();
+    let (version, upload) = (row.uuid("version").unwrap(), row.text("upload").unwrap());
+    // What a killed server cannot do any more.
+    std::mem::forget(incoming);
+    let key = s3(&store).key(version);
+    let put = async || s3(&store).put_part(&key, &upload, 1, Vec::new()).await;
+    put().await.unwrap();
+    store.end_parts(version, &upload).await.unwrap();
+    assert!(put().await.is_err(), "the upload is still there");
+    // That it is none is fine: it may have become an object.
+    store.end_parts(version, &upload).await.unwrap();
 }
 
 #[tokio::test]
@@ -235,11 +258,11 @@ async fn parts_are_joined_when_they_are_in_a_row() {
     let (id, bytes) = (Uuid::now_v7(), pattern(7 * MIB));
     let state = store.begin_parts(id).await.unwrap();
     let second = store
-        .put_part(id, &state, 2, body(&bytes[5 * MIB..], 300_000), u64::MAX)
+        .put_part(&stage.db, id, &state, 2, body(&bytes[5 * MIB..], 300_000), u64::MAX)
         .await
         .unwrap();
     let first = store
-        .put_part(id, &state, 1, body(&bytes[..5 * MIB], 300_000), u64::MAX)
+        .put_part(&stage.db, id, &state, 1, body(&bytes[..5 * MIB], 300_000), u64::MAX)
         .await
         .unwrap();
     let gap = store

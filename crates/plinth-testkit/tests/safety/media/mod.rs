@@ -92,7 +92,7 @@ fn survive(place: &Place, rounds: u64, longest_ms: u64, seed: u64) {
     }
     writers[0].leave_two(server.address);
     let begun = place.begun();
-    place.check_begun(&begun, killed_within);
+    place.check_begun(&begun);
     place.expire();
     server.kill();
     let server = place.start();
