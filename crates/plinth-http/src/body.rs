@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use crate::pace::Pace;
 use crate::{ApiError, Budget, NoRoom, Room};
 
 /// Longest a client may take to send a body. At the REST limit of 8 MiB that is some 2 Mbit/s.
@@ -26,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How much of a body that is refused is read and thrown away. Closing on a client that still sends would reset the
 /// connection, and the client would not see why; one that sends more than this is cut off nevertheless.
 const DISCARDED_BYTES: u64 = 64 << 20;
+
+/// The same of all connections in a second, beyond what one may send. Reading what nobody wants costs the processor as much as reading what
+/// somebody does: a hundred clients that send as fast as they can would have half of it. Less, and most of them would not hear why.
+const DISCARDED_BYTES_PER_SECOND: u64 = 256 << 20;
 
 /// Longest silence in what is thrown away.
 const DISCARD_SILENCE: Duration = Duration::from_millis(500);
@@ -110,23 +115,28 @@ async fn gather(body: &mut Body, limit_bytes: usize, budget: &Budget) -> Result<
     }))
 }
 
-/// Reads a body that nobody wants and throws it away, up to a bound, so that the client comes to read the answer.
+/// Reads a body that nobody wants and throws it away, up to a bound, so that the client comes to read the answer. Where many are thrown away
+/// at once they take turns, and some are cut off.
 pub async fn discard_body(body: Body) {
     // Whether the rest comes or not changes nothing.
     let _best_effort = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
 }
 
 async fn discard(mut body: Body) {
+    static ALL: Pace = Pace::new(DISCARDED_BYTES_PER_SECOND, DISCARDED_BYTES);
     if body.size_hint().lower() > DISCARDED_BYTES {
         return;
     }
     let mut discarded = 0;
     // A client that waits for us to speak is told at once.
     while let Ok(Some(Ok(frame))) = tokio::time::timeout(DISCARD_SILENCE, body.frame()).await {
-        discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        drop(frame);
+        discarded += bytes;
         if discarded > DISCARDED_BYTES {
             return;
         }
+        ALL.take(bytes).await;
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod gate;
 pub mod host;
 mod limits;
+mod pace;
 pub mod request_id;
 mod room;
 mod session;
