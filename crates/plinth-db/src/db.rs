@@ -10,6 +10,7 @@ use plinth_sql::session::{Outcome, ScriptOptions, Session};
 use plinth_sql::shape::{Answer, Filled, Read, Write};
 use tokio::sync::oneshot;
 
+use crate::parsed;
 use crate::policy_scans::{PolicyScan, missing_indexes};
 use crate::{Clock, Error, Param, Rows};
 
@@ -182,7 +183,7 @@ impl Db {
         sql: &str,
         params: Vec<Param>,
     ) -> Result<Rows, Error> {
-        let statement = plinth_sql::parse::statement(sql)?;
+        let statement = parsed::statement(sql)?;
         let params: Vec<Option<String>> = params.into_iter().map(|param| param.0).collect();
         let engine = match &self.engine {
             Engine::Embedded(engine) => engine,
@@ -379,7 +380,7 @@ fn as_write(Filled { what, values }: Filled<Read>) -> Filled<Write> {
 impl Transaction<'_> {
     /// Runs one statement.
     pub fn query(&mut self, sql: &str, params: &[Param]) -> Result<Rows, Error> {
-        let statement = plinth_sql::parse::statement(sql)?;
+        let statement = parsed::statement(sql)?;
         let params: Vec<Option<String>> = params.iter().map(|param| param.0.clone()).collect();
         Ok(match &mut self.tx {
             Tx::Embedded(tx) => tx.execute(&statement, &params)?.into(),

@@ -12,6 +12,7 @@ pub mod keys;
 mod known;
 pub mod migrations;
 mod param;
+mod parsed;
 mod policy_scans;
 mod rows;
 

@@ -104,6 +104,15 @@ impl Params {
     pub(crate) fn types(&self) -> Vec<ColumnType> {
         self.values.iter().map(ParamValue::ty).collect()
     }
+
+    /// Whether [`Params::types`] are these.
+    pub(crate) fn has_types(&self, types: &[ColumnType]) -> bool {
+        let is_of = |(value, ty): (&ParamValue, &ColumnType)| match value {
+            ParamValue::Text(_) => *ty == Type::Unknown.into(),
+            ParamValue::Typed(of, _) => of == ty,
+        };
+        self.values.len() == types.len() && self.values.iter().zip(types).all(is_of)
+    }
 }
 
 impl Conn {

@@ -28,6 +28,11 @@ impl DeletePlan {
     pub(super) fn plans(&self) -> impl Iterator<Item = &Plan> {
         [&self.target.plan].into_iter().chain(&self.returning)
     }
+
+    /// Whether it holds at any time: no constant like `'now'` is in it.
+    pub(super) fn is_timeless(&self) -> bool {
+        self.target.plan.timeless && self.returning.as_ref().is_none_or(|plan| plan.timeless)
+    }
 }
 
 impl Executor {

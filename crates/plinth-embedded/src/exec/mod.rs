@@ -5,6 +5,7 @@ mod ddl;
 mod deferred;
 mod delete;
 mod document;
+mod expression;
 pub(crate) mod fetch;
 mod foreign_keys;
 mod function;

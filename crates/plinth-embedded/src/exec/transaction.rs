@@ -9,6 +9,7 @@ use plinth_sql::catalog::Catalog;
 use plinth_sql::session::{RowSet, Session};
 use plinth_sql::shape::{Answer, Filled, Write};
 
+use super::within::Pin;
 use super::{Executor, fetch, row_set, script};
 use crate::connection::{Conn, Params};
 use crate::engine::Shared;
@@ -43,13 +44,15 @@ impl Tx {
         fetch::write(&mut self.exec, write)
     }
 
-    /// Runs one statement; parameters and rows in Postgres's text form.
+    /// Runs one statement; parameters and rows in Postgres's text form. The same one is planned once.
     pub fn execute(
         &mut self,
-        statement: &Statement,
+        statement: &Arc<Statement>,
         params: &[Option<String>],
     ) -> Result<RowSet, EngineError> {
-        let done = self.exec.statement(statement, &Params::texts(params))?;
+        let pin = Pin::Statement(Arc::clone(statement));
+        let params = Params::texts(params);
+        let done = self.exec.statement_within(&pin, statement, &params)?;
         row_set(done)
     }
 

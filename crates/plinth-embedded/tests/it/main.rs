@@ -52,7 +52,7 @@ impl Scratch {
         let work = move |tx: &mut Tx| {
             let mut last = RowSet::default();
             for statement in plinth_sql::parse::script(&sql)? {
-                last = tx.execute(&statement.statement, &[])?;
+                last = tx.execute(&Arc::new(statement.statement), &[])?;
             }
             Ok(last)
         };
@@ -78,7 +78,7 @@ impl Scratch {
 
     /// Writes a row and gives the thread on which that was done.
     fn write_somewhere(&self) -> ThreadId {
-        let insert = plinth_sql::parse::statement("insert into t values (0)").unwrap();
+        let insert = Arc::new(plinth_sql::parse::statement("insert into t values (0)").unwrap());
         let work = move |tx: &mut Tx| -> Result<ThreadId, EngineError> {
             tx.execute(&insert, &[])?;
             Ok(thread::current().id())

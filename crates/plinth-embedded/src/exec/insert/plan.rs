@@ -45,7 +45,7 @@ impl InsertPlan {
 }
 
 impl Executor {
-    pub(super) fn plan_new_insert(
+    pub(in crate::exec) fn plan_new_insert(
         &mut self,
         insert: &Insert,
         params: &Params,

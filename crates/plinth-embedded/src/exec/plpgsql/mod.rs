@@ -19,6 +19,7 @@ use plinth_sql::types::{ColumnType, Type};
 use rusqlite::types::Value;
 
 use super::Executor;
+use super::within::Pin;
 use crate::EngineError;
 use crate::error::Result;
 use crate::functions::unpack;
@@ -34,7 +35,7 @@ const MAX_ROWS: usize = 5_000_000;
 struct Run<'e> {
     pub(super) exec: &'e mut Executor,
     /// What runs, where it stays as it is: plans of its statements are kept.
-    pub(super) body: Option<Arc<Body>>,
+    pub(super) body: Option<Pin>,
     pub(super) scopes: Scopes,
     pub(super) returns: Returning,
     /// Rows collected by `RETURN NEXT` and `RETURN QUERY`, or the one row of `RETURN`.
@@ -102,7 +103,7 @@ impl Executor {
             }
         }
         let mut run = self.start(&function.name.name, &body, slots, returns);
-        run.body = Some(Arc::clone(&body));
+        run.body = Some(Pin::Body(Arc::clone(&body)));
         let flow = run.block(&body.block)?;
         run.finish(&flow, &outs)
     }

@@ -13,6 +13,7 @@ use super::scope::{Content, Scopes, Slot};
 use super::value::Evaluated;
 use super::{Executor, Flow, Returning, Run};
 use crate::error::Result;
+use crate::exec::within::Pin;
 
 /// One call of a trigger's function.
 pub(crate) struct TriggerCall<'t> {
@@ -76,7 +77,7 @@ impl Executor {
                 slots,
                 Returning::Trigger(ty.clone()),
             );
-            run.body = Some(Arc::clone(&body));
+            run.body = Some(Pin::Body(Arc::clone(&body)));
             let flow = run.block(&body.block)?;
             if flow != Flow::Return {
                 return Err(SqlError::new(

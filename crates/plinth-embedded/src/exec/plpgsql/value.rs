@@ -12,7 +12,7 @@ use super::scope::{Content, Place, Shape, unknown_variable};
 use crate::connection::{ParamValue, Params, text_of};
 use crate::error::Result;
 use crate::exec::Executor;
-use crate::translate::{Bind, Ex, ExKind, How, castable};
+use crate::translate::{Bind, Ex, How, castable};
 
 /// Longest array that an assignment to an element may make.
 const MAX_ELEMENTS: usize = 10_000_000;
@@ -78,29 +78,16 @@ impl Run<'_> {
             return Ok(done);
         }
         let params = self.scopes.params();
-        let role = self.exec.role();
-        let mut translator = self.exec.translator(&role, &params);
-        let ex = translator.expr(expr)?;
-        let ex = translator.settle(ex)?;
-        if let ExKind::Row(fields) = ex.kind {
-            let shape: Shape = fields
-                .iter()
-                .map(|(name, ex)| (name.clone(), ex.ty.clone()))
-                .collect();
-            let texts: Vec<String> = fields.into_iter().map(|(_, ex)| ex.sql).collect();
-            let plan = translator.finish(format!("SELECT {}", texts.join(", ")), shape.clone())?;
-            let values = self.exec.project(&plan, &params, &[])?;
-            return Ok(Evaluated::Row(shape, values));
-        }
-        let ty = ex.ty.clone();
-        let columns = vec![(String::new(), ty.clone())];
-        let plan = translator.finish(format!("SELECT {}", ex.sql), columns)?;
-        let row = self.exec.project(&plan, &params, &[])?;
+        let expression = self.exec.expression_within(expr, &params)?;
+        let values = self.exec.project(&expression.plan, &params, &[])?;
         self.exec.follow_catalog();
-        Ok(Evaluated::Scalar(
-            ty,
-            row.into_iter().next().unwrap_or(Value::Null),
-        ))
+        match expression.columns.as_slice() {
+            [(_, ty)] if !expression.is_row => {
+                let value = values.into_iter().next().unwrap_or(Value::Null);
+                Ok(Evaluated::Scalar(ty.clone(), value))
+            }
+            shape => Ok(Evaluated::Row(shape.to_vec(), values)),
+        }
     }
 
     /// Constants and bare variables need no SQLite.
