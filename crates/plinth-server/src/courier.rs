@@ -27,9 +27,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 /// Bytes that one blank stands for. The library takes up two before it writes.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 1024 * 1024;
 /// Bytes between two looks whether a piece is in memory.
-const STEP: usize = 128 * 1024;
+const STEP: usize = 256 * 1024;
 /// Bytes that are read at once, so that they are in memory.
 const GULP: usize = 64 * 1024;
 /// How far ahead of what had to be waited for the disk is asked to bring more.
@@ -119,7 +119,7 @@ impl Orders {
         let Some(stretch) = response.extensions_mut().remove::<FileStretch>() else {
             return response;
         };
-        if is_all_of(&response, &stretch) && can_be_asked(&stretch) {
+        if is_all_of(&response, &stretch) {
             *response.body_mut() = Body::new(Blanks {
                 stretch,
                 orders: self.clone(),
@@ -161,15 +161,8 @@ fn is_all_of(response: &Response, stretch: &FileStretch) -> bool {
         && !headers.contains_key(TRANSFER_ENCODING)
 }
 
-/// Whether the system can tell what of this file is in memory. Not every file system can.
-fn can_be_asked(stretch: &FileStretch) -> bool {
-    match look(&stretch.file, stretch.range.start) {
-        Ok(_) => true,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-    }
-}
-
-/// Whether a piece can be sent without waiting for the disk, as far as a look at some of it tells.
+/// Whether a piece can be sent without waiting for the disk, as far as a look at some of it tells. Where the file system cannot be asked, it
+/// never can.
 fn is_in_memory(file: &File, at: u64, length: usize) -> bool {
     let is_there = |offset: usize| look(file, at + offset as u64).is_ok();
     is_there(length.saturating_sub(1)) && (0..length).step_by(STEP).all(is_there)

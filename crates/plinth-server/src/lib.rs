@@ -38,6 +38,7 @@ use plinth_db::migrations::SystemModule;
 use plinth_db::{Error, Session};
 use plinth_http::{ApiError, App, internal_error, request_id};
 use plinth_rest::Rest;
+use plinth_storage::{Download, Storage};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -52,8 +53,8 @@ pub struct Services {
     pub rest: Rest,
     /// `/auth/v1`, relative to that.
     pub auth: Router,
-    /// `/storage/v1`, relative to that.
-    pub storage: Router,
+    /// `/storage/v1`, where there are files.
+    pub storage: Option<Storage>,
     /// `/commerce/v1`, relative to that, where there is a shop.
     pub commerce: Option<Router>,
     /// `/dev/mail`, where letters are kept to be looked at; for development only.
@@ -84,7 +85,8 @@ pub struct Site(Arc<Parts>);
 struct Parts {
     app: App,
     rest: Rest,
-    /// Whatever is not REST.
+    storage: Option<Storage>,
+    /// Whatever is neither REST nor a download.
     others: Router,
 }
 
@@ -110,6 +112,13 @@ impl Site {
             ),
             None => Router::new(),
         };
+        let files = match &storage {
+            Some(storage) => Router::new().nest_service(
+                plinth_storage::PREFIX,
+                plinth_storage::router(storage.clone()).layer(from_fn(log::note_route)),
+            ),
+            None => Router::new(),
+        };
         let others = Router::new()
             .route("/", get(welcome))
             .route(HEALTH, get(health))
@@ -117,15 +126,17 @@ impl Site {
             .with_state(app.clone())
             // As a service, so that `/auth/v1` and `/auth/v1/` are the same place.
             .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
-            .nest_service(
-                plinth_storage::PREFIX,
-                storage.layer(from_fn(log::note_route)),
-            )
+            .merge(files)
             .merge(shop)
             .merge(development)
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(not_found);
-        Site(Arc::new(Parts { app, rest, others }))
+        Site(Arc::new(Parts {
+            app,
+            rest,
+            storage,
+            others,
+        }))
     }
 
     /// Serves until `shutdown` is ready, then takes no more connections and waits up to `drain` for requests under way.
@@ -169,6 +180,12 @@ impl Site {
         if within.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
             let route = Route::Known(plinth_rest::route_of(path));
             return (self.0.rest.answer(request).await, route);
+        }
+        if let Some(storage) = &self.0.storage
+            && let Some(download) = Download::of(&request)
+        {
+            let route = Route::Known(download.route());
+            return (Box::pin(storage.download(download, request)).await, route);
         }
         let answered = self.0.others.clone().oneshot(request).await;
         let response = answered.unwrap_or_else(|never| match never {});

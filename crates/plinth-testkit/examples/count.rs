@@ -259,7 +259,7 @@ fn site(db: &Db) -> (Site, String, String) {
         rest: Rest::new(app.clone(), plinth_rest::Config::default()),
         auth: plinth_auth::router(auth),
         // Not among what is counted.
-        storage: axum::Router::new(),
+        storage: None,
         commerce: None,
         mailbox: None,
         app,

@@ -99,7 +99,7 @@ impl Client {
         let services = Services {
             rest: Rest::new(app.clone(), plinth_rest::Config::default()),
             auth: plinth_auth::router(auth),
-            storage: plinth_storage::router(storage),
+            storage: Some(storage),
             commerce: Some(plinth_commerce::router(commerce)),
             mailbox: None,
             app,

@@ -352,7 +352,7 @@ async fn site(owner: &Owner, config: &Config) -> anyhow::Result<(Site, Vec<JoinH
     let site = Site::new(Services {
         rest: Rest::new(app.clone(), rest),
         auth: plinth_auth::router(auth),
-        storage: plinth_storage::router(storage),
+        storage: Some(storage),
         commerce: commerce.map(plinth_commerce::router),
         mailbox: outbox.map(plinth_auth::mailbox),
         app,

@@ -7,6 +7,7 @@ mod form;
 mod info;
 mod list;
 mod other;
+mod quick;
 mod remove;
 pub(crate) mod render;
 pub(crate) mod request;
@@ -20,6 +21,7 @@ use axum::middleware::from_fn;
 use axum::routing::{any, delete, get, post};
 
 use crate::{Storage, s3, tus};
+pub use quick::Download;
 
 /// What [`router`] answers in earnest, by method and pattern.
 pub const ROUTES: &[(&str, &str)] = &[

@@ -80,8 +80,13 @@ impl FromRequestParts<Storage> for Admin {
     }
 }
 
+/// What SQL sees of the request. What a router noted beside it stays where it is: to copy that costs more than all else.
 fn settings(parts: &Parts) -> plinth_db::Ambient {
-    request_settings(Arc::new(parts.clone()), PREFIX)
+    let (mut seen, ()) = axum::http::Request::new(()).into_parts();
+    seen.method.clone_from(&parts.method);
+    seen.uri.clone_from(&parts.uri);
+    seen.headers.clone_from(&parts.headers);
+    request_settings(Arc::new(seen), PREFIX)
 }
 
 /// `{bucket}/{*path}` of a path.
@@ -91,6 +96,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Such a place, if there can be one.
+    pub(super) fn checked(bucket: String, name: String) -> Result<Place, StorageError> {
+        check_id(&bucket)?;
+        if name.contains('\0') {
+            // No database has such a name, and not every one says so.
+            return Err(StorageError::InvalidKey(name.replace('\0', "\u{fffd}")));
+        }
+        Ok(Place { bucket, name })
+    }
+
     /// As signed URLs name it.
     pub(crate) fn url(&self) -> String {
         format!("{}/{}", self.bucket, self.name)
@@ -103,12 +118,7 @@ impl FromRequestParts<Storage> for Place {
     async fn from_request_parts(parts: &mut Parts, s: &Storage) -> Result<Place, StorageError> {
         let read = Path::<(String, String)>::from_request_parts(parts, s).await;
         let Path((bucket, name)) = read.map_err(|_| unreadable())?;
-        check_id(&bucket)?;
-        if name.contains('\0') {
-            // No database has such a name, and not every one says so.
-            return Err(StorageError::InvalidKey(name.replace('\0', "\u{fffd}")));
-        }
-        Ok(Place { bucket, name })
+        Place::checked(bucket, name)
     }
 }
 
@@ -135,7 +145,7 @@ pub(crate) fn check_id(bucket: &str) -> Result<(), StorageError> {
 }
 
 /// Percent signs that stand for no text.
-fn unreadable() -> StorageError {
+pub(super) fn unreadable() -> StorageError {
     StorageError::InvalidRequest("The path is not UTF-8".to_owned())
 }
 
@@ -143,6 +153,13 @@ fn unreadable() -> StorageError {
 pub(crate) struct Parameters(HashMap<String, String>);
 
 impl Parameters {
+    /// Those of a request.
+    pub(super) fn of(parts: &Parts) -> Result<Parameters, StorageError> {
+        let read = Query::<HashMap<String, String>>::try_from_uri(&parts.uri);
+        let Query(map) = read.map_err(|error| StorageError::InvalidRequest(error.to_string()))?;
+        Ok(Parameters(map))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -164,9 +181,7 @@ impl FromRequestParts<Storage> for Parameters {
         parts: &mut Parts,
         _: &Storage,
     ) -> Result<Parameters, StorageError> {
-        let read = Query::<HashMap<String, String>>::try_from_uri(&parts.uri);
-        let Query(map) = read.map_err(|error| StorageError::InvalidRequest(error.to_string()))?;
-        Ok(Parameters(map))
+        Parameters::of(parts)
     }
 }
 
