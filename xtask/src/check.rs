@@ -26,6 +26,20 @@ pub(crate) fn all(run: &mut Run) {
         "warnings",
     ];
     run.compiler("clippy", cargo().args(clippy), BUILD_LIMIT);
+    // What nothing else builds.
+    let features = [
+        "clippy",
+        "--quiet",
+        "--package",
+        "plinth-storage",
+        "--features",
+        "avif",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    run.compiler("clippy: avif", cargo().args(features), BUILD_LIMIT);
     let docs = [
         "doc",
         "--quiet",

@@ -333,6 +333,22 @@ mod tests {
         assert!(is_red(&image, 5, 5));
     }
 
+    #[cfg(feature = "avif")]
+    #[test]
+    fn avif_is_made_in_the_size_that_was_asked_for() {
+        let png = file(halves(200, 100), ImageFormat::Png);
+        let rendered = render_with(&png, "width=50&format=avif", "*/*").unwrap();
+        assert_eq!(rendered.kind, Kind::Avif);
+        assert!(rendered.kind.is_whole(&rendered.bytes));
+        assert_eq!(Kind::of(&rendered.bytes), Some(Kind::Avif));
+        // We have no decoder of it, but its header says its size: a version, the width, the height.
+        let at = rendered.bytes.windows(4).position(|four| four == b"ispe");
+        let size = &rendered.bytes[at.unwrap() + 4..][..12];
+        assert_eq!(size, [0, 0, 0, 0, 0, 0, 0, 50, 0, 0, 0, 25]);
+        let unlike = render_with(&png, "width=60&format=avif", "*/*").unwrap();
+        assert_ne!(unlike.bytes, rendered.bytes);
+    }
+
     /// A PNG that says that it is so large, and is not.
     fn claiming(width: u32, height: u32) -> Vec<u8> {
         let mut png = file(halves(2, 2), ImageFormat::Png);
