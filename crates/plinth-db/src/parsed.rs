@@ -38,8 +38,14 @@ mod tests {
     #[test]
     fn the_same_text_is_the_same_statement() {
         let one = statement("select 1 as parsed_once").unwrap();
-        assert!(Arc::ptr_eq(&one, &statement("select 1 as parsed_once").unwrap()));
-        assert!(!Arc::ptr_eq(&one, &statement("select 2 as parsed_once").unwrap()));
+        assert!(Arc::ptr_eq(
+            &one,
+            &statement("select 1 as parsed_once").unwrap()
+        ));
+        assert!(!Arc::ptr_eq(
+            &one,
+            &statement("select 2 as parsed_once").unwrap()
+        ));
         assert!(statement("selec 1").is_err());
     }
 }

@@ -167,7 +167,11 @@ pub fn module() -> SystemModule {
                 "public_buckets",
                 include_str!("../migrations/0004_public_buckets.sql"),
             ),
-            ("0005", "parts", include_str!("../migrations/0005_parts.sql")),
+            (
+                "0005",
+                "parts",
+                include_str!("../migrations/0005_parts.sql"),
+            ),
         ],
     }
 }

@@ -168,13 +168,7 @@ impl Executor {
         Ok(plan)
     }
 
-    fn keep_plan<T, P: Keep>(
-        &self,
-        pin: Option<&Pin>,
-        there: &T,
-        params: &Params,
-        plan: &Arc<P>,
-    ) {
+    fn keep_plan<T, P: Keep>(&self, pin: Option<&Pin>, there: &T, params: &Params, plan: &Arc<P>) {
         if !plan.is_timeless() {
             return;
         }
@@ -211,7 +205,8 @@ impl<P> Shelf<P> {
         params: &Params,
     ) -> Option<Arc<P>> {
         let kept = self.0.get(&at)?;
-        (kept.pin.as_ref() == pin && kept.sight.is(settings, params)).then(|| Arc::clone(&kept.plan))
+        (kept.pin.as_ref() == pin && kept.sight.is(settings, params))
+            .then(|| Arc::clone(&kept.plan))
     }
 
     fn keep(&mut self, at: usize, kept: Kept<P>) {

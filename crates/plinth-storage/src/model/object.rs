@@ -90,6 +90,19 @@ const FIELDS: [&str; 10] = [
     "user_metadata",
 ];
 
+/// What [`find_brief`] wants.
+const BRIEF: [&str; 7] = [
+    "id",
+    "bucket_id",
+    "name",
+    "owner_id",
+    "version",
+    "metadata",
+    "updated_at",
+];
+/// The same in SQL.
+const BRIEF_COLUMNS: &str = "id, bucket_id, name, owner_id, version, metadata, coalesce(updated_at, created_at) as updated_at";
+
 /// A row as it is in the table. Rows that were made by SQL may lack nearly everything.
 #[derive(Deserialize)]
 struct Columns {
@@ -243,18 +256,18 @@ pub(crate) async fn find(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS));
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS, &FIELDS.join(", ")));
     first(storage, who, &FIND, bucket, name).await
 }
 
-/// The same without what its uploader said about it, which a delivery has no use for.
+/// The same without what a delivery has no use for: what its uploader said about it, and when it was made and last asked for.
 pub(crate) async fn find_brief(
     storage: &Storage,
     who: &Who,
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS[..FIELDS.len() - 1]));
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&BRIEF, BRIEF_COLUMNS));
     first(storage, who, &FIND, bucket, name).await
 }
 
@@ -266,14 +279,9 @@ pub(crate) async fn find_shown(
     name: &str,
 ) -> Result<Option<(Object, bool)>, StorageError> {
     static FIND: LazyLock<Known> = LazyLock::new(|| {
-        let brief = &FIELDS[..FIELDS.len() - 1];
-        let fields = [brief, &["is_public"][..]].concat();
-        let columns = brief.join(", ");
-        let sql = format!(
-            "select {columns}, storage.is_public(bucket_id) as is_public from storage.objects \
-             where bucket_id = $1 and name = $2 limit 1"
-        );
-        Known::new(&sql, &fields, 2)
+        let fields = [&BRIEF[..], &["is_public"]].concat();
+        let columns = format!("{BRIEF_COLUMNS}, storage.is_public(bucket_id) as is_public");
+        known(&fields, &columns)
     });
     let found = row(storage, who, &FIND, bucket, name).await?;
     Ok(found.map(|columns| {
@@ -282,8 +290,7 @@ pub(crate) async fn find_shown(
     }))
 }
 
-fn known(fields: &[&str]) -> Known {
-    let columns = fields.join(", ");
+fn known(fields: &[&str], columns: &str) -> Known {
     let sql =
         format!("select {columns} from storage.objects where bucket_id = $1 and name = $2 limit 1");
     Known::new(&sql, fields, 2)

@@ -162,7 +162,8 @@ impl Upload {
         let storage = storage.clone();
         let work = async move {
             let store = &storage.store;
-            let received = store.put_part(&storage.app.db, self.id, &self.state, number, body, limit);
+            let received =
+                store.put_part(&storage.app.db, self.id, &self.state, number, body, limit);
             let part = match received.await {
                 Ok(part) => part,
                 Err(error) => return Ok(Err(error)),

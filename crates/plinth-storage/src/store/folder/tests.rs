@@ -385,7 +385,9 @@ async fn parts_come_in_any_order_and_again() {
     stage.becomes_empty("uploads").await;
     assert!(stage.names("incoming").is_empty());
 
-    let late = store.put_part(&stage.db, id, &state, 1, body(b"late", 2), 100).await;
+    let late = store
+        .put_part(&stage.db, id, &state, 1, body(b"late", 2), 100)
+        .await;
     assert!(matches!(late, Err(StorageError::NoSuchUpload)));
 }
 

@@ -258,11 +258,25 @@ async fn parts_are_joined_when_they_are_in_a_row() {
     let (id, bytes) = (Uuid::now_v7(), pattern(7 * MIB));
     let state = store.begin_parts(id).await.unwrap();
     let second = store
-        .put_part(&stage.db, id, &state, 2, body(&bytes[5 * MIB..], 300_000), u64::MAX)
+        .put_part(
+            &stage.db,
+            id,
+            &state,
+            2,
+            body(&bytes[5 * MIB..], 300_000),
+            u64::MAX,
+        )
         .await
         .unwrap();
     let first = store
-        .put_part(&stage.db, id, &state, 1, body(&bytes[..5 * MIB], 300_000), u64::MAX)
+        .put_part(
+            &stage.db,
+            id,
+            &state,
+            1,
+            body(&bytes[..5 * MIB], 300_000),
+            u64::MAX,
+        )
         .await
         .unwrap();
     let gap = store

@@ -118,7 +118,9 @@ async fn a_part_that_does_not_fit_costs_no_other() {
     let state = store.begin_parts(id).await.unwrap();
     let put = async |number: u16, bytes: &[u8]| {
         let body = body(bytes, 50_000);
-        store.put_part(&stage.db, id, &state, number, body, u64::MAX).await
+        store
+            .put_part(&stage.db, id, &state, number, body, u64::MAX)
+            .await
     };
     let one = put(1, one).await.unwrap();
     let upload = format!("uploads/{id}");
