@@ -8,9 +8,9 @@ use plinth_sql::SqlError;
 use plinth_sql::ast::Statement;
 
 /// Statements that are kept; over it all begins anew.
-const KEPT: usize = 1024;
-/// Longest text of one.
-const TEXT_BYTES: usize = 16 * 1024;
+const KEPT: usize = 512;
+/// Longest text of one. Longer ones are lists, of another length each time.
+const TEXT_BYTES: usize = 2 * 1024;
 
 /// The statement that this text is.
 pub(crate) fn statement(sql: &str) -> Result<Arc<Statement>, SqlError> {
