@@ -105,29 +105,21 @@ impl Site {
             Some(mailbox) => Router::new().nest_service("/dev/mail", mailbox),
             None => Router::new(),
         };
-        let shop = match commerce {
-            Some(commerce) => Router::new().nest_service(
-                plinth_commerce::PREFIX,
-                commerce.layer(from_fn(log::note_route)),
-            ),
-            None => Router::new(),
+        // As a service, so that `/auth/v1` and `/auth/v1/` are the same place.
+        let under = |prefix: &str, service: Router| {
+            Router::new().nest_service(prefix, service.layer(from_fn(log::note_route)))
         };
-        let files = match &storage {
-            Some(storage) => Router::new().nest_service(
-                plinth_storage::PREFIX,
-                plinth_storage::router(storage.clone()).layer(from_fn(log::note_route)),
-            ),
-            None => Router::new(),
-        };
+        let shop = commerce.map(|commerce| under(plinth_commerce::PREFIX, commerce));
+        let files = storage.clone().map(plinth_storage::router);
+        let files = files.map(|files| under(plinth_storage::PREFIX, files));
         let others = Router::new()
             .route("/", get(welcome))
             .route(HEALTH, get(health))
             .route(LIVE, get(live))
             .with_state(app.clone())
-            // As a service, so that `/auth/v1` and `/auth/v1/` are the same place.
-            .nest_service("/auth/v1", auth.layer(from_fn(log::note_route)))
-            .merge(files)
-            .merge(shop)
+            .merge(under("/auth/v1", auth))
+            .merge(files.unwrap_or_default())
+            .merge(shop.unwrap_or_default())
             .merge(development)
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(not_found);

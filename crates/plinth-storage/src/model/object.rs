@@ -76,7 +76,7 @@ impl From<bool> for Upsert {
 pub(crate) const COLUMNS: &str =
     "id, bucket_id, name, owner_id, version, metadata, created_at, updated_at, last_accessed_at";
 
-/// The same as an array, and last what is only read where somebody asks for it.
+/// The same as an array: first [`BRIEF`], last what is only read where somebody asks for it.
 const FIELDS: [&str; 10] = [
     "id",
     "bucket_id",
@@ -84,24 +84,14 @@ const FIELDS: [&str; 10] = [
     "owner_id",
     "version",
     "metadata",
-    "created_at",
     "updated_at",
+    "created_at",
     "last_accessed_at",
     "user_metadata",
 ];
 
-/// What [`find_brief`] wants.
-const BRIEF: [&str; 7] = [
-    "id",
-    "bucket_id",
-    "name",
-    "owner_id",
-    "version",
-    "metadata",
-    "updated_at",
-];
-/// The same in SQL.
-const BRIEF_COLUMNS: &str = "id, bucket_id, name, owner_id, version, metadata, coalesce(updated_at, created_at) as updated_at";
+/// How many of them [`find_brief`] wants.
+const BRIEF: usize = 7;
 
 /// A row as it is in the table. Rows that were made by SQL may lack nearly everything.
 #[derive(Deserialize)]
@@ -256,7 +246,7 @@ pub(crate) async fn find(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS, &FIELDS.join(", ")));
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS));
     first(storage, who, &FIND, bucket, name).await
 }
 
@@ -267,7 +257,7 @@ pub(crate) async fn find_brief(
     bucket: &str,
     name: &str,
 ) -> Result<Object, StorageError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| known(&BRIEF, BRIEF_COLUMNS));
+    static FIND: LazyLock<Known> = LazyLock::new(|| known(&FIELDS[..BRIEF]));
     first(storage, who, &FIND, bucket, name).await
 }
 
@@ -278,11 +268,8 @@ pub(crate) async fn find_shown(
     bucket: &str,
     name: &str,
 ) -> Result<Option<(Object, bool)>, StorageError> {
-    static FIND: LazyLock<Known> = LazyLock::new(|| {
-        let fields = [&BRIEF[..], &["is_public"]].concat();
-        let columns = format!("{BRIEF_COLUMNS}, storage.is_public(bucket_id) as is_public");
-        known(&fields, &columns)
-    });
+    static FIND: LazyLock<Known> =
+        LazyLock::new(|| known(&[&FIELDS[..BRIEF], &["is_public"]].concat()));
     let found = row(storage, who, &FIND, bucket, name).await?;
     Ok(found.map(|columns| {
         let is_public = columns.is_public.unwrap_or(false);
@@ -290,7 +277,14 @@ pub(crate) async fn find_shown(
     }))
 }
 
-fn known(fields: &[&str], columns: &str) -> Known {
+fn known(fields: &[&str]) -> Known {
+    let column = |field: &&str| match *field {
+        // Rows that were made by SQL may lack it.
+        "updated_at" => "coalesce(updated_at, created_at) as updated_at".to_owned(),
+        "is_public" => "storage.is_public(bucket_id) as is_public".to_owned(),
+        field => field.to_owned(),
+    };
+    let columns = fields.iter().map(column).collect::<Vec<_>>().join(", ");
     let sql =
         format!("select {columns} from storage.objects where bucket_id = $1 and name = $2 limit 1");
     Known::new(&sql, fields, 2)
